@@ -1,0 +1,10 @@
+// Every binding file's view of nanobind, and the list of binding functions.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace sauerkraut::bindings {
+
+void bind_errors(nanobind::module_& m);
+
+}  // namespace sauerkraut::bindings

@@ -1,0 +1,1 @@
+"""The Checkpointer: ranks decide, checkpoint and restart together, over a Group."""

@@ -1,0 +1,1 @@
+"""What a code object is, wherever it is found: reference and fingerprint."""

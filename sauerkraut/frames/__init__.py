@@ -1,0 +1,1 @@
+"""Whole call stacks: capture, the snapshot, resume."""

@@ -1,0 +1,1 @@
+"""The MPI layer: the only package that imports mpi4py."""

@@ -1,0 +1,53 @@
+"""Every ``SAUERKRAUT_*`` environment variable, its meaning and its default; an argument wins."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings read from the environment; see `from_environment`."""
+
+    take_over: str | None = None
+    """SAUERKRAUT_TAKE_OVER: id of the incarnation whose directory may be taken over."""
+    trust_owner: str | None = None
+    """SAUERKRAUT_TRUST_OWNER: user whose checkpoints may be unpickled beside one's own."""
+    key_file: str | None = None
+    """SAUERKRAUT_KEY_FILE: path of a key; streams are then authenticated before unpickling."""
+    patience: float = 60.0
+    """SAUERKRAUT_PATIENCE: seconds before a waiting rank says which ranks are missing."""
+    give_up: float | None = None
+    """SAUERKRAUT_GIVE_UP: seconds before a wait for missing ranks ends the job; None: never."""
+    signal_latency: float = 5.0
+    """SAUERKRAUT_SIGNAL_LATENCY: seconds from a signal to the agreement to act on it, at most."""
+    block_threshold: int = 64 * 1024
+    """SAUERKRAUT_BLOCK_THRESHOLD: bytes from which an array gets a dataset of its own."""
+    owner_wait: float = 60.0
+    """SAUERKRAUT_OWNER_WAIT: seconds a start waits for a dying owner on this host."""
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Read the settings of this process; a value that does not parse raises ValueError."""
+
+        def number(name: str, default: float) -> float:
+            text = os.environ.get(name)
+            if not text:
+                return default
+            try:
+                return float(text)
+            except ValueError:
+                raise ValueError(f"{name}={text!r} is not a number") from None
+
+        give_up = number("SAUERKRAUT_GIVE_UP", -1.0)
+        return cls(
+            take_over=os.environ.get("SAUERKRAUT_TAKE_OVER") or None,
+            trust_owner=os.environ.get("SAUERKRAUT_TRUST_OWNER") or None,
+            key_file=os.environ.get("SAUERKRAUT_KEY_FILE") or None,
+            patience=number("SAUERKRAUT_PATIENCE", 60.0),
+            give_up=None if give_up < 0 else give_up,
+            signal_latency=number("SAUERKRAUT_SIGNAL_LATENCY", 5.0),
+            block_threshold=int(number("SAUERKRAUT_BLOCK_THRESHOLD", 64 * 1024)),
+            owner_wait=number("SAUERKRAUT_OWNER_WAIT", 60.0),
+        )
