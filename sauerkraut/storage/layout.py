@@ -1,0 +1,110 @@
+"""Names and modes on disk; nothing else in the package spells them.
+
+::
+
+    OWNER                               the incarnation that may write here
+    COMPLETE                            names the last epoch of a finished run
+    events.jsonl                        what happened, for people
+    epoch-00000042/                     committed
+        manifest.h5  shard-00000.h5 ...
+    epoch-00000043.partial-<attempt>/   being written
+    epoch-00000043.fenced-<attempt>/    left by an incarnation that was taken over
+    epoch-00000041.damaged-<id>/        its bytes are wrong; never chosen again
+    epoch-00000040.trash-<id>/          about to be unlinked
+    <name>.new-<id>                     a file before its rename to <name>
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+OWNER = "OWNER"
+COMPLETE = "COMPLETE"
+EVENTS = "events.jsonl"
+MANIFEST = "manifest.h5"
+
+State = Literal["committed", "partial", "fenced", "damaged", "trash"]
+
+_EPOCH = re.compile(
+    r"epoch-(?P<number>\d{8,})(\.(?P<state>partial|fenced|damaged|trash)-(?P<id>[0-9a-f]{32}))?"
+)
+_TRASH = re.compile(rf"{COMPLETE}\.trash-[0-9a-f]{{32}}")
+_PRIVATE = re.compile(rf"({OWNER}|{COMPLETE}|{MANIFEST})\.new-[0-9a-f]{{32}}")
+
+
+@dataclass(frozen=True, slots=True)
+class EpochName:
+    """A directory name that speaks of an epoch."""
+
+    number: int
+    state: State
+    id: str | None = None
+    """32 hexadecimal digits; of a partial or fenced name the attempt's. None: committed."""
+
+    def __str__(self) -> str:
+        return f"epoch-{self.number:08d}" + ("" if self.id is None else f".{self.state}-{self.id}")
+
+    @classmethod
+    def parse(cls, name: str) -> EpochName | None:
+        """Read a name; None for one that is not ours, which is left alone."""
+        match = _EPOCH.fullmatch(name)
+        if match is None:
+            return None
+        state: State = match["state"] or "committed"  # type: ignore[assignment]
+        return cls(int(match["number"]), state, match["id"])
+
+
+def new_id() -> str:
+    """Random 128 bits as 32 hexadecimal digits: attempts, incarnations, private names."""
+    return secrets.token_hex(16)
+
+
+def shard(rank: int) -> str:
+    """File name of the shard that holds ``rank``."""
+    return f"shard-{rank:05d}.h5"
+
+
+def private(name: str) -> str:
+    """Return a name under which a file is written before its rename to ``name``."""
+    return f"{name}.new-{new_id()}"
+
+
+def is_private(name: str) -> bool:
+    """Whether ``name`` is a left-over of `private`."""
+    return _PRIVATE.fullmatch(name) is not None
+
+
+def is_trash(name: str) -> bool:
+    """Whether ``name`` waits to be unlinked."""
+    epoch = EpochName.parse(name)
+    return _TRASH.fullmatch(name) is not None or (epoch is not None and epoch.state == "trash")
+
+
+def trash(path: Path) -> Path:
+    """Return the name under which ``path`` waits to be unlinked."""
+    epoch = EpochName.parse(path.name)
+    stem = path.name if epoch is None else str(EpochName(epoch.number, "committed"))
+    return path.with_name(f"{stem}.trash-{new_id()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """Permissions of what is created."""
+
+    directory: int
+    file: int
+
+    @classmethod
+    def of(cls, share: str | None) -> Modes:
+        """0700 and 0600, or with ``share="group"`` 0750 and 0640.
+
+        Raises:
+            ValueError: ``share`` is neither None nor "group".
+        """
+        if share not in (None, "group"):
+            raise ValueError(f'share={share!r}: None or "group"')
+        return cls(0o700, 0o600) if share is None else cls(0o750, 0o640)
