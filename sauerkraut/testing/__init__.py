@@ -1,0 +1,18 @@
+"""Start and kill MPI jobs, and watch their checkpoints: for the demo, our tests and your own."""
+
+from __future__ import annotations
+
+from sauerkraut.testing.chain import ChainError, Kill, histogram, kill_and_resume
+from sauerkraut.testing.job import Job, events
+from sauerkraut.testing.launcher import Launcher, find_launcher
+
+__all__ = [
+    "ChainError",
+    "Job",
+    "Kill",
+    "Launcher",
+    "events",
+    "find_launcher",
+    "histogram",
+    "kill_and_resume",
+]
