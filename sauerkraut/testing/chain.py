@@ -108,6 +108,7 @@ def _wait_for_moment(
         _require(job.status is None, job, "ended before it committed")
         _require(time.monotonic() < deadline, job, f"committed nothing in {patience} s")
         time.sleep(0.005)
+    job.rank_pids()  # found now, so that the kill itself takes no time
     if not inside:
         time.sleep(chance.uniform(0, 0.5))
         return

@@ -82,16 +82,10 @@ class Job:
         return self._process.wait(timeout)
 
     def rank_pids(self) -> list[int]:
-        """The PIDs of the ranks that live now, in no order."""
-        parents, words = _processes()
-        family = {self._process.pid}
-        while born := {pid for pid, parent in parents.items() if parent in family} - family:
-            family |= born
-        wanted = [word.encode() for word in self.command]
-        for pid in family:
-            if words.get(pid) == wanted:
-                self._pids.setdefault(pid, _started(pid))
-        return [pid for pid, start in self._pids.items() if start and _started(pid) == start]
+        """The PIDs of the ranks that live now, in the order of their start."""
+        if len(self._pids) < self.ranks:  # known ones stay known when their launcher is gone
+            self._find_ranks()
+        return [pid for pid, start in self._pids.items() if _started(pid) == start]
 
     def kill(self, victim: Victim, chance: random.Random) -> list[int]:
         """SIGKILL one rank by `chance`, all ranks, or ``mpiexec``; the PIDs that were alive."""
@@ -122,6 +116,16 @@ class Job:
                 raise TimeoutError(f"ranks {pids} survived SIGKILL for {patience} s")
             time.sleep(0.02)
             pids = self.rank_pids()
+
+    def _find_ranks(self) -> None:
+        parents, words = _processes()
+        family = {self._process.pid}
+        while born := {pid for pid, parent in parents.items() if parent in family} - family:
+            family |= born
+        wanted = [word.encode() for word in self.command]
+        for pid in sorted(family - self._pids.keys()):
+            if words.get(pid) == wanted and (start := _started(pid)):
+                self._pids[pid] = start
 
 
 def events(directory: str | Path) -> list[dict[str, Any]]:

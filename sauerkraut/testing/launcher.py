@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_SIZE = "from mpi4py import MPI; print('size', MPI.COMM_WORLD.size)"
+# One write: what unbuffered ranks print in pieces is interleaved by the launcher.
+_SIZE = "import sys; from mpi4py import MPI; sys.stdout.write(f'size {MPI.COMM_WORLD.size}\\n')"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,47 @@
+"""How results are printed: one JSON document, or columns for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+
+def print_json(document: Any) -> None:
+    """Print `document`, with paths and times as text."""
+
+    def as_text(value: object) -> str:
+        return value.isoformat() if isinstance(value, datetime) else str(value)
+
+    print(json.dumps(document, default=as_text, indent=2))
+
+
+def print_columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under a head, each column as wide as its widest cell, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        cells = (
+            cell.rjust(width) if cell[:1].isdigit() else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        )
+        print("  ".join(cells).rstrip())
+
+
+def size(nbytes: float) -> str:
+    """Bytes for people: ``2.1 MiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if nbytes < 1024 or unit == "TiB":
+            return f"{nbytes:.0f} {unit}" if unit == "B" else f"{nbytes:.1f} {unit}"
+        nbytes /= 1024
+    raise AssertionError
+
+
+def moment(when: datetime) -> str:
+    """A time in UTC for people."""
+    return when.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def number(value: float | None) -> str:
+    """A step or a metric, without a needless ``.0``."""
+    return "-" if value is None else f"{value:g}" if abs(value) < 1e5 else f"{value:.10g}"

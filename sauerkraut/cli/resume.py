@@ -1,0 +1,117 @@
+"""Start the job of a checkpoint directory again, with the command it was started with.
+
+The command, its working directory and the number of ranks are those of the newest committed epoch;
+it runs under `mpiexec -n RANKS`, or under what --launcher says ("srun -n 8"); a job of one rank
+runs without a launcher. Ends with 0 only when the run is complete, whatever the launcher says,
+with 86 when it ended without an error and is not complete, else with the launcher's status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from sauerkraut.cli import report
+from sauerkraut.errors import NoCheckpoint, StorageError
+from sauerkraut.storage import Manifest, catalog, layout
+
+# Open MPI's launcher kills its ranks soon after TERM; USR1 also asks for checkpoint and stop.
+FORWARDED = {
+    signal.SIGTERM: signal.SIGUSR1,
+    signal.SIGUSR1: signal.SIGUSR1,
+    signal.SIGUSR2: signal.SIGUSR2,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's own arguments."""
+    parser.add_argument("directory", type=Path, help="checkpoint directory")
+    parser.add_argument("--launcher", help="what starts the ranks (mpiexec -n RANKS)")
+    parser.add_argument(
+        "--take-over",
+        action="store_true",
+        help="also when the owner of the directory may still run: it must then end without writing",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print directory and command, start nothing"
+    )
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Start the job and wait for it."""
+    manifest = newest_manifest(chosen.directory)
+    about = manifest.about
+    command = [*_launcher(chosen.launcher, manifest.world_size), *about.command]
+    environment = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0")}
+    if chosen.take_over:
+        environment["SAUERKRAUT_TAKE_OVER"] = _owner(chosen.directory)
+    described = {
+        "working_directory": about.working_directory,
+        "command": command,
+        "environment": environment,
+        "epoch": manifest.epoch.number,
+        "ranks": manifest.world_size,
+    }
+    if chosen.json:
+        report.print_json(described)
+    else:
+        settings = [f"{name}={value}" for name, value in environment.items()]
+        line = shlex.join(["env", *settings, *command])
+        shown = sys.stdout if chosen.dry_run else sys.stderr
+        print(f"cd {shlex.quote(about.working_directory)} && {line}", file=shown)
+    if chosen.dry_run:
+        return 0
+    sys.stdout.flush()
+    return _start(command, about.working_directory, environment, chosen.directory.resolve())
+
+
+def newest_manifest(directory: Path) -> Manifest:
+    """The manifest of the newest committed epoch that can be read.
+
+    Raises:
+        NoCheckpoint: There is no committed epoch.
+        StorageError: None of them can be read; the error of the newest.
+    """
+    first: StorageError | None = None
+    for entry in catalog.committed(directory):
+        try:
+            return catalog.read_manifest(entry.path)
+        except StorageError as error:
+            first = first or error
+    raise first or NoCheckpoint(f"{directory}: no committed epoch")
+
+
+def _launcher(words: str | None, ranks: int) -> list[str]:
+    if words is not None:
+        return shlex.split(words)
+    return [] if ranks == 1 else ["mpiexec", "-n", str(ranks)]
+
+
+def _owner(directory: Path) -> str:
+    """Id of the incarnation that owns the directory."""
+    try:
+        return str(json.loads((directory / layout.OWNER).read_bytes())["id"])
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(f"{directory / layout.OWNER} cannot be read: {error}") from error
+
+
+def _start(command: list[str], cwd: str, environment: dict[str, str], directory: Path) -> int:
+    """Run the job, passing on what a scheduler signals; the exit status of the verb."""
+    try:
+        job = subprocess.Popen(command, cwd=cwd, env={**os.environ, **environment})
+    except OSError as error:
+        raise StorageError(f"cannot start {command[0]} in {cwd}: {error.strerror}") from error
+    for received, passed_on in FORWARDED.items():
+        signal.signal(received, lambda *_, passed_on=passed_on: job.send_signal(passed_on))
+    status = job.wait()
+    if catalog.completion(directory):
+        return 0
+    if status < 0:
+        return 128 - status  # as a shell says it
+    return 86 if status == 0 else status

@@ -1,0 +1,78 @@
+"""Check every byte of the committed epochs: 0 good, 1 damage, 2 usage.
+
+All committed epochs, or those that --epoch names. With SAUERKRAUT_KEY_FILE set, owner, permissions
+and key are checked too. Nothing is changed and no code of a checkpoint runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from sauerkraut.cli import report
+from sauerkraut.errors import NoCheckpoint, SauerkrautError
+from sauerkraut.settings import Settings
+from sauerkraut.storage import Finding, Trust, catalog
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's own arguments."""
+    parser.add_argument("directory", type=Path, help="checkpoint directory")
+    parser.add_argument(
+        "--epoch", type=int, action="append", metavar="N", help="check this epoch only; repeatable"
+    )
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Check; 1 when a byte is wrong or a file cannot be read."""
+    settings = Settings.from_environment()
+    trust = Trust.of(settings) if settings.key_file else None
+    results = []
+    for entry in _wanted(chosen):
+        try:
+            findings = catalog.verify(entry.path, trust)
+        except SauerkrautError as error:  # one that cannot be read must not hide the others
+            findings = [Finding(entry.path.name, None, str(error))]
+        results.append((entry, findings))
+        if not chosen.json:
+            _print(entry, findings)
+    if chosen.json:
+        document = [
+            {
+                "epoch": entry.name.number,
+                "path": entry.path,
+                "good": not findings,
+                "findings": [asdict(finding) for finding in findings],
+            }
+            for entry, findings in results
+        ]
+        report.print_json(document)
+    return 1 if any(findings for _, findings in results) else 0
+
+
+def _wanted(chosen: argparse.Namespace) -> list[catalog.Entry]:
+    """The epochs to check, newest first.
+
+    Raises:
+        NoCheckpoint: There are none, or not the ones asked for.
+    """
+    there = catalog.committed(chosen.directory)
+    if not there:
+        raise NoCheckpoint(f"{chosen.directory}: no committed epoch")
+    if chosen.epoch is None:
+        return there
+    missing = set(chosen.epoch) - {entry.name.number for entry in there}
+    if missing:
+        raise NoCheckpoint(f"{chosen.directory}: no committed epoch {min(missing)}")
+    return [entry for entry in there if entry.name.number in chosen.epoch]
+
+
+def _print(entry: catalog.Entry, findings: list[Finding]) -> None:
+    files = [path for path in entry.path.iterdir() if path.is_file()]
+    total = report.size(sum(path.stat().st_size for path in files))
+    verdict = "DAMAGED" if findings else f"good, {total} in {len(files)} files"
+    print(f"epoch {entry.name.number}: {verdict}")
+    for finding in findings:
+        where = finding.file if finding.stream is None else f"{finding.file}, {finding.stream}"
+        print(f"  {where}: {finding.problem}")
