@@ -5,6 +5,7 @@
 
 namespace sauerkraut::bindings {
 
+void bind_anchors(nanobind::module_& m);
 void bind_errors(nanobind::module_& m);
 
 }  // namespace sauerkraut::bindings

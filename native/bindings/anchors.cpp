@@ -1,0 +1,87 @@
+#include "bindings.hpp"
+
+#include <nanobind/nanobind.h>
+
+#include <memory>
+#include <unordered_map>
+
+namespace nb = nanobind;
+
+namespace sauerkraut::bindings {
+
+namespace {
+
+// What stands in a pickle stream by name instead of by value.
+struct Anchors {
+  std::unordered_map<PyObject*, nb::object> names;  // addresses; the caller keeps the objects
+  nb::object of_globals;                            // asked for dicts that code runs in
+  nb::str builtins{"__builtins__"};
+};
+
+constexpr const char* capsule_name = "sauerkraut.anchors";
+
+// The pickler calls this once per object, so it is a bare C function: as a Python method it
+// would double the time of a graph of small objects.
+PyObject* persistent_id(PyObject* capsule, PyObject* object)
+{
+  auto* anchors = static_cast<Anchors*>(PyCapsule_GetPointer(capsule, capsule_name));
+  if (anchors == nullptr) {
+    return nullptr;
+  }
+  if (!anchors->names.empty()) {
+    auto found = anchors->names.find(object);
+    if (found != anchors->names.end()) {
+      return Py_NewRef(found->second.ptr());
+    }
+  }
+  // exec() puts __builtins__ into every dict that code runs in: module globals and others.
+  if (PyDict_CheckExact(object) && PyDict_GET_SIZE(object) != 0) {
+    if (PyDict_GetItemWithError(object, anchors->builtins.ptr()) != nullptr) {
+      return PyObject_CallOneArg(anchors->of_globals.ptr(), object);
+    }
+    if (PyErr_Occurred() != nullptr) {
+      return nullptr;
+    }
+  }
+  Py_RETURN_NONE;
+}
+
+PyMethodDef persistent_id_method = {"persistent_id", persistent_id, METH_O,
+                                    "Name of an anchored object, else None."};
+
+void free_anchors(PyObject* capsule)
+{
+  delete static_cast<Anchors*>(PyCapsule_GetPointer(capsule, capsule_name));
+}
+
+}  // namespace
+
+void bind_anchors(nb::module_& m)
+{
+  m.def(
+      "persistent_id",
+      [](const nb::dict& names, nb::callable of_globals) {
+        auto anchors = std::make_unique<Anchors>();
+        for (auto [address, name] : names) {
+          anchors->names.emplace(static_cast<PyObject*>(PyLong_AsVoidPtr(address.ptr())),
+                                 nb::borrow(name));
+        }
+        if (PyErr_Occurred() != nullptr) {
+          throw nb::python_error();
+        }
+        anchors->of_globals = std::move(of_globals);
+        nb::object capsule = nb::steal(PyCapsule_New(anchors.get(), capsule_name, free_anchors));
+        if (!capsule.is_valid()) {
+          throw nb::python_error();
+        }
+        anchors.release();
+        return nb::steal(PyCFunction_New(&persistent_id_method, capsule.ptr()));
+      },
+      nb::arg("names"), nb::arg("of_globals"),
+      nb::sig("def persistent_id(names: dict[int, str], of_globals: "
+              "collections.abc.Callable[[dict[str, object]], str | None]) -> "
+              "collections.abc.Callable[[object], str | None]"),
+      "A persistent_id for picklers: names by address; of_globals is asked for globals dicts.");
+}
+
+}  // namespace sauerkraut::bindings

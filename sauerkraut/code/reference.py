@@ -1,0 +1,228 @@
+"""Code objects by reference: module, qualified name, path through nested constants, fingerprint."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import marshal
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import CodeType, FunctionType, MethodType, ModuleType
+
+from sauerkraut.code import fingerprint
+from sauerkraut.errors import CodeChanged, ResumeError
+
+_HOLDERS = (functools.cached_property, functools.partial, functools.partialmethod)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeReference:
+    """How the code object of a captured frame or function is found again; plain values only."""
+
+    module: str
+    """Name of the module to look in; empty: only ``embedded`` holds it."""
+    qualname: str
+    """Where in the module: ``f``, ``Class.method``; the outermost function of nested code."""
+    path: tuple[int, ...]
+    """Indices into nested ``co_consts``, from the code of ``qualname`` inwards."""
+    fingerprint: bytes
+    """16 bytes, see `fingerprint.of`."""
+    embedded: bytes | None = None
+    """The code by marshal: always without ``module``, and for ``__main__``, which the process
+    that resumes may not have."""
+    layout: bytes = b""
+    """16 bytes, see `fingerprint.layout_free`; empty: not recorded."""
+
+    def __str__(self) -> str:
+        inner = "".join(f"[{index}]" for index in self.path)
+        return f"{self.module}.{self.qualname}{inner}" if self.module else self.qualname
+
+
+def of(code: CodeType, namespace: Mapping[str, object], *, embed: bool = False) -> CodeReference:
+    """Refer to ``code``, which runs with the globals ``namespace``.
+
+    By name when the name finds this very code object in the module that owns ``namespace``,
+    otherwise (or with ``embed``) by value. Never imports and never raises.
+    """
+    exact = fingerprint.of(code)
+    if not embed and (found := _name_of(code, namespace)) is not None:
+        module, qualname, path = found
+        embedded = marshal.dumps(code) if module == "__main__" else None
+        return CodeReference(module, qualname, path, exact, embedded, fingerprint.layout_free(code))
+    return CodeReference("", code.co_qualname, (), exact, marshal.dumps(code), b"")
+
+
+def resolve(ref: CodeReference) -> CodeType:
+    """The local code object that ``ref`` stands for; imports its module if need be.
+
+    Raises:
+        CodeChanged: the name leads to code with another fingerprint.
+        ResumeError: the name leads nowhere, or embedded bytes are no code object.
+    """
+    if not ref.module:
+        return _embedded(ref)
+    nearest: CodeType | None = None
+    for code in _codes_at(_namespace(ref), ref.qualname, ref.path):
+        if fingerprint.of(code) == ref.fingerprint:
+            return code
+        nearest = nearest or code
+    if nearest is None:
+        # A function of __main__, in a process whose __main__ is another program.
+        if ref.embedded is not None and ref.module == "__main__":
+            return _embedded(ref)
+        raise CodeChanged(
+            f"{ref} is no longer there: no function of that name in module {ref.module!r}"
+        )
+    raise CodeChanged(f"{ref} has changed since the capture{_only_layout(ref, nearest)}")
+
+
+def nearest(ref: CodeReference) -> CodeType | None:
+    """The code that ``ref``'s name leads to here, whatever its fingerprint; None: nothing."""
+    try:
+        return next(iter(_codes_at(_namespace(ref), ref.qualname, ref.path)), None)
+    except ResumeError:
+        return None
+
+
+def only_layout_changed(ref: CodeReference, code: CodeType) -> bool:
+    """Whether ``code`` differs from what ``ref`` stands for by its layout only."""
+    return (
+        bool(ref.layout)
+        and fingerprint.of(code) != ref.fingerprint
+        and fingerprint.layout_free(code) == ref.layout
+    )
+
+
+def _only_layout(ref: CodeReference, code: CodeType) -> str:
+    return " (only the layout changed)" if only_layout_changed(ref, code) else ""
+
+
+def _embedded(ref: CodeReference) -> CodeType:
+    try:
+        code = marshal.loads(ref.embedded or b"")
+    except (ValueError, EOFError, TypeError) as error:
+        raise ResumeError(f"the embedded code of {ref} is damaged: {error}") from error
+    if not isinstance(code, CodeType):
+        raise ResumeError(f"the embedded code of {ref} is a {type(code).__name__}")
+    return code
+
+
+def _namespace(ref: CodeReference) -> Mapping[str, object]:
+    try:
+        return vars(importlib.import_module(ref.module))
+    except ImportError as error:
+        raise ResumeError(f"{ref} cannot be found: {error}") from error
+
+
+def _name_of(
+    code: CodeType, namespace: Mapping[str, object]
+) -> tuple[str, str, tuple[int, ...]] | None:
+    """(module, qualified name, path) that leads to this very code object, or None."""
+    module = namespace.get("__name__")
+    if not isinstance(module, str) or not _owns(module, namespace):
+        return None
+    outer = code.co_qualname.partition(".<locals>.")[0]
+    if (path := _path_from(namespace, outer, code)) is not None:
+        return module, outer, path
+    if "<" not in outer:
+        return None
+    # A lambda or comprehension at module level, reachable through the variable it is bound to.
+    scope, _, _ = outer.rpartition(".")
+    for name, value in list(_attributes(namespace, scope).items()):
+        if isinstance(value, FunctionType) and value.__module__ == module:
+            found = f"{scope}.{name}" if scope else name
+            if (path := _path_from(namespace, found, code)) is not None:
+                return module, found, path
+    return None
+
+
+def _owns(module: str, namespace: Mapping[str, object]) -> bool:
+    loaded = sys.modules.get(module)
+    return isinstance(loaded, ModuleType) and vars(loaded) is namespace
+
+
+def _path_from(
+    namespace: Mapping[str, object], qualname: str, code: CodeType
+) -> tuple[int, ...] | None:
+    for start in _codes_at(namespace, qualname, ()):
+        path = _path_between(start, code)
+        if path is None:
+            continue
+        # Resolving takes the first code with this fingerprint; it must be this very one.
+        wanted = fingerprint.of(code)
+        for other in _codes_at(namespace, qualname, path):
+            if other is code:
+                return path
+            if fingerprint.of(other) == wanted:
+                return None
+    return None
+
+
+def _path_between(outer: CodeType, inner: CodeType) -> tuple[int, ...] | None:
+    if outer is inner:
+        return ()
+    for index, constant in enumerate(outer.co_consts):
+        if isinstance(constant, CodeType):
+            rest = _path_between(constant, inner)
+            if rest is not None:
+                return (index, *rest)
+    return None
+
+
+def _codes_at(
+    namespace: Mapping[str, object], qualname: str, path: tuple[int, ...]
+) -> Iterator[CodeType]:
+    """The codes that a name leads to, in a fixed order: the function itself, then what it wraps."""
+    scope, _, name = qualname.rpartition(".")
+    attributes = _attributes(namespace, scope)
+    if name.startswith("__") and not name.endswith("__") and scope:
+        name = f"_{scope.rpartition('.')[2].lstrip('_')}{name}"
+    if name not in attributes:
+        return
+    for function in _functions_in(attributes[name], set()):
+        code: object = function.__code__
+        for index in path:
+            constants = code.co_consts if isinstance(code, CodeType) else ()
+            code = constants[index] if index < len(constants) else None
+        if isinstance(code, CodeType):
+            yield code
+
+
+def _attributes(namespace: Mapping[str, object], scope: str) -> Mapping[str, object]:
+    """The variables of the class ``scope`` (dotted) of a module, or of the module itself."""
+    for name in scope.split(".") if scope else ():
+        holder = namespace.get(name)
+        if not isinstance(holder, type):
+            return {}
+        namespace = vars(holder)
+    return namespace
+
+
+def _functions_in(value: object, seen: set[int]) -> Iterator[FunctionType]:
+    """Python functions in ``value``: itself, then what descriptors and decorators hold."""
+    if id(value) in seen or len(seen) > 64:
+        return
+    seen.add(id(value))
+    held: list[object] = []
+    if isinstance(value, FunctionType):
+        yield value
+        held.append(value.__dict__.get("__wrapped__"))
+        for cell in value.__closure__ or ():
+            try:
+                held.append(cell.cell_contents)
+            except ValueError:  # still empty
+                continue
+    elif isinstance(value, (staticmethod, classmethod, MethodType)):
+        held.append(value.__func__)
+    elif isinstance(value, property):
+        held += [value.fget, value.fset, value.fdel]
+    elif isinstance(value, _HOLDERS):
+        held.append(value.func)
+    elif not isinstance(value, (type, ModuleType)):
+        # functools.lru_cache and callable objects made by functools.wraps
+        held.append(inspect.getattr_static(value, "__wrapped__", None))
+    for inner in held:
+        if inner is not None:
+            yield from _functions_in(inner, seen)

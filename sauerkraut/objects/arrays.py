@@ -1,0 +1,291 @@
+"""NumPy arrays as views of memory: what shares memory shares it again after a restart.
+
+A memory is the root owner of the bytes: the last array on the base chain, or what that array
+borrows from. Every array is (memory, byte offset, dtype, shape, strides, flags, class).
+Imported only in programs that imported numpy.
+"""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from sauerkraut.errors import CaptureError
+from sauerkraut.objects import thawing
+from sauerkraut.objects.freezing import Freezing, Reduced, Shell, reduces
+
+ALIGNMENT = 64
+"""Bytes that restored memory is aligned to."""
+
+Array = np.ndarray[Any, Any]
+
+
+class Memory:
+    """One root owner and the bytes of it that arrays of the graph use.
+
+    Attributes:
+        address: of the owner's first byte.
+        low, high: addresses of the first byte used and after the last.
+        dtype, shape: what the memory looks like to a person, in the order of its bytes.
+        path: how a person finds an array that uses it.
+    """
+
+    def __init__(self, owner: object, address: int, shell: Shell, index: int) -> None:
+        self.owner = owner
+        self.address = address
+        self.low = self.high = address
+        self.shell = shell
+        self.index = index
+        self.path = f"array {index}"
+        self._look: tuple[int, str, tuple[int, ...]] = (0, "|u1", ())
+
+    def use(self, array: Array, low: int, high: int, path: str | None) -> None:
+        """Note that ``array`` needs the bytes from address ``low`` to ``high``."""
+        if self.low == self.high:
+            self.low, self.high = low, high
+        else:
+            self.low, self.high = min(self.low, low), max(self.high, high)
+        if path is not None and self.path.startswith("array "):
+            self.path = path
+        if high - low > self._look[0] and array.nbytes == high - low and _is_plain(array.dtype):
+            shape = tuple(n for n, _ in _in_memory_order(array))
+            self._look = (high - low, array.dtype.str, shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are stored."""
+        return self.high - self.low
+
+    def look(self) -> tuple[str, tuple[int, ...]]:
+        """(dtype, shape) of the stored bytes as a dataset."""
+        nbytes, dtype, shape = self._look
+        return (dtype, shape) if nbytes == self.nbytes else ("|u1", (self.nbytes,))
+
+    def bytes(self) -> Array:
+        """The stored bytes themselves, without a copy; keeps the owner alive."""
+        return np.asarray(_Bytes(self.owner, self.low, self.nbytes))
+
+
+class _Bytes:
+    """Bytes at an address, by the array interface: works for every owner."""
+
+    def __init__(self, owner: object, address: int, nbytes: int) -> None:
+        self.owner = owner
+        self.__array_interface__ = {
+            "data": (address, False),
+            "shape": (nbytes,),
+            "typestr": "|u1",
+            "version": 3,
+        }
+
+
+def _is_plain(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "iufc" and dtype.itemsize in (1, 2, 4, 8, 16) and dtype.str[1:] != "f16"
+
+
+def _in_memory_order(array: Array) -> list[tuple[int, int]]:
+    """(length, stride) of each axis, the slowest in memory first."""
+    axes = zip(array.shape, array.strides, strict=True)
+    return sorted(axes, key=lambda axis: (-abs(axis[1]), axis[0]))
+
+
+def _bounds(array: Array) -> tuple[int, int]:
+    """Addresses of the first byte an array uses and after the last."""
+    low = high = array.__array_interface__["data"][0]
+    if array.size == 0:
+        return low, low
+    for length, stride in zip(array.shape, array.strides, strict=True):
+        if stride < 0:
+            low += (length - 1) * stride
+        else:
+            high += (length - 1) * stride
+    return low, high + array.itemsize
+
+
+def _root(value: Array) -> tuple[Array, object]:
+    """The last array on the base chain, and what it borrows from (None: it owns its bytes)."""
+    root = value
+    base: Any = value.base
+    while base is not None:
+        if isinstance(base, np.ndarray):
+            root, base = base, base.base
+        elif isinstance(base, memoryview):
+            base = base.obj
+        elif type(base).__name__ == "DummyArray":  # of numpy.lib.stride_tricks
+            base = base.base
+        else:
+            break
+    return root, base
+
+
+@reduces(np.ndarray)
+def reduce_array(value: Array, freezing: Freezing) -> Reduced:
+    """One array: whole in the stream when small and its own owner, else a view of a memory."""
+    root, base = _root(value)
+    if value.dtype.hasobject:
+        return _reduce_object_array(value, root)
+    if base is None and root.nbytes <= freezing.threshold and _is_whole(root):
+        if value is root:
+            return _in_stream(value)
+        return (view, (root, *_description(value, _bounds(root)[0])))
+    if isinstance(base, (bytearray, bytes, array.array)):
+        start = np.frombuffer(base, np.uint8).__array_interface__["data"][0] if len(base) else 0
+        return (view, (base, *_description(value, start)))
+    memory = _memory_of(root, base, freezing)
+    low, high = _bounds(value)
+    memory.use(value, low, high, freezing.name_of(id(value)))
+    return (view, (memory.shell, *_description(value, memory.address)))
+
+
+def _is_whole(root: Array) -> bool:
+    """Whether NumPy's own pickling brings the very same layout back."""
+    flags = root.flags
+    return type(root) is np.ndarray and (flags.c_contiguous or flags.f_contiguous)
+
+
+def _in_stream(value: Array) -> Reduced:
+    make, arguments, state = cast("tuple[Any, ...]", value.__reduce__())
+    if value.flags.writeable:
+        return (make, arguments, state)
+    return (make, arguments, state, None, None, set_read_only)
+
+
+def set_read_only(value: Array, state: tuple[Any, ...]) -> None:
+    """Give a read-only array its contents."""
+    value.__setstate__(state)
+    value.flags.writeable = False
+
+
+def _memory_of(root: Array, base: object, freezing: Freezing) -> Memory:
+    owner = root if base is None else base
+    memory = freezing.memories.get(id(owner))
+    if memory is None:
+        index = len(freezing.memories)
+        # Without an owner that knows its extent, offsets count from address 0.
+        address = _bounds(root)[0] if base is None else 0
+        shell = Shell(memory_at, (index,))
+        memory = freezing.memories[id(owner)] = Memory(owner, address, shell, index)
+    return memory
+
+
+def _description(value: Array, start: int) -> tuple[Any, ...]:
+    address = value.__array_interface__["data"][0]
+    strides = None if value.flags.c_contiguous else value.strides
+    offset = address - start if value.size else 0
+    return (offset, value.dtype, value.shape, strides, value.flags.writeable)
+
+
+def _reduce_object_array(value: Array, root: Array) -> Reduced:
+    if value is root:
+        return _in_stream(value)
+    offset, dtype, shape, _, writeable = _description(value, _bounds(root)[0])
+    if type(root) is not np.ndarray or dtype != root.dtype or offset % root.itemsize:
+        raise CaptureError(
+            "a view of an object array under another dtype cannot be captured; copy it"
+        )
+    return (view_objects, (root, offset // root.itemsize, shape, value.strides, writeable))
+
+
+def memory_at(index: int) -> tuple[Array, int]:
+    """Restored bytes and the offset, in the original owner, of the first."""
+    return thawing.current().memories[index]
+
+
+def view(
+    owner: Any,
+    offset: int,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    strides: tuple[int, ...] | None,
+    writeable: bool,
+) -> Array:
+    """An array over the bytes of an owner: restored memory, another array, or an exporter."""
+    if isinstance(owner, tuple):
+        owner, first = owner
+        offset -= first
+    elif isinstance(owner, np.ndarray):
+        owner = flat_bytes(owner)
+    if not np.prod(shape, dtype=object):
+        offset, strides = 0, None
+    made: Array = np.ndarray(shape, dtype, owner, offset, strides)
+    if made.flags.writeable and not writeable:
+        made.flags.writeable = False
+    return made
+
+
+def flat_bytes(owner: Array) -> Array:
+    """The bytes of an array whose axes fill its memory in some order, in that order."""
+    order = sorted(range(owner.ndim), key=lambda axis: (-owner.strides[axis], owner.shape[axis]))
+    return owner.transpose(order).reshape(-1).view(np.uint8)
+
+
+def view_objects(
+    owner: Array, first: int, shape: tuple[int, ...], strides: tuple[int, ...], writeable: bool
+) -> Array:
+    """A view of an array of objects, whose bytes nobody may look at."""
+    order = sorted(range(owner.ndim), key=lambda axis: (-owner.strides[axis], owner.shape[axis]))
+    flat = owner.transpose(order).reshape(-1)
+    return np.lib.stride_tricks.as_strided(flat[first:], shape, strides, writeable=writeable)
+
+
+@reduces(np.ndarray, subclasses=True)
+def _reduce_subclass(value: Array, _: Freezing) -> Reduced:
+    cls = type(value)
+    if cls.__reduce_ex__ is not np.ndarray.__reduce_ex__:
+        return value.__reduce_ex__(5)
+    if cls.__reduce__ is not np.ndarray.__reduce__:
+        return value.__reduce__()
+    return (
+        view_as,
+        (cls, value.view(np.ndarray)),
+        (getattr(value, "__dict__", None),),
+        None,
+        None,
+        set_attributes,
+    )
+
+
+def view_as(cls: type[Array], value: Array) -> Array:
+    """``value`` as an array of class ``cls``, over the same memory."""
+    return value.view(cls)
+
+
+def set_attributes(value: Array, state: tuple[dict[str, Any] | None]) -> None:
+    """Set the attributes of an array of a subclass."""
+    if state[0]:
+        value.__dict__.update(state[0])
+
+
+def memories_from(
+    table: Sequence[tuple[int, int, bytes | None]], blocks: Sequence[Any]
+) -> list[tuple[Any, int]]:
+    """Memory for each entry (first offset, length, bytes in the stream or None) of a table.
+
+    A block that is writable and aligned is used as it is, others are copied.
+    """
+    given = iter(blocks)
+    memories: list[tuple[Any, int]] = []
+    for first, length, inline in table:
+        source = np.frombuffer(next(given) if inline is None else inline, np.uint8)
+        if source.nbytes != length:
+            raise ValueError(f"a block has {source.nbytes} bytes, not {length}")
+        address = source.__array_interface__["data"][0]
+        if source.flags.writeable and address % ALIGNMENT == 0:
+            # Not the source itself: its owner may be of a kind that stays in the stream.
+            memory = np.asarray(_Bytes(source, address, length))
+        else:
+            memory = aligned_copy(source)
+        memories.append((memory, first))
+    return memories
+
+
+def aligned_copy(source: Array) -> Array:
+    """The same bytes in new, aligned, writable memory."""
+    room = np.empty(source.nbytes + ALIGNMENT, np.uint8)
+    skip = -room.__array_interface__["data"][0] % ALIGNMENT
+    copy = room[skip : skip + source.nbytes]
+    copy[:] = source
+    return copy

@@ -1,0 +1,135 @@
+"""The pass over a graph that names the variable which cannot be captured. Slow: on failure only."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable, Sequence
+from types import CellType, FunctionType, MethodType
+from typing import Any
+
+from sauerkraut.errors import CaptureError
+from sauerkraut.objects.freezing import Freezing, Shell, describe
+
+SHOWN_LINKS = 8
+
+
+class _Tracing(pickle._Pickler):
+    """The pickler in Python, remembering the way from the list of values to where it failed."""
+
+    def __init__(self, freezing: Freezing, anchors: dict[int, str]) -> None:
+        super().__init__(io.BytesIO(), protocol=5)
+        self.way: list[object] = []
+        self._freezing = freezing
+        self._anchors = anchors
+
+    def reducer_override(self, obj: object) -> Any:
+        return self._freezing.reduce(obj)
+
+    def persistent_id(self, obj: object) -> str | None:
+        if (name := self._anchors.get(id(obj))) is not None:
+            return name
+        if type(obj) is dict and "__builtins__" in obj:
+            return self._freezing.name_of_globals(obj)
+        return None
+
+    def save(self, obj: object, save_persistent_id: bool = True) -> None:
+        self.way.append(obj)
+        super().save(obj, save_persistent_id)  # type: ignore[misc]
+        self.way.pop()
+
+
+def explain(
+    values: Sequence[object],
+    names: Callable[[int], str],
+    anchors: dict[int, str],
+    freezing: Freezing,
+    error: BaseException,
+) -> CaptureError:
+    """The error to raise for ``error``, met while ``values`` were written: says where and why."""
+    tracing = _Tracing(freezing, anchors)
+    try:
+        tracing.dump(list(values))
+        for namespace in freezing.namespaces.values():
+            tracing.dump([v for k, v in namespace.items() if k != "__builtins__"])
+    except RecursionError as met:
+        error = met
+    except Exception as met:  # noqa: BLE001 - told in the message
+        error = met if isinstance(met, CaptureError) else error
+    links = _links(tracing.way, values, names)
+    if isinstance(error, RecursionError):
+        reason = (
+            "is nested too deeply; keep it in flat containers, exclude it or register a reducer"
+        )
+    elif isinstance(error, CaptureError):
+        reason = str(error)
+    else:
+        culprit = next((o for o in reversed(tracing.way) if not _is_made_up(o)), None)
+        told = describe(type(culprit)) if tracing.way else "an object"
+        reason = f"{told} cannot be captured; exclude it or register a reducer ({error})"
+    separator = " " if isinstance(error, RecursionError) else ": "
+    return CaptureError(f"{links}{separator}{reason}" if links else reason)
+
+
+def _is_made_up(obj: object) -> bool:
+    return isinstance(obj, (tuple, Shell)) or obj is None
+
+
+def _links(way: list[object], values: Sequence[object], names: Callable[[int], str]) -> str:
+    if len(way) < 2:
+        return ""
+    start = next((i for i, value in enumerate(values) if value is way[1]), None)
+    if start is None:
+        return ""
+    links = [names(start)]
+    holder = way[1]
+    for obj in way[2:]:
+        link = _link(holder, obj)
+        if link is not None:
+            links.append(link)
+            holder = obj
+    if len(links) > SHOWN_LINKS:
+        links[SHOWN_LINKS:] = [f"... {len(links) - SHOWN_LINKS} more"]
+    return " -> ".join(links)
+
+
+def _link(holder: object, obj: object) -> str | None:
+    """How ``obj`` is found in ``holder``; None when it is an in-between of the pickler."""
+    if isinstance(holder, dict):
+        for key, value in holder.items():
+            if value is obj:
+                return f"item {key!r}"
+            if key is obj:
+                return f"key {key!r}"
+        return None
+    if isinstance(holder, (list, tuple)):
+        return next((f"item {i}" for i, value in enumerate(holder) if value is obj), None)
+    if isinstance(holder, (set, frozenset)):
+        return "an element" if any(value is obj for value in holder) else None
+    if isinstance(holder, MethodType) and obj is holder.__self__:
+        return "its instance"
+    if isinstance(holder, FunctionType):
+        for name, cell in zip(holder.__code__.co_freevars, holder.__closure__ or (), strict=False):
+            if cell is obj:
+                return f"closure variable {name!r}"
+    if isinstance(holder, CellType):
+        try:
+            return "its contents" if holder.cell_contents is obj else None
+        except ValueError:
+            return None
+    try:
+        attributes = object.__getattribute__(holder, "__dict__")
+    except AttributeError:
+        attributes = {}
+    for name, value in attributes.items() if isinstance(attributes, dict) else ():
+        if value is obj:
+            return f"attribute {name!r}"
+    for cls in type(holder).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            try:
+                if object.__getattribute__(holder, name) is obj:
+                    return f"attribute {name!r}"
+            except AttributeError:
+                continue
+    return None

@@ -1,0 +1,177 @@
+"""What reducers share while one object graph is written, and the table that finds them."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sauerkraut.errors import CaptureError
+
+if TYPE_CHECKING:
+    from sauerkraut.objects.arrays import Memory
+
+Reduced = str | tuple[Any, ...]
+"""What ``__reduce__`` may return, or NotImplemented for the pickler's own way."""
+Reducer = Callable[[Any, "Freezing"], Any]
+
+_by_type: dict[type, Reducer] = {}
+_by_subclass: dict[type, Reducer] = {}
+_user_by_type: dict[type, Callable[[Any], Reduced]] = {}
+_user_by_subclass: dict[type, Callable[[Any], Reduced]] = {}
+
+
+def reduces(*types: type, subclasses: bool = False) -> Callable[[Reducer], Reducer]:
+    """Decorate a reducer: it serves exactly ``types``, or also what derives from them."""
+
+    def register(reduce: Reducer) -> Reducer:
+        table = _by_subclass if subclasses else _by_type
+        table.update(dict.fromkeys(types, reduce))
+        return reduce
+
+    return register
+
+
+def register_reducer(cls: type, reduce: Callable[[Any], Reduced], *, by: str = "type") -> None:
+    """Say how instances of ``cls`` are captured.
+
+    Args:
+        cls: Any class but the built-in atoms and containers, which the pickler writes itself.
+        reduce: Called with the instance; returns what ``__reduce__`` may return. It wins over
+            every other way. A second registration replaces the first.
+        by: "type": instances of exactly ``cls``; "subclass": of classes derived from it as well,
+            the nearest registration first.
+
+    Raises:
+        ValueError: ``by`` is something else.
+        TypeError: ``cls`` is no class, or one the pickler never asks about.
+    """
+    if by not in ("type", "subclass"):
+        raise ValueError(f'by={by!r} is neither "type" nor "subclass"')
+    if not isinstance(cls, type):
+        raise TypeError(f"cls={cls!r} is not a class")
+    if cls in _WRITTEN_BY_PICKLER and by == "type":
+        raise TypeError(f"{cls.__name__} is written by the pickler itself; derive a class from it")
+    (_user_by_type if by == "type" else _user_by_subclass)[cls] = reduce
+
+
+_WRITTEN_BY_PICKLER = frozenset(
+    (bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple, type(None))
+)
+
+
+class Freezing:
+    """The state of writing one graph: what reducers found and what must be kept alive.
+
+    Attributes:
+        threshold: bytes from which the memory of an array leaves the stream.
+        name_of: how a person finds an object that is a value or an attribute of one.
+        memories: root owner's id -> its memory, in order of first use.
+        shells: stand-ins by id of the object they stand for, see `shell_of`.
+        namespaces: globals dicts of no module, by id, in order of first use.
+        globals_of: globals that a code object runs with, by its id.
+        code: name of a project function or class met by reference -> fingerprint.
+        weak_targets: objects that weak references looked at, by id.
+        strong: ids of what is strongly reachable; None in the first pass.
+        dead: names of the types of objects that only weak references reach.
+    """
+
+    def __init__(self, *, threshold: int, name_of: Callable[[int], str | None]) -> None:
+        self.threshold = threshold
+        self.name_of = name_of
+        self.memories: dict[int, Memory] = {}
+        self.shells: dict[int, tuple[object, Shell]] = {}
+        self.namespaces: dict[int, dict[str, object]] = {}
+        self.globals_of: dict[int, dict[str, Any]] = {}
+        self.code: dict[str, bytes] = {}
+        self.weak_targets: dict[int, object] = {}
+        self.strong: frozenset[int] | None = None
+        self.dead: list[str] = []
+        self._chosen: dict[type, Reducer | None] = {}
+
+    def reduce(self, obj: object) -> Any:
+        """`reducer_override` of the pickler: NotImplemented, or what ``__reduce__`` returns."""
+        cls = type(obj)
+        try:
+            reducer = self._chosen[cls]
+        except KeyError:
+            reducer = self._chosen[cls] = _choose(cls)
+        return NotImplemented if reducer is None else reducer(obj, self)
+
+    def shell_of(self, obj: object, make: Callable[..., Any], *arguments: object) -> Shell:
+        """A stand-in written as ``make(*arguments)``: ``obj`` while its state is not yet written.
+
+        Lets an object that must be an argument of another's construction exist before its own
+        state, which may lead back to the other.
+        """
+        entry = self.shells.get(id(obj))
+        if entry is None:
+            entry = self.shells[id(obj)] = (obj, Shell(make, arguments))
+        return entry[1]
+
+    def name_of_globals(self, namespace: dict[str, object]) -> str | None:
+        """Persistent id of a dict that code runs in."""
+        name = namespace.get("__name__")
+        module = sys.modules.get(name) if isinstance(name, str) else None
+        if isinstance(module, types.ModuleType) and vars(module) is namespace:
+            return f"module {name}"
+        self.namespaces.setdefault(id(namespace), namespace)
+        return f"namespace {list(self.namespaces).index(id(namespace))}"
+
+
+class Shell:
+    """See `Freezing.shell_of`."""
+
+    __slots__ = ("arguments", "make")
+
+    def __init__(self, make: Callable[..., Any], arguments: tuple[object, ...]) -> None:
+        self.make = make
+        self.arguments = arguments
+
+
+@reduces(Shell)
+def _reduce_shell(shell: Shell, _: Freezing) -> Reduced:
+    return (shell.make, shell.arguments)
+
+
+def same(obj: object) -> object:
+    """Return ``obj``: an object written as its shell, then its state."""
+    return obj
+
+
+def _choose(cls: type) -> Reducer | None:
+    if (of_user := _user_by_type.get(cls)) is not None:
+        return _calling(of_user)
+    for base in cls.__mro__:
+        if (of_user := _user_by_subclass.get(base)) is not None:
+            return _calling(of_user)
+    _load_reducers_for(cls)
+    if (found := _by_type.get(cls)) is not None:
+        return found
+    for base in cls.__mro__:
+        if (found := _by_subclass.get(base)) is not None:
+            return found
+    return None
+
+
+def _calling(reduce: Callable[[Any], Reduced]) -> Reducer:
+    return lambda obj, _: reduce(obj)
+
+
+def _load_reducers_for(cls: type) -> None:
+    """Import the reducers of a library that only some programs use."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and issubclass(cls, numpy.ndarray):
+        import sauerkraut.objects.arrays  # noqa: F401
+
+
+def describe(cls: type) -> str:
+    """The name of a class as messages show it."""
+    module = cls.__module__
+    return cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}"
+
+
+def refuse(obj: object, advice: str) -> CaptureError:
+    """The error for an object that cannot be captured; the caller raises it."""
+    return CaptureError(f"{describe(type(obj))} cannot be captured; {advice}")

@@ -1,0 +1,318 @@
+"""One object graph, frozen into one pickle stream and the memory blocks of its arrays.
+
+The stream is a pickle of the list of values, pickles of the globals dicts of no module, a table
+of memories, and 8 bytes: the length of the table.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import logging
+import pickle
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from sauerkraut._native import persistent_id
+from sauerkraut.errors import CaptureError, ResumeError, SauerkrautError
+from sauerkraut.objects import failure, reducers, thawing
+from sauerkraut.objects.freezing import Freezing
+from sauerkraut.objects.thawing import Thawing
+
+logger = logging.getLogger(__name__)
+
+_TRAILER = 8
+
+Values = Sequence[object]
+Names = Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The memory one or many arrays look at, in the order of its bytes."""
+
+    memory: memoryview
+    """Contiguous bytes, read-only."""
+    dtype: str
+    """What the bytes look like to a person, as in ``numpy.dtype.str``."""
+    shape: tuple[int, ...]
+    """Shape in memory order; its product times the item size is ``memory.nbytes``."""
+    path: str
+    """How a person finds an array that uses it."""
+
+
+class Frozen:
+    """What `freeze` returns: the stream and the blocks it refers to.
+
+    Borrowed blocks are those of the live arrays: use them up before the program goes on, and
+    then `release`. Also a context manager that releases.
+    """
+
+    def __init__(self, stream: bytes, blocks: tuple[Block, ...], *, dead: Sequence[str]) -> None:
+        self._stream: bytes | None = stream
+        self._blocks = blocks
+        self.dead = tuple(dead)
+        """Types of objects that only weak references reached: those come back dead."""
+
+    @property
+    def stream(self) -> bytes:
+        """The pickle stream. Raises CaptureError once released."""
+        if self._stream is None:
+            raise CaptureError("this snapshot borrowed the program's arrays and was released")
+        return self._stream
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The blocks, in the order the stream counts them. Raises CaptureError once released."""
+        self.stream  # noqa: B018 - raises
+        return self._blocks
+
+    def release(self) -> None:
+        """Let go of stream and memory; any later use raises CaptureError."""
+        self._stream, self._blocks = None, ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        cls: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+def freeze(
+    values: Values,
+    *,
+    names: Names = "value {}".format,
+    anchors: Mapping[str, object] | None = None,
+    arrays: Literal["copy", "borrow"] = "copy",
+    threshold: int = 64 * 1024,
+) -> Frozen:
+    """Freeze ``values`` and all they refer to, so that identity and aliasing hold across them.
+
+    Args:
+        values: Written as one list, in this order.
+        names: How a person finds value ``i``, for errors and block paths.
+        anchors: Objects by name that are written as that name; `thaw` is given what the name
+            stands for there. By identity, whatever their type.
+        arrays: "copy": memory is copied once, now; "borrow": see `Frozen`.
+        threshold: Bytes from which the memory of an array becomes a block of its own.
+
+    Raises:
+        CaptureError: something cannot be captured; names it, why, and what to do. Nothing has
+            changed but what the user's own ``__reduce__`` and ``__getstate__`` did.
+    """
+    attempt = _Attempt(values, names, anchors or {}, threshold)
+    stream, freezing = attempt.run()
+    memories = list(freezing.memories.values())
+    table: list[tuple[int, int, bytes | None]] = []
+    blocks: list[Block] = []
+    for memory in memories:
+        first = memory.low - memory.address
+        data = memory.bytes()
+        if memory.nbytes <= threshold:
+            table.append((first, memory.nbytes, data.tobytes()))
+            continue
+        table.append((first, memory.nbytes, None))
+        held = data.copy() if arrays == "copy" else data
+        blocks.append(Block(held.data.toreadonly(), *memory.look(), memory.path))
+    end = pickle.dumps(
+        {"memories": table, "namespaces": len(freezing.namespaces), "code": freezing.code},
+        protocol=5,
+    )
+    stream.write(end)
+    stream.write(len(end).to_bytes(_TRAILER, "little"))
+    return Frozen(stream.getvalue(), tuple(blocks), dead=freezing.dead)
+
+
+class _Attempt:
+    """The passes over one graph: the C pickler, then dill's, then one that names the culprit."""
+
+    def __init__(
+        self, values: Values, names: Names, anchors: Mapping[str, object], threshold: int
+    ) -> None:
+        self.values = list(values)
+        self.names = names
+        self.anchors = {id(obj): f"anchor {name}" for name, obj in anchors.items()}
+        self.threshold = threshold
+
+    def run(self) -> tuple[io.BytesIO, Freezing]:
+        try:
+            return self._once(_Pickler)
+        except SauerkrautError as error:
+            raise self._explained(error) from error.__cause__
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            first = error
+        except (Exception, RecursionError) as error:
+            raise self._explained(error) from error
+        try:
+            done = self._once(_dill_pickler())
+        except Exception:  # noqa: BLE001 - the error to tell is that of the first pass
+            raise self._explained(first) from first
+        logger.warning("the whole graph is pickled by dill, many times slower: %s", first)
+        return done
+
+    def _once(self, pickler: Callable[..., Any]) -> tuple[io.BytesIO, Freezing]:
+        freezing = self._new_freezing()
+        stream, memo = self._write(pickler, freezing)
+        if freezing.weak_targets:
+            # Weak references were written as dead; now it is known which are not.
+            again = self._new_freezing()
+            again.strong = frozenset(memo().keys())
+            stream, _ = self._write(pickler, again)
+            freezing = again
+        return stream, freezing
+
+    def _new_freezing(self) -> Freezing:
+        return Freezing(threshold=self.threshold, name_of=self._name_of)
+
+    def _write(
+        self, pickler: Callable[..., Any], freezing: Freezing
+    ) -> tuple[io.BytesIO, Callable[[], dict[int, Any]]]:
+        stream = io.BytesIO()
+        writer = pickler(stream, freezing, self.anchors)
+        writer.dump(self.values)
+        written = 0
+        while written < len(freezing.namespaces):
+            namespace = list(freezing.namespaces.values())[written]
+            writer.dump([(k, v) for k, v in namespace.items() if k != "__builtins__"])
+            written += 1
+        return stream, lambda: dict(writer.memo.copy())
+
+    def _name_of(self, address: int) -> str | None:
+        return self._array_names.get(address)
+
+    @functools.cached_property
+    def _array_names(self) -> dict[int, str]:
+        """Names of values and of what their attributes and items hold, by address."""
+        found: dict[int, str] = {}
+        for index, value in enumerate(self.values):
+            name = self.names(index)
+            found.setdefault(id(value), name)
+            held = value if type(value) is dict else getattr(value, "__dict__", None)
+            if type(held) is dict:
+                for key, item in held.items():
+                    dotted = f"{name}[{key!r}]" if held is value else f"{name}.{key}"
+                    found.setdefault(id(item), dotted)
+        return found
+
+    def _explained(self, error: BaseException) -> CaptureError:
+        freezing = self._new_freezing()
+        return failure.explain(self.values, self.names, self.anchors, freezing, error)
+
+
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: io.BytesIO, freezing: Freezing, anchors: dict[int, str]) -> None:
+        super().__init__(file, protocol=5)
+        self.persistent_id = persistent_id(anchors, freezing.name_of_globals)  # type: ignore[method-assign]
+        self.reducer_override = freezing.reduce
+
+
+def _dill_pickler() -> Callable[..., Any]:
+    import dill
+
+    class Pickler(dill.Pickler):  # type: ignore[misc]
+        def __init__(self, file: io.BytesIO, freezing: Freezing, anchors: dict[int, str]) -> None:
+            super().__init__(file, protocol=5)
+            self.persistent_id = persistent_id(anchors, freezing.name_of_globals)
+            self.reducer_override = freezing.reduce
+
+    return Pickler
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, state: Thawing) -> None:
+        super().__init__(file)
+        self.persistent_load = state.find  # type: ignore[method-assign]
+
+
+def thaw(
+    frozen: Frozen | tuple[bytes, Sequence[Any]],
+    *,
+    anchors: Mapping[str, object] | None = None,
+    actions: list[Callable[[], None]] | None = None,
+) -> list[object]:
+    """Read the list of values back. Runs code that the stream names: read only what you trust.
+
+    Args:
+        frozen: What `freeze` returned, which stays usable, or (stream, blocks), where each block
+            is a buffer; a writable one aligned to 64 bytes becomes the arrays' memory.
+        anchors: What each anchored name comes back as.
+        actions: Takes what touches the user's files (cutting a log back to its recorded length),
+            to be called once all is well everywhere; None: done before this returns.
+
+    Raises:
+        CodeChanged: code in the graph is not the captured one.
+        ResumeError: the stream cannot be read here; names what was missing. No file was touched.
+    """
+    stream: Any
+    blocks: Sequence[Any]
+    if isinstance(frozen, Frozen):
+        stream, blocks = frozen.stream, [block.memory for block in frozen.blocks]
+    else:
+        stream, blocks = frozen
+    try:
+        table, length = _read_table(stream)
+        state = Thawing(anchors or {}, _memories(table, blocks))
+        with thawing.reading(state):
+            reader = _Unpickler(_file(stream, length), state)
+            values: list[object] = reader.load()
+            for index in range(table["namespaces"]):
+                contents = reader.load()
+                state.namespaces.setdefault(index, {}).update(contents)
+    except SauerkrautError:
+        raise
+    except Exception as error:
+        raise ResumeError(f"the objects cannot be read here: {_told(error)}") from error
+    if actions is not None:
+        actions.extend(state.actions)
+    else:
+        for act in state.actions:
+            act()
+    return values
+
+
+def code_names(stream: bytes) -> Mapping[str, bytes]:
+    """Fingerprints, at capture, of the project functions the graph refers to by name."""
+    table, _ = _read_table(stream)
+    code: Mapping[str, bytes] = table["code"]
+    return code
+
+
+def _file(stream: Any, length: int) -> io.BytesIO:
+    # BytesIO shares the memory of bytes, so the usual case is read without a copy.
+    return io.BytesIO(stream if isinstance(stream, bytes) else memoryview(stream)[:length])
+
+
+def _read_table(stream: Any) -> tuple[dict[str, Any], int]:
+    view = memoryview(stream).cast("B")
+    end = view.nbytes - _TRAILER
+    length = int.from_bytes(view[max(end, 0) :], "little")
+    if end < 0 or length > end:
+        raise ResumeError(f"an object stream of {view.nbytes} bytes has no table at its end")
+    table = pickle.loads(view[end - length : end])
+    return table, end - length
+
+
+def _memories(table: dict[str, Any], blocks: Sequence[Any]) -> list[tuple[Any, int]]:
+    entries = table["memories"]
+    wanted = sum(inline is None for _, _, inline in entries)
+    if wanted != len(blocks):
+        raise ResumeError(f"the object stream refers to {wanted} blocks, {len(blocks)} are given")
+    if not entries:
+        return []
+    from sauerkraut.objects import arrays
+
+    return arrays.memories_from(entries, blocks)
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+reducers.load()

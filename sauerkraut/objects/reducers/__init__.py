@@ -1,0 +1,13 @@
+"""How objects that pickle does not take, or takes wrongly, are written: one file per family."""
+
+from __future__ import annotations
+
+import importlib
+
+_FAMILIES = ("functions",)
+
+
+def load() -> None:
+    """Fill the table of reducers."""
+    for family in _FAMILIES:
+        importlib.import_module(f"{__name__}.{family}")

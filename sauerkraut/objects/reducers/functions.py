@@ -1,0 +1,171 @@
+"""Functions, cells, code objects, bound methods, modules."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+import types
+from typing import Any
+
+from sauerkraut.code import fingerprint, reference
+from sauerkraut.code.reference import CodeReference
+from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse, same
+from sauerkraut.objects.project import is_project
+
+
+def attribute(module: str | None, qualname: str) -> object:
+    """What a dotted name finds in a loaded module; None when it finds nothing."""
+    found: object = sys.modules.get(module or "")
+    for name in qualname.split("."):
+        try:
+            found = getattr(found, name)
+        except AttributeError:
+            return None
+    return found
+
+
+@reduces(types.FunctionType)
+def reduce_function(function: types.FunctionType, freezing: Freezing) -> Reduced:
+    """By name when the name finds this very function, otherwise by value."""
+    module, qualname = function.__module__, function.__qualname__
+    if "<" not in qualname and attribute(module, qualname) is function:
+        if is_project(module):
+            freezing.code[f"{module}:{qualname}"] = fingerprint.of(function.__code__)
+        return qualname
+    closure = function.__closure__ or ()
+    freezing.globals_of[id(function.__code__)] = function.__globals__
+    return (
+        make_function,
+        (
+            function.__code__,
+            function.__globals__,
+            function.__name__,
+            tuple(freezing.shell_of(cell, make_cell) for cell in closure),
+        ),
+        (
+            closure,
+            function.__qualname__,
+            module,
+            function.__defaults__,
+            function.__kwdefaults__,
+            function.__annotations__,
+            function.__doc__,
+            function.__dict__,
+            getattr(function, "__type_params__", ()),
+        ),
+        None,
+        None,
+        set_function,
+    )
+
+
+def make_function(
+    code: types.CodeType, namespace: dict[str, Any], name: str, cells: tuple[types.CellType, ...]
+) -> types.FunctionType:
+    """A function without defaults and attributes, whose cells may be empty yet."""
+    return types.FunctionType(code, namespace, name, None, cells or None)
+
+
+def set_function(function: types.FunctionType, state: tuple[Any, ...]) -> None:
+    """Set what `make_function` left out; the cells in ``state`` were filled by being read."""
+    _, qualname, module, defaults, kwdefaults, annotations, doc, attributes, params = state
+    function.__qualname__ = qualname
+    function.__module__ = module
+    function.__defaults__ = defaults
+    function.__kwdefaults__ = kwdefaults
+    function.__annotations__ = annotations
+    function.__doc__ = doc
+    function.__dict__.update(attributes)
+    if params:
+        function.__type_params__ = params  # type: ignore[attr-defined]
+
+
+def make_cell() -> types.CellType:
+    """An empty cell."""
+    return types.CellType()
+
+
+@reduces(types.CellType)
+def _reduce_cell(cell: types.CellType, freezing: Freezing) -> Reduced:
+    shell = freezing.shell_of(cell, make_cell)
+    try:
+        contents = cell.cell_contents
+    except ValueError:
+        return (same, (shell,))
+    # In a tuple: a state of None would not be set.
+    return (same, (shell,), (contents,), None, None, set_cell)
+
+
+def set_cell(cell: types.CellType, state: tuple[object]) -> None:
+    """Fill a cell."""
+    (cell.cell_contents,) = state
+
+
+@reduces(types.CodeType)
+def _reduce_code(code: types.CodeType, freezing: Freezing) -> Reduced:
+    ref = reference.of(code, freezing.globals_of.get(id(code)) or _globals_of(code))
+    return (
+        resolve_code,
+        (ref.module, ref.qualname, ref.path, ref.fingerprint, ref.embedded, ref.layout),
+    )
+
+
+def _globals_of(code: types.CodeType) -> dict[str, Any]:
+    """Globals of the module whose file ``code`` was compiled from; code does not know them."""
+    for module in list(sys.modules.values()):
+        if isinstance(module, types.ModuleType):
+            namespace = vars(module)
+            if namespace.get("__file__") == code.co_filename:
+                return namespace
+    return {}
+
+
+def resolve_code(*fields: Any) -> types.CodeType:
+    """The local code object of a reference."""
+    return reference.resolve(CodeReference(*fields))
+
+
+@reduces(types.MethodType)
+def _reduce_method(method: types.MethodType, _: Freezing) -> Reduced:
+    return (types.MethodType, (method.__func__, method.__self__))
+
+
+@reduces(types.ModuleType, subclasses=True)
+def _reduce_module(module: types.ModuleType, _: Freezing) -> Reduced:
+    if sys.modules.get(module.__name__) is not module:
+        raise refuse(module, f"module {module.__name__!r} was not imported; import it")
+    return (importlib.import_module, (module.__name__,))
+
+
+@reduces(property)
+def _reduce_property(value: property, _: Freezing) -> Reduced:
+    return (property, (value.fget, value.fset, value.fdel, value.__doc__))
+
+
+@reduces(staticmethod, classmethod)
+def _reduce_wrapper(value: Any, _: Freezing) -> Reduced:
+    return (type(value), (value.__func__,))
+
+
+@reduces(super)
+def _reduce_super(value: Any, _: Freezing) -> Reduced:
+    return (super, (value.__thisclass__, value.__self__))
+
+
+@reduces(type(functools.lru_cache(len)))
+def _reduce_cached(value: Any, _: Freezing) -> Reduced:
+    name: str = value.__qualname__
+    if attribute(value.__module__, name) is value:
+        return name
+    # The cache itself is a copy of what can be computed again: it comes back empty.
+    parameters = value.cache_parameters()
+    return (
+        make_cached,
+        (value.__wrapped__, parameters["maxsize"], parameters["typed"]),
+    )
+
+
+def make_cached(function: Any, maxsize: int | None, typed: bool) -> Any:
+    """An empty ``functools.lru_cache`` of ``function``."""
+    return functools.lru_cache(maxsize, typed)(function)

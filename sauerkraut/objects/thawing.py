@@ -1,0 +1,65 @@
+"""What reconstructors share while one object graph is read."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sauerkraut.errors import ResumeError
+
+
+class Thawing:
+    """The state of reading one graph.
+
+    Attributes:
+        anchors: what each anchored name comes back as.
+        memories: index of a memory -> array of its bytes, and the offset of its first byte.
+        namespaces: globals dicts of no module, filled after the graph was read.
+        actions: what touches the user's files; done by whoever asked, after everything is read.
+    """
+
+    def __init__(self, anchors: Mapping[str, object], memories: list[tuple[Any, int]]) -> None:
+        self.anchors = anchors
+        self.memories = memories
+        self.namespaces: dict[int, dict[str, object]] = {}
+        self.actions: list[Callable[[], None]] = []
+
+    def find(self, name: str) -> object:
+        """`persistent_load` of the unpickler."""
+        kind, _, rest = name.partition(" ")
+        if kind == "module":
+            try:
+                return vars(importlib.import_module(rest))
+            except ImportError as error:
+                raise ResumeError(f"the globals of module {rest!r} are needed: {error}") from error
+        if kind == "namespace":
+            return self.namespaces.setdefault(int(rest), {})
+        try:
+            return self.anchors[rest]
+        except KeyError:
+            raise ResumeError(f"the object captured by the name {rest!r} is not given") from None
+
+
+_state = threading.local()
+
+
+def current() -> Thawing:
+    """The graph that this thread is reading; reconstructors are called inside one only."""
+    try:
+        return _state.readings[-1]  # type: ignore[no-any-return]
+    except (AttributeError, IndexError):
+        raise ResumeError("an object graph of sauerkraut is read by graph.thaw only") from None
+
+
+@contextmanager
+def reading(thawing: Thawing) -> Iterator[None]:
+    """Make ``thawing`` the `current` one of this thread."""
+    readings = _state.__dict__.setdefault("readings", [])
+    readings.append(thawing)
+    try:
+        yield
+    finally:
+        readings.pop()
