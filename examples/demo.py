@@ -42,6 +42,7 @@ class Simulation:
         )
         options = f"--size {size} --steps {steps} --dir ckpt --interval 1s".split()
         self.command = [sys.executable, str(HERE / "heat2d.py"), *options]
+        self.next_line = 0  # where progress is told next, without a terminal
         directory.mkdir(parents=True)
 
     def start(self):
@@ -66,18 +67,17 @@ class Simulation:
 
     def watch(self, job, until=float("inf")):
         """Draw a progress line while `job` runs, to the moment `until` at most."""
-        shown = None
         while job.status is None and time.monotonic() < until:
             step, commits = self.step(), self.commits()
             bar = "#" * (30 * step // self.steps)
             line = f"  [{bar:30}] step {step:5} of {self.steps}, {len(commits)} checkpoints"
             if sys.stdout.isatty():
                 print(f"\r{line}", end="", flush=True)
-            elif shown is None or step - shown >= self.steps // 10:
-                shown = step
+            elif step >= self.next_line:
+                self.next_line = step + self.steps // 10
                 say(line)
             time.sleep(0.05)
-        if sys.stdout.isatty():
+        if sys.stdout.isatty() and job.status is not None:
             print()
 
     def finish(self):
@@ -86,8 +86,7 @@ class Simulation:
             self.watch(job)
             job.wait(60)
         if not (self.checkpoints / "COMPLETE").exists() or not self.out.exists():
-            said = (self.directory / "output.txt").read_text(errors="replace")
-            raise SystemExit(f"{said}\nFAIL: the simulation in {self.directory} did not finish")
+            raise SystemExit(f"{job.said()}\nFAIL: {self.directory} did not finish")
 
     def saved_field(self):
         """The field in the newest epoch, read by plain h5py from the ranks' own arrays."""
@@ -131,8 +130,8 @@ def killed_run(simulation, chance):
         simulation.watch(job, until=time.monotonic() + chance.uniform(0, 3))
         victim = chance.choice(list(WHAT))
         if not job.kill(victim, chance):
-            raise SystemExit("FAIL: the simulation ended before it could be killed")
-        say(f"kill -9: {WHAT[victim]}, at step {simulation.step()} or a little later")
+            raise SystemExit(f"{job.said()}\nFAIL: it ended before it could be killed")
+        say(f"\nkill -9: {WHAT[victim]}, at step {simulation.step()} or a little later")
         job.end()
 
 

@@ -1,4 +1,8 @@
-"""One running ``mpiexec``: its ranks found by PID, killed, waited for, and what it checkpointed."""
+"""One running ``mpiexec``: its ranks found by PID, killed, waited for, and what it checkpointed.
+
+A job that is killed cannot tidy up: what launcher and ranks leave in TMPDIR and in shared memory is
+removed here, by name, once they are gone.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,11 @@ import contextlib
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -47,11 +54,20 @@ class Job:
         self.ranks = ranks
         self._pids: dict[int, str] = {}
         self._output = Path(output)
+        self._shared_memory: set[str] = set()
+        self._temporary = tempfile.mkdtemp(prefix="job-")
+        if user is not None:
+            os.chown(self._temporary, user, user)
         with self._output.open("ab") as out:
             self._process = subprocess.Popen(
                 [*become, *launcher.command(ranks), *command],
                 cwd=cwd,
-                env={**os.environ, **launcher.environment, **(environment or {})},
+                env={
+                    **os.environ,
+                    "TMPDIR": self._temporary,
+                    **launcher.environment,
+                    **(environment or {}),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -96,6 +112,7 @@ class Job:
             targets = [chance.choice(pids)] if pids else []
         else:
             targets = pids
+        self._find_shared_memory(pids)
         return [pid for pid in targets if _killed(pid)]
 
     def end(self, patience: float = 30.0) -> None:
@@ -105,6 +122,7 @@ class Job:
             TimeoutError: A rank is still there after `patience` seconds.
         """
         pids = self.rank_pids()
+        self._find_shared_memory(pids)
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait(patience)
@@ -116,6 +134,9 @@ class Job:
                 raise TimeoutError(f"ranks {pids} survived SIGKILL for {patience} s")
             time.sleep(0.02)
             pids = self.rank_pids()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+        for path in self._shared_memory:
+            Path(path).unlink(missing_ok=True)
 
     def _find_ranks(self) -> None:
         parents, words = _processes()
@@ -126,6 +147,13 @@ class Job:
         for pid in sorted(family - self._pids.keys()):
             if words.get(pid) == wanted and (start := _started(pid)):
                 self._pids[pid] = start
+
+    def _find_shared_memory(self, pids: Iterable[int]) -> None:
+        """Note the files in /dev/shm that ranks map; nobody else knows their names."""
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                maps = Path(f"/proc/{pid}/maps").read_text()
+                self._shared_memory.update(re.findall(r"(/dev/shm/\S+)$", maps, re.MULTILINE))
 
 
 def events(directory: str | Path) -> list[dict[str, Any]]:
