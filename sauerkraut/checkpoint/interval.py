@@ -1,0 +1,82 @@
+"""When a checkpoint is due, and how long to wait after one that failed."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+
+FIRST_BACK_OFF = 60.0
+LONGEST_BACK_OFF = 600.0  # when there is no interval to double up to
+UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+def parse(interval: float | str | timedelta | None) -> float | None:
+    """Return an interval in seconds; None stays None: checkpoint on request only.
+
+    Args:
+        interval: Seconds, a `timedelta`, or a text such as "90s", "10min" or "2h".
+
+    Raises:
+        TypeError: ``interval`` is of another type.
+        ValueError: it is not positive, or the text is not a number followed by s, min or h.
+    """
+    if interval is None:
+        return None
+    if isinstance(interval, timedelta):
+        seconds = interval.total_seconds()
+    elif isinstance(interval, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(s|min|h)\s*", interval)
+        if match is None:
+            raise ValueError(f"interval={interval!r}: write it like '90s', '10min' or '2h'")
+        seconds = float(match[1]) * UNITS[match[2]]
+    else:
+        try:
+            seconds = float(interval)
+        except TypeError:
+            kind = type(interval).__name__
+            raise TypeError(f"interval must be seconds, timedelta or text, not {kind}") from None
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise ValueError(f"interval={interval!r} must be positive")
+    return seconds
+
+
+class Schedule:
+    """The next time a checkpoint is due.
+
+    Args:
+        interval: Seconds from a commit to the next start; None: never due.
+        now: Seconds on the monotonic clock at which the run began or resumed.
+    """
+
+    def __init__(self, interval: float | None, now: float) -> None:
+        self.interval = interval
+        self.failures = 0
+        self._next = math.inf if interval is None else now + interval
+        self._not_before = -math.inf
+
+    def due(self, now: float) -> bool:
+        """Whether the interval is over and no back-off is running."""
+        return now >= self._next and not self.backing_off(now)
+
+    def backing_off(self, now: float) -> bool:
+        """Whether a failure is too recent to try again."""
+        return now < self._not_before
+
+    def committed(self, now: float) -> None:
+        """Start the next interval; forget failures."""
+        self.failures = 0
+        self._not_before = -math.inf
+        if self.interval is not None:
+            self._next = now + self.interval
+
+    def failed(self, now: float) -> float:
+        """Start the back-off after a failure; return its seconds.
+
+        They begin at 60 and double up to the interval.
+        """
+        longest = LONGEST_BACK_OFF if self.interval is None else self.interval
+        pause = min(FIRST_BACK_OFF * 2.0 ** min(self.failures, 30), longest)
+        self.failures += 1
+        self._not_before = now + pause
+        return pause

@@ -1,0 +1,70 @@
+"""SIGTERM and SIGUSR1 ask to checkpoint and stop, SIGUSR2 to checkpoint and go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+STOP = (signal.SIGTERM, signal.SIGUSR1)
+GO_ON = (signal.SIGUSR2,)
+
+
+class Signals:
+    """Flags set by signals between `install` and `remove`.
+
+    A Python handler the program had is called too. A child that was forked keeps the handlers but
+    is not this job: there a signal does what it did before `install`.
+    """
+
+    def __init__(self) -> None:
+        self.stop = False
+        self.go_on = False
+        self._before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
+        self._process = 0
+
+    def install(self) -> bool:
+        """Install the handlers; return False outside the main thread, where Python forbids it."""
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        self._process = os.getpid()
+        for number in (*STOP, *GO_ON):
+            self._before[number] = signal.signal(number, self._handle)
+        return True
+
+    def remove(self) -> None:
+        """Put back the handlers that were there, unless the program installed others meanwhile."""
+        if os.getpid() != self._process:
+            return
+        for number, before in self._before.items():
+            if signal.getsignal(number) == self._handle:
+                # None: installed by C code, which Python cannot put back
+                signal.signal(number, signal.SIG_DFL if before is None else before)
+        self._before.clear()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        before = self._before.get(number)
+        if os.getpid() != self._process:
+            self._as_before(number, before, frame)
+            return
+        if number in STOP:
+            self.stop = True
+        else:
+            self.go_on = True
+        if callable(before):
+            before(number, frame)
+
+    def _as_before(
+        self,
+        number: int,
+        before: Callable[[int, FrameType | None], Any] | int | None,
+        frame: FrameType | None,
+    ) -> None:
+        if callable(before):
+            before(number, frame)
+        elif before != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)

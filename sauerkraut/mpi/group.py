@@ -1,0 +1,161 @@
+"""The ranks of a communicator as a Group, on a private duplicate of it.
+
+Every wait is made of short tests with a growing sleep between them: it leaves the core to others,
+lets signal handlers run, and can tell which ranks it waits for.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import threading
+import time
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, NoReturn, TypeVar
+
+from mpi4py import MPI
+
+from sauerkraut.mpi.patience import Patience
+from sauerkraut.settings import Settings
+
+T = TypeVar("T")
+
+SPIN_TIME = 200e-6  # seconds of tests, yielding the core between them, before the first sleep
+LONGEST_SLEEP = 5e-3
+FINALIZE_TIME = 10.0  # seconds MPI_Finalize may take when all ranks have done their work
+
+
+class MpiGroup:
+    """A `sauerkraut.group.Group` over a private duplicate of ``comm``.
+
+    Collective over ``comm``. Errors of MPI come back as ``MPI.Exception``; `close` frees the
+    duplicate.
+
+    Args:
+        comm: An intracommunicator.
+        settings: ``patience`` and ``give_up``, the same on every rank.
+
+    Raises:
+        TypeError: ``comm`` is an intercommunicator.
+    """
+
+    def __init__(self, comm: MPI.Intracomm, settings: Settings) -> None:
+        if comm.Is_inter():
+            raise TypeError("comm must be an intracommunicator; merge the intercommunicator first")
+        self._comm = comm.Dup()
+        self._comm.Set_errhandler(MPI.ERRORS_RETURN)
+        self.rank: int = self._comm.Get_rank()
+        self.size: int = self._comm.Get_size()
+        self.where = ""
+        self._closed = False
+        self._patience = Patience(self._comm, settings, self.abort)
+
+    def allgather(self, value: T) -> list[T]:
+        """Give every rank the values of all, pickled; two collective operations."""
+        data = pickle.dumps(value, protocol=5)
+        counts = array("q", bytes(8 * self.size))
+        self._finish(
+            self._comm.Iallgather([array("q", [len(data)]), MPI.INT64_T], [counts, MPI.INT64_T]),
+            "allgather",
+        )
+        lengths = counts.tolist()
+        starts = list(accumulate(lengths[:-1], initial=0))
+        received = bytearray(sum(lengths))
+        self._finish(
+            self._comm.Iallgatherv([data, MPI.BYTE], [received, lengths, starts, MPI.BYTE]),
+            "allgather",
+        )
+        view = memoryview(received)
+        return [
+            pickle.loads(view[start : start + length])
+            for start, length in zip(starts, lengths, strict=True)
+        ]
+
+    def bcast(self, value: T, root: int = 0) -> T:
+        """Give every rank the value of ``root``, pickled; two collective operations."""
+        data: bytes | bytearray = pickle.dumps(value, protocol=5) if self.rank == root else b""
+        length = array("q", [len(data)])
+        self._finish(self._comm.Ibcast([length, MPI.INT64_T], root), "bcast")
+        if self.rank != root:
+            data = bytearray(length[0])
+        self._finish(self._comm.Ibcast([data, MPI.BYTE], root), "bcast")
+        return value if self.rank == root else pickle.loads(data)
+
+    def barrier(self) -> None:
+        """Return once every rank has called it."""
+        self._finish(self._comm.Ibarrier(), "barrier")
+
+    def begin_consensus(self, record: Sequence[int]) -> PendingConsensus:
+        """Post one ``Iallreduce(MAX)`` of ``record``."""
+        return PendingConsensus(self, record)
+
+    def abort(self, code: int) -> NoReturn:
+        """End all ranks now with exit status ``code``."""
+        _flush()
+        self._comm.Abort(code)
+        os._exit(code)
+
+    def leave(self, code: int) -> NoReturn:
+        """Barrier, ``MPI_Finalize``, ``os._exit(code)``: no user frame is unwound.
+
+        Requests the program left incomplete can make Finalize wait for ever, so it has
+        `FINALIZE_TIME` seconds; everything that must be durable is so already.
+        """
+        self.barrier()
+        timer = threading.Timer(FINALIZE_TIME, os._exit, (code,))
+        timer.daemon = True
+        timer.start()
+        _flush()
+        MPI.Finalize()
+        os._exit(code)
+
+    def close(self) -> None:
+        """Free the duplicate; a second call does nothing."""
+        if not self._closed and not MPI.Is_finalized():
+            self._patience.close()
+            self._comm.Free()
+        self._closed = True
+
+    def _finish(self, request: MPI.Request, kind: str, timeout: float | None = None) -> None:
+        """Wait for ``request`` in slices; say who is missing when it takes long."""
+        began = time.monotonic()
+        while not request.Test():
+            waited = time.monotonic() - began
+            if timeout is not None and waited > timeout:
+                raise TimeoutError(f"waited {timeout:g} s for the other ranks")
+            self._patience.waiting(kind, self.where, waited)
+            # A sleep delays the next round of messages, so it is a tenth of the wait so far.
+            time.sleep(0.0 if waited < SPIN_TIME else min(0.1 * waited, LONGEST_SLEEP))
+        self._patience.operation += 1
+
+
+class PendingConsensus:
+    """One ``Iallreduce(MAX)`` under way; its buffers live as long as this object."""
+
+    def __init__(self, group: MpiGroup, record: Sequence[int]) -> None:
+        self._group = group
+        self._sent = array("q", record)
+        self._largest = array("q", bytes(8 * len(record)))
+        self._done = False
+        self._request: MPI.Request = group._comm.Iallreduce(
+            [self._sent, MPI.INT64_T], [self._largest, MPI.INT64_T], MPI.MAX
+        )
+
+    def wait(self, timeout: float | None = None) -> list[int]:
+        """Block until all ranks have posted theirs; see `sauerkraut.group.Pending`."""
+        if not self._done:
+            self._group._finish(self._request, "consensus", timeout)
+            self._done = True
+        return self._largest.tolist()
+
+
+def _flush() -> None:
+    stream: Any
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # closed, or there is none
+            continue

@@ -1,0 +1,146 @@
+"""Who is missing when ranks wait long: the waiting ranks tell each other where they stand.
+
+Nothing is sent before a wait has lasted ``patience`` seconds. Then the waiting rank sends one small
+message to every other rank; ranks that wait too answer, and those that stay silent are missing.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from mpi4py import MPI
+
+from sauerkraut.settings import Settings
+
+TAG = 1  # the duplicate is ours alone, so any tag is free
+ANSWER_TIME = 1.0  # seconds from asking to reporting
+LOST = 86  # exit status: ranks lost, restart
+
+
+class Standing(NamedTuple):
+    """Where a waiting rank stands."""
+
+    operation: int
+    kind: str
+    where: str
+    asks: bool
+
+
+class Patience:
+    """Counts the collective operations of one rank and reports long waits for one of them."""
+
+    def __init__(
+        self, comm: MPI.Intracomm, settings: Settings, abort: Callable[[int], object]
+    ) -> None:
+        self.operation = 0
+        self._comm = comm
+        self._rank = comm.Get_rank()
+        self._settings = settings
+        self._abort = abort
+        self._processes: list[tuple[str, int, str]] = comm.allgather(
+            (_process_space(), os.getpid(), _start_time(os.getpid()))
+        )
+        self._sent: list[MPI.Request] = []
+        self._heard: dict[int, Standing] = {}
+        self._current = -1
+        self._ask_at = 0.0
+        self._report_at: float | None = None
+
+    def waiting(self, kind: str, where: str, waited: float) -> None:
+        """Called in every slice of a wait of ``waited`` seconds so far; cheap until it is long."""
+        if waited < 0.01:  # a probe per slice would slow the common case
+            return
+        if self._current != self.operation:
+            self._current = self.operation
+            self._ask_at = self._settings.patience
+            self._report_at = None
+            self._heard = {}
+        own = Standing(self.operation, kind, where, asks=False)
+        self._listen(own)
+        if waited >= self._ask_at and self._report_at is None:
+            self._ask_at *= 2
+            self._report_at = waited + ANSWER_TIME
+            for peer in range(self._comm.Get_size()):
+                if peer != self._rank:
+                    self._send(peer, own._replace(asks=True))
+        if self._report_at is not None and waited >= self._report_at:
+            self._report_at = None
+            self._report(own, waited)
+        give_up = self._settings.give_up
+        if give_up is not None and waited >= give_up:
+            self._say(f"gave up after {waited:.0f} s at {where or kind}; ending the job")
+            self._abort(LOST)
+
+    def close(self) -> None:
+        """Take in what is under way, so that the duplicate can be freed."""
+        self._listen(None)
+        self._sent = [request for request in self._sent if not request.Test()]
+
+    def _listen(self, own: Standing | None) -> None:
+        status = MPI.Status()
+        while self._comm.Iprobe(MPI.ANY_SOURCE, TAG, status):
+            peer = status.Get_source()
+            data = bytearray(status.Get_count(MPI.BYTE))
+            self._comm.Recv([data, MPI.BYTE], peer, TAG)
+            standing: Standing = pickle.loads(data)
+            if own is None:
+                continue
+            if standing.operation == own.operation:
+                self._heard[peer] = standing
+            if standing.asks:
+                self._send(peer, own)
+
+    def _send(self, peer: int, standing: Standing) -> None:
+        self._sent = [request for request in self._sent if not request.Test()]
+        self._sent.append(
+            self._comm.Isend([pickle.dumps(standing, protocol=5), MPI.BYTE], peer, TAG)
+        )
+
+    def _report(self, own: Standing, waited: float) -> None:
+        others = [rank for rank in range(self._comm.Get_size()) if rank != self._rank]
+        missing = [rank for rank in others if rank not in self._heard]
+        gone = [rank for rank in missing if self._is_gone(rank)]
+        elsewhere = {r: s for r, s in self._heard.items() if s.kind != own.kind}
+        if self._rank == min([self._rank, *self._heard]):
+            places = {self._rank: own, **self._heard}
+            stand = "; ".join(f"rank {r} at {s.where or s.kind}" for r, s in sorted(places.items()))
+            names = ", ".join(map(str, missing)) or "none"
+            self._say(f"waited {waited:.0f} s; missing ranks: {names}; waiting: {stand}")
+        if gone:
+            self._say(f"rank {gone[0]} is gone; ending the job")
+            self._abort(LOST)
+        if elsewhere:
+            rank, standing = next(iter(elsewhere.items()))
+            self._say(
+                f"rank {rank} waits at {standing.where or standing.kind}, this one at "
+                f"{own.where or own.kind}: they can never meet; ending the job"
+            )
+            self._abort(LOST)
+
+    def _is_gone(self, rank: int) -> bool:
+        space, pid, started = self._processes[rank]
+        return space == self._processes[self._rank][0] and _start_time(pid) != started
+
+    def _say(self, text: str) -> None:
+        print(f"sauerkraut: rank {self._rank}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _process_space() -> str:
+    """Where a process number means something: one host since boot, one process namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115
+
+
+def _start_time(pid: int) -> str:
+    """Start time of a process of this host in clock ticks since boot; empty when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]

@@ -1,0 +1,97 @@
+"""A communicator as a Group."""
+
+import time
+
+import pytest
+from mpi4py import MPI
+
+from sauerkraut import group as groups
+from sauerkraut.settings import Settings
+
+pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
+
+
+@pytest.fixture
+def group(comm):
+    made = groups.of(comm)
+    yield made
+    made.close()
+
+
+def test_rank_and_size_are_those_of_the_communicator(group, comm):
+    assert (group.rank, group.size) == (comm.rank, comm.size)
+
+
+def test_values_of_any_size_are_gathered_in_rank_order(group):
+    values = group.allgather({"rank": group.rank, "data": b"x" * (100_000 * group.rank)})
+    assert [len(value["data"]) for value in values] == [100_000 * r for r in range(group.size)]
+    assert [value["rank"] for value in values] == list(range(group.size))
+
+
+def test_a_value_is_broadcast_from_any_rank(group):
+    for root in range(group.size):
+        assert group.bcast(("from", group.rank), root) == ("from", root)
+
+
+def test_a_consensus_is_the_largest_of_each_field(group):
+    pending = group.begin_consensus([group.rank, -group.rank, 2**62, -(2**63) + 1])
+    assert pending.wait() == [group.size - 1, 0, 2**62, -(2**63) + 1]
+    assert pending.wait() == [group.size - 1, 0, 2**62, -(2**63) + 1]
+
+
+def test_waiting_for_a_late_rank_ends_at_the_timeout_and_can_go_on(group, comm):
+    late = comm.size - 1
+    if comm.rank == late:
+        comm.recv(source=MPI.ANY_SOURCE) if comm.size > 1 else None
+    pending = group.begin_consensus([comm.rank])
+    if comm.rank != late:
+        with pytest.raises(TimeoutError):
+            pending.wait(timeout=0.05)
+    if comm.rank == 0 and comm.size > 1:
+        comm.send(None, dest=late)
+    assert pending.wait() == [late]
+
+
+def test_its_traffic_is_apart_from_the_communicators(group, comm):
+    if comm.size == 1:
+        return
+    neighbour = (comm.rank + 1) % comm.size
+    request = comm.isend("mine", dest=neighbour, tag=1)
+    group.barrier()
+    assert group.allgather(comm.rank) == list(range(comm.size))
+    assert comm.recv(source=(comm.rank - 1) % comm.size, tag=1) == "mine"
+    request.wait()
+
+
+def test_a_long_wait_names_the_missing_rank_and_where_the_others_are(comm, capfd):
+    group = groups.of(comm, Settings(patience=0.2))
+    late = comm.size - 1
+    if comm.size > 1 and comm.rank == late:
+        time.sleep(2.0)
+    group.where = f"poll 7 in relax (heat2d.py:{comm.rank})"
+    group.barrier()
+    said = "".join(comm.allgather(capfd.readouterr().err))
+    if comm.size > 1:
+        assert f"missing ranks: {late}; waiting: rank 0 at poll 7 in relax (heat2d.py:0)" in said
+        assert said.count("missing ranks") == 1
+    group.close()
+
+
+def test_an_intercommunicator_is_refused(comm):
+    if comm.size == 1:
+        return
+    half = comm.Split(comm.rank % 2)
+    inter = half.Create_intercomm(0, comm, 1 - comm.rank % 2)
+    with pytest.raises(TypeError, match="merge"):
+        groups.of(inter)
+    inter.Free()
+    half.Free()
+
+
+def test_what_is_no_communicator_is_refused():
+    with pytest.raises(TypeError, match="not int"):
+        groups.of(3)
+
+
+def test_a_group_is_taken_as_it_is(group):
+    assert groups.of(group) is group
