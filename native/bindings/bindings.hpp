@@ -7,5 +7,6 @@ namespace sauerkraut::bindings {
 
 void bind_anchors(nanobind::module_& m);
 void bind_errors(nanobind::module_& m);
+void bind_stack(nanobind::module_& m);
 
 }  // namespace sauerkraut::bindings

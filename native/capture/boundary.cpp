@@ -1,0 +1,189 @@
+#include "../cpython/adapter.hpp"
+// adapter.hpp comes first: it opens CPython's internals.
+#include "../errors.hpp"
+#include "boundary.hpp"
+#include "waiting.hpp"
+
+namespace sauerkraut::capture {
+
+using code::CallSite;
+using code::CodeMap;
+using cpython::Frame;
+using cpython::Layout;
+using cpython::Waits;
+
+namespace {
+
+PyObject* operand(Frame& frame, int position)
+{
+  return frame.localsplus[Layout::code(frame)->co_nlocalsplus + position];
+}
+
+bool runs(PyObject* function, PyCodeObject* code)
+{
+  return function != nullptr && PyFunction_Check(function) &&
+         PyFunction_GET_CODE(function) == reinterpret_cast<PyObject*>(code);
+}
+
+// The attribute of a type, found without running code.
+PyObject* on_type(PyTypeObject* type, const char* name)
+{
+  const Owned text = Owned::take(PyUnicode_InternFromString(name));
+  PyObject* found = text ? _PyType_Lookup(type, text.get()) : nullptr;
+  PyErr_Clear();
+  return found;
+}
+
+PyTypeObject* partial_type()
+{
+  static PyObject* type = [] {
+    const Owned module = Owned::take(PyImport_ImportModule("functools"));
+    PyObject* found = module ? PyObject_GetAttrString(module.get(), "partial") : nullptr;
+    PyErr_Clear();
+    return found;
+  }();
+  return reinterpret_cast<PyTypeObject*>(type);
+}
+
+// Whether calling `callable` runs `code` and returns its value as it is.
+bool passes_through(PyObject* callable, PyCodeObject* code, int depth = 0)
+{
+  if (callable == nullptr || depth > 16) {
+    return false;
+  }
+  if (PyFunction_Check(callable)) {
+    return runs(callable, code);
+  }
+  if (PyMethod_Check(callable)) {
+    return passes_through(PyMethod_GET_FUNCTION(callable), code, depth + 1);
+  }
+  if (Py_TYPE(callable) == partial_type()) {
+    const Owned function = Owned::take(PyObject_GetAttrString(callable, "func"));
+    PyErr_Clear();
+    return passes_through(function.get(), code, depth + 1);
+  }
+  if (PyType_Check(callable) || PyCFunction_Check(callable)) {
+    return false;
+  }
+  return runs(on_type(Py_TYPE(callable), "__call__"), code);
+}
+
+// The object whose __init__ `inner` runs, when `callable` is a plain class; else null.
+PyObject* initialised_object(PyObject* callable, Frame& inner)
+{
+  if (callable == nullptr || !PyType_Check(callable) ||
+      Py_TYPE(callable)->tp_call != PyType_Type.tp_call || Layout::code(inner)->co_argcount < 1) {
+    return nullptr;
+  }
+  PyObject* self = inner.localsplus[0];
+  if (self != nullptr && PyCell_Check(self)) {
+    self = PyCell_GET(self);
+  }
+  auto* type = reinterpret_cast<PyTypeObject*>(callable);
+  if (self == nullptr || !PyObject_TypeCheck(self, type)) {
+    return nullptr;
+  }
+  return runs(on_type(Py_TYPE(self), "__init__"), Layout::code(inner)) ? self : nullptr;
+}
+
+// The callable of a C call in flight: its operands are kept until it returns.
+PyObject* callable_of(Frame& outer, const CallSite& site)
+{
+  if (site.waits == Waits::operation) {
+    return nullptr;
+  }
+  PyObject* first = operand(outer, site.kept);
+  if (!Layout::null_below_callable) {
+    return first;
+  }
+  if (site.waits == Waits::call_ex) {
+    return operand(outer, site.kept + 1);
+  }
+  return first != nullptr ? first : operand(outer, site.kept + 1);
+}
+
+std::string name_of(PyObject* callable)
+{
+  if (callable == nullptr) {
+    return "an operation that runs in C";
+  }
+  std::string name = Py_TYPE(callable)->tp_name;
+  for (const char* attribute : {"__qualname__", "__name__"}) {
+    const Owned text = Owned::take(PyObject_GetAttrString(callable, attribute));
+    PyErr_Clear();
+    if (text && PyUnicode_Check(text.get())) {
+      if (const char* utf8 = PyUnicode_AsUTF8(text.get())) {
+        name += std::string(" ") + utf8;
+        break;
+      }
+      PyErr_Clear();
+    }
+  }
+  return name;
+}
+
+[[noreturn]] void refuse(Frame& outer, Frame& inner, PyObject* callable)
+{
+  throw CaptureError(describe(inner) + " was entered from C by " + name_of(callable) +
+                     ", called in " + describe(outer) +
+                     ": its state in C cannot be captured; checkpoint outside of it");
+}
+
+}  // namespace
+
+int line_of(Frame& frame)
+{
+  const int unit = Layout::unit(frame);
+  const int line = PyCode_Addr2Line(Layout::code(frame), unit * (int)sizeof(_Py_CODEUNIT));
+  return line > 0 ? line : 0;
+}
+
+std::string describe(Frame& frame)
+{
+  PyCodeObject* code = Layout::code(frame);
+  const char* name = PyUnicode_AsUTF8(code->co_qualname);
+  const char* file = PyUnicode_AsUTF8(code->co_filename);
+  PyErr_Clear();
+  return std::string(name != nullptr ? name : "?") + "() at " + (file != nullptr ? file : "?") +
+         ":" + std::to_string(line_of(frame));
+}
+
+Pending pending_operation(Frame& outer, Frame& inner)
+{
+  const CodeMap& map = CodeMap::of(Layout::code(outer));
+  Pending pending;
+  if (!map.call_site(Layout::unit(outer), pending.site)) {
+    refuse(outer, inner, nullptr);
+  }
+  if (const FrameState* state = waiting_state(&outer)) {
+    pending.continuation = state->continuation;
+    pending.object = state->pending_object;
+    return pending;
+  }
+  if (!Layout::entered_from_c(inner)) {
+    // CPython inlined the call: its operands are gone and the depth is saved.
+    if (Layout::saved_depth(outer) != pending.site.kept) {
+      throw CaptureError(describe(outer) + ": the value stack is not as its bytecode says");
+    }
+    if (Layout::is_init_shim(inner)) {
+      pending.continuation = Continuation::push_object;
+      pending.object = Owned::share(inner.localsplus[0]);
+      if (!pending.object) {
+        refuse(outer, inner, nullptr);
+      }
+    }
+    return pending;
+  }
+  PyObject* callable = callable_of(outer, pending.site);
+  if (passes_through(callable, Layout::code(inner))) {
+    return pending;
+  }
+  if (PyObject* self = initialised_object(callable, inner)) {
+    pending.continuation = Continuation::push_object;
+    pending.object = Owned::share(self);
+    return pending;
+  }
+  refuse(outer, inner, callable);
+}
+
+}  // namespace sauerkraut::capture

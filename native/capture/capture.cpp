@@ -1,0 +1,94 @@
+#include "../cpython/adapter.hpp"
+// adapter.hpp comes first: it opens CPython's internals.
+#include "../errors.hpp"
+#include "boundary.hpp"
+#include "capture.hpp"
+
+#include <algorithm>
+
+namespace sauerkraut::capture {
+
+using cpython::Frame;
+using cpython::Layout;
+
+namespace {
+
+bool is_module_body(Frame& frame)
+{
+  return (Layout::code(frame)->co_flags & CO_OPTIMIZED) == 0 && frame.f_locals == frame.f_globals;
+}
+
+FrameState read(Frame& frame, const Pending& pending)
+{
+  PyCodeObject* code = Layout::code(frame);
+  FrameState state;
+  state.code = Owned::share(reinterpret_cast<PyObject*>(code));
+  state.globals = Owned::share(frame.f_globals);
+  if ((code->co_flags & CO_OPTIMIZED) == 0) {
+    state.locals = Owned::share(frame.f_locals);
+  }
+  state.unit = pending.site.start;
+  state.line = line_of(frame);
+  state.continuation = pending.continuation;
+  state.pending_object = pending.object;
+  state.local_count = code->co_nlocalsplus;
+  const int count = code->co_nlocalsplus + pending.site.kept;
+  state.slots.reserve(static_cast<std::size_t>(count));
+  for (int slot = 0; slot < count; ++slot) {
+    state.slots.push_back(Slot::of(frame.localsplus[slot]));
+  }
+  return state;
+}
+
+bool is_base(Frame& frame, PyObject* base)
+{
+  return base == reinterpret_cast<PyObject*>(Layout::code(frame)) ||
+         (frame.frame_obj != nullptr && base == reinterpret_cast<PyObject*>(frame.frame_obj));
+}
+
+}  // namespace
+
+Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* marker)
+{
+  PyThreadState* state = PyThreadState_Get();
+  Frame* start = Layout::frame_of(reinterpret_cast<PyFrameObject*>(innermost));
+  Frame* inner = Layout::current(state);
+  while (inner != nullptr && Layout::caller(*inner) != start) {
+    inner = Layout::caller(*inner);
+  }
+  if (inner == nullptr) {
+    throw CaptureError("the innermost frame is not on this thread's stack, or calls nothing");
+  }
+  Stack stack;
+  stack.handled = Owned::take(PyErr_GetHandledException());
+  bool found = false;
+  for (Frame* frame = start; frame != nullptr && !found; frame = Layout::caller(*frame)) {
+    if (Layout::is_init_shim(*frame)) {
+      inner = frame;  // its caller asks the shim for the new object
+      continue;
+    }
+    const bool at_base = base != nullptr && is_base(*frame, base);
+    if (base == nullptr &&
+        (is_module_body(*frame) || reinterpret_cast<PyObject*>(Layout::code(*frame)) == marker)) {
+      break;
+    }
+    if (Layout::is_generator(*frame)) {
+      throw CaptureError(describe(*frame) +
+                         " is a running generator or coroutine, which cannot be captured yet; "
+                         "checkpoint outside of it");
+    }
+    stack.frames.push_back(read(*frame, pending_operation(*frame, *inner)));
+    inner = frame;
+    found = at_base;
+  }
+  if (base != nullptr && !found) {
+    throw CaptureError("base is not on the call stack of this thread");
+  }
+  if (stack.frames.empty()) {
+    throw CaptureError("there is no function to capture: module-level code needs a base");
+  }
+  std::reverse(stack.frames.begin(), stack.frames.end());
+  return stack;
+}
+
+}  // namespace sauerkraut::capture

@@ -1,0 +1,363 @@
+#include "../cpython/adapter.hpp"
+// adapter.hpp comes first: it opens CPython's internals.
+#include "../errors.hpp"
+#include "analysis.hpp"
+
+#include <string>
+
+namespace sauerkraut::code {
+
+using cpython::Flow;
+using cpython::Layout;
+using cpython::OpcodeInfo;
+using cpython::Push;
+using cpython::Touch;
+
+namespace {
+
+Kind join(Kind a, Kind b)
+{
+  if (a == b) {
+    return a;
+  }
+  const auto nullable = [](Kind kind) { return kind == Kind::null || kind == Kind::null_or_any; };
+  if (nullable(a) || nullable(b)) {
+    return Kind::null_or_any;
+  }
+  const auto exception = [](Kind kind) {
+    return kind == Kind::exception || kind == Kind::exception_or_none;
+  };
+  return exception(a) && exception(b) ? Kind::exception_or_none : Kind::any;
+}
+
+const OpcodeInfo& info(const Instruction& instruction)
+{
+  return cpython::opcodes().info[instruction.opcode];
+}
+
+}  // namespace
+
+Analysis::Analysis(CodeMap& map, PyCodeObject* code)
+    : map_(map), code_(code), handlers_(exception_table(code->co_exceptiontable))
+{
+}
+
+void Analysis::run()
+{
+  const std::size_t count = map_.instructions_.size();
+  map_.stacks_.resize(count);
+  map_.reachable_.assign(count, 0);
+  map_.unchecked_.assign(count, std::vector<bool>(static_cast<std::size_t>(code_->co_nlocalsplus)));
+  flow_kinds();
+  flow_unchecked_reads();
+}
+
+void Analysis::refuse(const Instruction& instruction, const char* why) const
+{
+  const char* name = PyUnicode_AsUTF8(code_->co_qualname);
+  throw CaptureError(std::string(name != nullptr ? name : "?") + "(): " + why + " (opcode " +
+                     std::to_string(instruction.opcode) + " at unit " +
+                     std::to_string(instruction.start) + ")");
+}
+
+std::optional<int> Analysis::jump_target(const Instruction& instruction) const
+{
+  const OpcodeInfo& what = info(instruction);
+  if (what.flow != Flow::jump && what.flow != Flow::branch) {
+    return std::nullopt;
+  }
+  const int target = what.backward ? instruction.next - instruction.argument
+                                   : instruction.next + instruction.argument;
+  if (target < 0 || target >= map_.units()) {
+    refuse(instruction, "a jump leaves the function");
+  }
+  return target;
+}
+
+template <typename Visit>
+void Analysis::each_handler(const Instruction& instruction, Visit visit) const
+{
+  for (const Handler& handler : handlers_) {
+    if (handler.start <= instruction.start && instruction.start < handler.end) {
+      if (handler.target < 0 || handler.target >= map_.units()) {
+        refuse(instruction, "a handler lies outside the function");
+      }
+      visit(handler);
+    }
+  }
+}
+
+Kind Analysis::kind_of_local(int slot) const
+{
+  const auto kind = _PyLocals_GetKind(code_->co_localspluskinds, slot);
+  return (kind & (CO_FAST_CELL | CO_FAST_FREE)) != 0 ? Kind::cell : Kind::any;
+}
+
+void Analysis::arrive(int unit, const Stack& stack)
+{
+  const int index = map_.index(unit);
+  const auto at = static_cast<std::size_t>(index);
+  if (map_.reachable_[at] == 0) {
+    map_.reachable_[at] = 1;
+    map_.stacks_[at] = stack;
+    pending_.push_back(index);
+    return;
+  }
+  Stack& known = map_.stacks_[at];
+  if (known.size() != stack.size()) {
+    refuse(map_.instructions_[at], "two paths meet at different stack depths");
+  }
+  bool changed = false;
+  for (std::size_t slot = 0; slot < stack.size(); ++slot) {
+    const Kind joined = join(known[slot], stack[slot]);
+    changed = changed || joined != known[slot];
+    known[slot] = joined;
+  }
+  if (changed) {
+    pending_.push_back(index);
+  }
+}
+
+void Analysis::flow_kinds()
+{
+  if (map_.instructions_.empty()) {
+    return;
+  }
+  arrive(0, {});
+  while (!pending_.empty()) {
+    const auto at = static_cast<std::size_t>(pending_.back());
+    pending_.pop_back();
+    const Instruction instruction = map_.instructions_[at];
+    const Stack before = map_.stacks_[at];
+    each_handler(instruction, [&](const Handler& handler) {
+      if (handler.depth > static_cast<int>(before.size())) {
+        return;  // an instruction that cannot raise, e.g. before the range's first push
+      }
+      Stack caught(before.begin(), before.begin() + handler.depth);
+      if (handler.lasti) {
+        caught.push_back(Kind::lasti);
+      }
+      caught.push_back(Kind::exception);
+      arrive(handler.target, caught);
+    });
+    if (const auto target = jump_target(instruction)) {
+      arrive(*target, after(instruction, before, true));
+    }
+    const Flow flow = info(instruction).flow;
+    if ((flow == Flow::next || flow == Flow::branch) && instruction.next < map_.units()) {
+      arrive(instruction.next, after(instruction, before, false));
+    }
+  }
+}
+
+Analysis::Stack Analysis::after(const Instruction& instruction, Stack stack, bool jumped) const
+{
+  push_results(instruction, stack, jumped);
+  if (static_cast<int>(stack.size()) > code_->co_stacksize) {
+    refuse(instruction, "the value stack overflows");
+  }
+  return stack;
+}
+
+void Analysis::push_results(const Instruction& instruction, Stack& stack, bool jumped) const
+{
+  const OpcodeInfo& what = info(instruction);
+  const int argument = instruction.argument;
+  if (what.push == Push::unknown) {
+    refuse(instruction, "this version's bytecode has an instruction we do not know");
+  }
+  const int depth = static_cast<int>(stack.size());
+  if (what.push == Push::swap) {
+    if (argument < 1 || argument > depth) {
+      refuse(instruction, "the value stack underflows");
+    }
+    std::swap(stack[static_cast<std::size_t>(depth - 1)],
+              stack[static_cast<std::size_t>(depth - argument)]);
+    return;
+  }
+  int effect = PyCompile_OpcodeStackEffectWithJump(instruction.opcode, argument, jumped ? 1 : 0);
+  if (effect == PY_INVALID_STACK_EFFECT) {
+    refuse(instruction, "CPython does not tell its stack effect");
+  }
+  Stack pushed;
+  switch (what.push) {
+    case Push::unknown:
+    case Push::swap:
+    case Push::nothing:
+      break;
+    case Push::value:
+      pushed = {Kind::any};
+      break;
+    case Push::two:
+      pushed = {Kind::any, Kind::any};
+      break;
+    case Push::null:
+      pushed = {Kind::null};
+      break;
+    case Push::constant: {
+      PyObject* constant = argument < PyTuple_GET_SIZE(code_->co_consts)
+                               ? PyTuple_GET_ITEM(code_->co_consts, argument)
+                               : Py_None;
+      pushed = {PyTuple_CheckExact(constant) ? Kind::tuple : Kind::any};
+      break;
+    }
+    case Push::iterator:
+      pushed = {Kind::iterator};
+      break;
+    case Push::next_item:
+      if (effect > 0) {
+        pushed = {Kind::any};
+      }
+      break;
+    case Push::copy:
+      if (argument < 1 || argument > depth) {
+        refuse(instruction, "the value stack underflows");
+      }
+      pushed = {stack[static_cast<std::size_t>(depth - argument)]};
+      break;
+    case Push::list:
+      pushed = {Kind::list};
+      break;
+    case Push::tuple:
+      pushed = {Kind::tuple};
+      break;
+    case Push::set:
+      pushed = {Kind::set};
+      break;
+    case Push::dict:
+      pushed = {Kind::dict};
+      break;
+    case Push::intrinsic:
+      pushed = {argument == Layout::intrinsic_list_to_tuple ? Kind::tuple : Kind::any};
+      break;
+    case Push::reraise_star:
+      pushed = {Kind::any};
+      break;
+    case Push::global:
+      pushed = {Kind::any};
+      if ((argument & 1) != 0) {
+        pushed.insert(Layout::null_below_callable ? pushed.begin() : pushed.end(), Kind::null);
+      }
+      break;
+    case Push::attribute:
+      pushed = {Kind::any};
+      if (Layout::attribute_makes_methods && (argument & 1) != 0) {
+        pushed.insert(Layout::null_below_callable ? pushed.begin() : pushed.end(),
+                      Kind::null_or_any);
+      }
+      break;
+    case Push::method:
+      pushed = {Kind::null_or_any, Kind::any};
+      break;
+    case Push::cell:
+      pushed = {Kind::cell};
+      break;
+    case Push::local:
+      pushed = {argument < code_->co_nlocalsplus ? kind_of_local(argument) : Kind::any};
+      break;
+    case Push::two_locals:
+      pushed = {kind_of_local(argument >> 4), kind_of_local(argument & 15)};
+      break;
+    case Push::saved_local:
+      pushed = {Kind::null_or_any};
+      break;
+    case Push::handled:
+      pushed = {Kind::exception_or_none, Kind::exception};
+      break;
+    case Push::group_match:
+      pushed = {Kind::exception_or_none, Kind::exception_or_none};
+      break;
+    case Push::unpack:
+      pushed.assign(static_cast<std::size_t>(argument), Kind::any);
+      break;
+    case Push::unpack_star:
+      pushed.assign(static_cast<std::size_t>((argument & 0xFF) + (argument >> 8) + 1), Kind::any);
+      break;
+  }
+  if (Layout::is_return_generator(instruction.opcode)) {
+    effect = 1;
+  }
+  const int popped = static_cast<int>(pushed.size()) - effect;
+  if (popped < 0 || popped > depth) {
+    refuse(instruction, "the value stack underflows");
+  }
+  stack.resize(static_cast<std::size_t>(depth - popped));
+  stack.insert(stack.end(), pushed.begin(), pushed.end());
+}
+
+void Analysis::touch_locals(const Instruction& instruction, std::vector<bool>& unchecked) const
+{
+  const int argument = instruction.argument;
+  auto set = [&](int slot, bool value) {
+    if (slot >= 0 && slot < code_->co_nlocalsplus) {
+      unchecked[static_cast<std::size_t>(slot)] = value;
+    }
+  };
+  switch (info(instruction).touch) {
+    case Touch::none:
+    case Touch::load_check:
+      break;
+    case Touch::load:
+      if (!Layout::load_fast_checks || kind_of_local(argument) == Kind::cell) {
+        set(argument, true);
+      }
+      break;
+    case Touch::through:
+      set(argument, true);
+      break;
+    case Touch::load_pair:
+      set(argument >> 4, true);
+      set(argument & 15, true);
+      break;
+    case Touch::store:
+    case Touch::take:
+    case Touch::erase:
+      set(argument, false);
+      break;
+    case Touch::store_load:
+      set(argument & 15, true);
+      set(argument >> 4, false);
+      break;
+    case Touch::store_pair:
+      set(argument >> 4, false);
+      set(argument & 15, false);
+      break;
+  }
+}
+
+void Analysis::flow_unchecked_reads()
+{
+  // Sets only grow, so repeating until nothing changes ends.
+  bool changed = true;
+  while (changed) {
+    changed = false;
+    for (std::size_t at = map_.instructions_.size(); at-- > 0;) {
+      if (map_.reachable_[at] == 0) {
+        continue;
+      }
+      const Instruction& instruction = map_.instructions_[at];
+      std::vector<bool> unchecked(static_cast<std::size_t>(code_->co_nlocalsplus));
+      auto merge = [&](int unit) {
+        const auto& other = map_.unchecked_[static_cast<std::size_t>(map_.index(unit))];
+        for (std::size_t slot = 0; slot < unchecked.size(); ++slot) {
+          unchecked[slot] = unchecked[slot] || other[slot];
+        }
+      };
+      const Flow flow = info(instruction).flow;
+      if ((flow == Flow::next || flow == Flow::branch) && instruction.next < map_.units()) {
+        merge(instruction.next);
+      }
+      if (const auto target = jump_target(instruction)) {
+        merge(*target);
+      }
+      touch_locals(instruction, unchecked);
+      each_handler(instruction, [&](const Handler& handler) { merge(handler.target); });
+      if (unchecked != map_.unchecked_[at]) {
+        map_.unchecked_[at] = std::move(unchecked);
+        changed = true;
+      }
+    }
+  }
+}
+
+}  // namespace sauerkraut::code

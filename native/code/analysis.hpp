@@ -1,0 +1,41 @@
+// The two data-flow passes behind CodeMap.
+#pragma once
+
+#include "code_map.hpp"
+#include "exception_table.hpp"
+
+#include <optional>
+
+namespace sauerkraut::code {
+
+class Analysis {
+ public:
+  Analysis(CodeMap& map, PyCodeObject* code);
+  void run();
+
+ private:
+  using Stack = std::vector<Kind>;
+
+  // Forward: kinds on the value stack before each instruction.
+  void flow_kinds();
+  Stack after(const Instruction& instruction, Stack stack, bool jumped) const;
+  void push_results(const Instruction& instruction, Stack& stack, bool jumped) const;
+  void arrive(int unit, const Stack& stack);
+
+  // Backward: locals that may be read unchecked from each instruction on.
+  void flow_unchecked_reads();
+  void touch_locals(const Instruction& instruction, std::vector<bool>& unchecked) const;
+
+  template <typename Visit>
+  void each_handler(const Instruction& instruction, Visit visit) const;
+  std::optional<int> jump_target(const Instruction& instruction) const;
+  Kind kind_of_local(int slot) const;
+  [[noreturn]] void refuse(const Instruction& instruction, const char* why) const;
+
+  CodeMap& map_;
+  PyCodeObject* code_;
+  std::vector<Handler> handlers_;
+  std::vector<int> pending_;
+};
+
+}  // namespace sauerkraut::code

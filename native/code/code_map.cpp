@@ -1,0 +1,132 @@
+#include "../cpython/adapter.hpp"
+// adapter.hpp comes first: it opens CPython's internals.
+#include "../cpython/refs.hpp"
+#include "../errors.hpp"
+#include "analysis.hpp"
+#include "code_map.hpp"
+
+#include <memory>
+
+namespace sauerkraut::code {
+
+using cpython::Layout;
+using cpython::Owned;
+using cpython::Waits;
+
+namespace {
+
+void free_map(void* map)
+{
+  delete static_cast<CodeMap*>(map);
+}
+
+Py_ssize_t extra_index()
+{
+  static const Py_ssize_t index = Layout::request_code_extra(free_map);
+  return index;
+}
+
+}  // namespace
+
+const CodeMap& CodeMap::of(PyCodeObject* code)
+{
+  auto* object = reinterpret_cast<PyObject*>(code);
+  const Py_ssize_t index = extra_index();
+  void* extra = nullptr;
+  if (index < 0 || Layout::get_code_extra(object, index, &extra) < 0) {
+    PyErr_Clear();
+    throw CaptureError("CPython has no room left to keep data with code objects");
+  }
+  if (extra == nullptr) {
+    std::unique_ptr<CodeMap> made(new CodeMap(code));
+    if (Layout::set_code_extra(object, index, made.get()) < 0) {
+      PyErr_Clear();
+      throw CaptureError("CPython could not keep data with a code object");
+    }
+    extra = made.release();
+  }
+  return *static_cast<CodeMap*>(extra);
+}
+
+CodeMap::CodeMap(PyCodeObject* code)
+{
+  const auto& table = cpython::opcodes();
+  const Owned bytes = Owned::take(PyCode_GetCode(code));
+  if (!bytes) {
+    PyErr_Clear();
+    throw CaptureError("the bytecode of a function could not be read");
+  }
+  const auto* raw = reinterpret_cast<const unsigned char*>(PyBytes_AS_STRING(bytes.get()));
+  const int units = static_cast<int>(PyBytes_GET_SIZE(bytes.get()) / 2);
+  instruction_at_.assign(static_cast<std::size_t>(units), -1);
+  unsigned argument = 0;
+  for (int unit = 0; unit < units;) {
+    const std::uint8_t opcode = raw[2 * unit];
+    argument = (argument << 8) | raw[2 * unit + 1];
+    const int next = std::min(units, unit + 1 + table.caches[opcode]);
+    for (int covered = unit; covered < next; ++covered) {
+      instruction_at_[static_cast<std::size_t>(covered)] = static_cast<int>(instructions_.size());
+    }
+    instructions_.push_back({unit, next, static_cast<int>(argument), opcode});
+    if (opcode != table.extended_arg) {
+      argument = 0;
+    }
+    unit = next;
+  }
+  Analysis(*this, code).run();
+}
+
+const Instruction* CodeMap::instruction(int unit) const
+{
+  if (unit < 0 || unit >= units()) {
+    return nullptr;
+  }
+  return &instructions_[static_cast<std::size_t>(index(unit))];
+}
+
+bool CodeMap::call_site(int unit, CallSite& site) const
+{
+  const Instruction* found = instruction(unit);
+  if (found == nullptr || !reachable(found->start)) {
+    return false;
+  }
+  const Waits waits = cpython::opcodes().info[found->opcode].waits;
+  if (waits == Waits::never) {
+    return false;
+  }
+  const int depth = static_cast<int>(stack(found->start).size());
+  site = {found->start, found->next, depth, 0, found->argument, waits};
+  if (waits == Waits::precall) {  // finished together with its CALL
+    const Instruction* call = instruction(found->next);
+    if (call == nullptr) {
+      return false;
+    }
+    site.next = call->next;
+    site.kept = depth - found->argument - 2;
+  } else {
+    site.kept = depth + PyCompile_OpcodeStackEffect(found->opcode, found->argument) - 1;
+    if (waits == Waits::operation &&
+        cpython::opcodes().info[found->opcode].push == cpython::Push::attribute &&
+        (found->argument & 1) != 0) {
+      return false;  // a method look-up leaves two slots, not one value
+    }
+  }
+  return site.kept >= 0 && site.next < units();
+}
+
+std::span<const Kind> CodeMap::stack(int start) const
+{
+  return stacks_[static_cast<std::size_t>(index(start))];
+}
+
+bool CodeMap::reachable(int start) const
+{
+  return reachable_[static_cast<std::size_t>(index(start))] != 0;
+}
+
+bool CodeMap::needs_bound(int start, int slot) const
+{
+  return unchecked_[static_cast<std::size_t>(index(start))][static_cast<std::size_t>(slot)];
+}
+
+}  // namespace sauerkraut::code

@@ -1,0 +1,86 @@
+// What a code object tells about its frames: instructions, depth and kind of
+// every value-stack slot, and which locals are read without a check.
+//
+// Everything is computed from the public bytecode (co_code: not specialised,
+// not instrumented, no JIT), once per code object.
+#pragma once
+
+#include "../cpython/opcode_info.hpp"
+
+#include <Python.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace sauerkraut::code {
+
+// What the interpreter takes for granted about a stack slot, so that a wrong
+// object there would be memory corruption rather than an exception.
+enum class Kind : std::uint8_t {
+  any,
+  null,
+  null_or_any,
+  iterator,
+  list,
+  set,
+  dict,
+  tuple,
+  cell,
+  exception,
+  exception_or_none,
+  lasti,  // the unit a handler re-raises at
+};
+
+struct Instruction {
+  int start;  // unit of the opcode itself, after its EXTENDED_ARGs
+  int next;   // unit after its inline caches
+  int argument;
+  std::uint8_t opcode;
+};
+
+// A pending operation: the value it yields is pushed at depth `kept`, and
+// execution goes on at `next`.
+struct CallSite {
+  int start;
+  int next;
+  int depth;  // values on the stack before the operation
+  int kept;   // those below its operands
+  int argument;
+  cpython::Waits waits;
+};
+
+class CodeMap {
+ public:
+  // The map of `code`, kept with it. Throws CaptureError for bytecode that
+  // does not analyse, e.g. an opcode without an entry.
+  static const CodeMap& of(PyCodeObject* code);
+
+  int units() const { return static_cast<int>(instruction_at_.size()); }
+
+  // The instruction that holds `unit`, cache units included; null outside.
+  const Instruction* instruction(int unit) const;
+
+  // The call site that holds `unit`. Returns false when no frame can wait there.
+  bool call_site(int unit, CallSite& site) const;
+
+  // Kinds of the stack slots before the instruction at `start`; empty span if unreachable.
+  std::span<const Kind> stack(int start) const;
+  bool reachable(int start) const;
+
+  // Whether fast local `slot` may be read unchecked from the instruction at `start` on.
+  bool needs_bound(int start, int slot) const;
+
+ private:
+  friend class Analysis;
+  explicit CodeMap(PyCodeObject* code);
+  int index(int unit) const { return instruction_at_[static_cast<std::size_t>(unit)]; }
+
+  std::vector<Instruction> instructions_;
+  std::vector<int> instruction_at_;        // unit -> index of its instruction
+  std::vector<std::vector<Kind>> stacks_;  // per instruction
+  std::vector<char> reachable_;
+  std::vector<std::vector<bool>> unchecked_;  // per instruction: locals read without a check
+};
+
+}  // namespace sauerkraut::code

@@ -1,0 +1,52 @@
+// One question set, one answer file per CPython version.
+//
+// Everything outside native/cpython/ asks about interpreter frames through
+// Layout and never names a CPython version or an internal struct field. To
+// support a new CPython: add pyXYZ.hpp, answer the same questions, add its
+// opcodes to opcode_table.cpp; the concept below, the tripwire and
+// tests/native say what is missing.
+#pragma once
+
+#include "internal_headers.hpp"
+// internal_headers.hpp must come first.
+#if PY_VERSION_HEX < 0x030B0000 || PY_VERSION_HEX >= 0x030E0000
+#  error "no frame layout for this CPython: add native/cpython/pyXYZ.hpp"
+#elif PY_VERSION_HEX >= 0x030D0000
+#  include "py313.hpp"
+#elif PY_VERSION_HEX >= 0x030C0000
+#  include "py312.hpp"
+#else
+#  include "py311.hpp"
+#endif
+
+#include <concepts>
+
+namespace sauerkraut::cpython {
+
+template <typename L>
+concept AnswersFrameQuestions = requires(typename L::Frame& frame, const typename L::Frame& seen,
+                                         PyFrameObject* object, PyThreadState* state) {
+  { L::null_below_callable } -> std::convertible_to<bool>;
+  { L::load_fast_checks } -> std::convertible_to<bool>;
+  { L::pushes_frames } -> std::convertible_to<bool>;
+  { L::frame_of(object) } noexcept -> std::same_as<typename L::Frame*>;
+  { L::current(state) } noexcept -> std::same_as<typename L::Frame*>;
+  { L::caller(seen) } noexcept -> std::same_as<typename L::Frame*>;
+  { L::entered_from_c(seen) } noexcept -> std::same_as<bool>;
+  { L::is_init_shim(seen) } noexcept -> std::same_as<bool>;
+  { L::is_generator(seen) } noexcept -> std::same_as<bool>;
+  { L::code(seen) } noexcept -> std::same_as<PyCodeObject*>;
+  { L::unit(seen) } noexcept -> std::same_as<int>;
+  { L::saved_depth(seen) } noexcept -> std::same_as<int>;
+  { L::recursion_remaining(state) } noexcept -> std::same_as<int&>;
+  L::wait_at(frame, 0, 0);
+  L::go_on_at(frame, 0);
+  L::set_depth(frame, 0);
+  L::set_current(state, &frame);
+};
+
+static_assert(AnswersFrameQuestions<Layout>);
+
+using Frame = Layout::Frame;
+
+}  // namespace sauerkraut::cpython

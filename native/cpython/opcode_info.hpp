@@ -1,0 +1,85 @@
+// What one opcode does to the value stack, the flow and the fast locals: data, by name.
+//
+// How many values an instruction pops follows from what it pushes and from the
+// net effect CPython reports (PyCompile_OpcodeStackEffectWithJump).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace sauerkraut::cpython {
+
+enum class Push : std::uint8_t {
+  unknown,       // an opcode without an entry: analysis refuses
+  nothing,       //
+  value,         // one object of any kind
+  two,           // two of them
+  null,          // PUSH_NULL
+  constant,      // LOAD_CONST: a tuple constant is known to be one
+  iterator,      // an object with tp_iternext
+  next_item,     // FOR_ITER: above the iterator, which stays
+  copy,          // the arg-th value from the top, again
+  swap,          // exchanges the top with the arg-th value
+  list,          // of exactly this type: later instructions do not check
+  tuple,         //
+  set,           //
+  dict,          //
+  intrinsic,     // CALL_INTRINSIC_1: 6 makes a tuple from a list
+  reraise_star,  // PREP_RERAISE_STAR: an exception or None
+  global,        // LOAD_GLOBAL: with a NULL for the call that follows if arg & 1
+  attribute,     // LOAD_ATTR, LOAD_SUPER_ATTR: with self or NULL if arg & 1
+  method,        // LOAD_METHOD: always both
+  cell,          // LOAD_CLOSURE
+  local,         // LOAD_FAST: a cell where the slot holds one
+  two_locals,    // LOAD_FAST_LOAD_FAST
+  saved_local,   // LOAD_FAST_AND_CLEAR: the value or NULL
+  handled,       // PUSH_EXC_INFO: previous handled exception, the exception
+  group_match,   // CHECK_EG_MATCH: rest, match
+  unpack,        // UNPACK_SEQUENCE: arg values
+  unpack_star,   // UNPACK_EX
+};
+
+enum class Flow : std::uint8_t { next, jump, branch, stop };
+
+enum class Touch : std::uint8_t {
+  none,
+  load,        // LOAD_FAST: CPython 3.12 and later do not check for NULL
+  load_check,  //
+  load_pair,   // LOAD_FAST_LOAD_FAST
+  store,       //
+  store_load,  // STORE_FAST_LOAD_FAST
+  store_pair,  // STORE_FAST_STORE_FAST
+  take,        // LOAD_FAST_AND_CLEAR
+  erase,       // DELETE_FAST
+  through,     // through the cell in the slot
+};
+
+// Which pending operation a frame may wait at, and so where its callable lies.
+enum class Waits : std::uint8_t {
+  never,
+  precall,   // 3.11: finished by the CALL that follows
+  call,      //
+  call_kw,   // 3.13: keyword names above the arguments
+  call_ex,   //
+  operation  // an attribute or item whose Python function CPython inlines
+};
+
+struct OpcodeInfo {
+  Push push = Push::unknown;
+  Flow flow = Flow::next;
+  Touch touch = Touch::none;
+  Waits waits = Waits::never;
+  bool backward = false;
+};
+
+struct OpcodeTable {
+  std::array<OpcodeInfo, 256> info;
+  std::array<std::uint8_t, 256> caches;
+  int extended_arg = -1;
+};
+
+// The table of the running interpreter, built once from its `opcode` module.
+// Throws CaptureError when that module is not as expected.
+const OpcodeTable& opcodes();
+
+}  // namespace sauerkraut::cpython

@@ -1,0 +1,249 @@
+#include "../errors.hpp"
+#include "opcode_info.hpp"
+#include "refs.hpp"
+
+#include <cstring>
+#include <string>
+
+namespace sauerkraut::cpython {
+
+namespace {
+
+struct Entry {
+  const char* name;
+  OpcodeInfo info;
+};
+
+constexpr OpcodeInfo pushes(Push push, Touch touch = Touch::none)
+{
+  return {.push = push, .touch = touch};
+}
+
+constexpr OpcodeInfo pops(Touch touch = Touch::none)
+{
+  return pushes(Push::nothing, touch);
+}
+
+constexpr OpcodeInfo waiting(Waits waits)
+{
+  return {.push = Push::value, .waits = waits};
+}
+
+constexpr OpcodeInfo flows(Flow flow, bool backward = false)
+{
+  return {.push = Push::nothing, .flow = flow, .backward = backward};
+}
+
+// One list serves CPython 3.11 to 3.13: a name means the same wherever it exists,
+// up to the order of two slots, which the frame layout of the version tells.
+constexpr Entry entries[] = {
+    {"CACHE", pops()},
+    {"NOP", pops()},
+    {"RESUME", pops()},
+    {"EXTENDED_ARG", pops()},
+    {"KW_NAMES", pops()},
+    {"POP_TOP", pops()},
+    {"END_FOR", pops()},
+    {"END_SEND", pushes(Push::value)},
+    {"PUSH_NULL", pushes(Push::null)},
+    {"COPY", pushes(Push::copy)},
+    {"SWAP", pushes(Push::swap)},
+    {"UNARY_POSITIVE", pushes(Push::value)},
+    {"UNARY_NEGATIVE", pushes(Push::value)},
+    {"UNARY_NOT", pushes(Push::value)},
+    {"UNARY_INVERT", pushes(Push::value)},
+    {"TO_BOOL", pushes(Push::value)},
+    {"BINARY_OP", pushes(Push::value)},
+    {"BINARY_SLICE", pushes(Push::value)},
+    {"BINARY_SUBSCR", waiting(Waits::operation)},
+    {"STORE_SLICE", pops()},
+    {"STORE_SUBSCR", pops()},
+    {"DELETE_SUBSCR", pops()},
+    {"COMPARE_OP", pushes(Push::value)},
+    {"IS_OP", pushes(Push::value)},
+    {"CONTAINS_OP", pushes(Push::value)},
+    {"GET_LEN", pushes(Push::value)},
+    {"MATCH_MAPPING", pushes(Push::value)},
+    {"MATCH_SEQUENCE", pushes(Push::value)},
+    {"MATCH_KEYS", pushes(Push::value)},
+    {"MATCH_CLASS", pushes(Push::value)},
+    {"PUSH_EXC_INFO", pushes(Push::handled)},
+    {"CHECK_EXC_MATCH", pushes(Push::value)},
+    {"CHECK_EG_MATCH", pushes(Push::group_match)},
+    {"PREP_RERAISE_STAR", pushes(Push::reraise_star)},
+    {"POP_EXCEPT", pops()},
+    {"RERAISE", flows(Flow::stop)},
+    {"RAISE_VARARGS", flows(Flow::stop)},
+    {"WITH_EXCEPT_START", pushes(Push::value)},
+    {"BEFORE_WITH", pushes(Push::two)},
+    {"BEFORE_ASYNC_WITH", pushes(Push::two)},
+    {"GET_AITER", pushes(Push::value)},
+    {"GET_ANEXT", pushes(Push::value)},
+    {"GET_AWAITABLE", pushes(Push::value)},
+    {"ASYNC_GEN_WRAP", pushes(Push::value)},
+    {"END_ASYNC_FOR", pops()},
+    {"CLEANUP_THROW", pushes(Push::two)},
+    {"GET_ITER", pushes(Push::iterator)},
+    {"GET_YIELD_FROM_ITER", pushes(Push::value)},
+    {"FOR_ITER", {.push = Push::next_item, .flow = Flow::branch}},
+    {"SEND", {.push = Push::value, .flow = Flow::branch}},
+    {"YIELD_VALUE", pushes(Push::value)},
+    {"RETURN_GENERATOR", pushes(Push::value)},
+    {"RETURN_VALUE", flows(Flow::stop)},
+    {"RETURN_CONST", flows(Flow::stop)},
+    {"INTERPRETER_EXIT", flows(Flow::stop)},
+    {"PRINT_EXPR", pops()},
+    {"IMPORT_STAR", pops()},
+    {"SETUP_ANNOTATIONS", pops()},
+    {"LOAD_BUILD_CLASS", pushes(Push::value)},
+    {"LOAD_ASSERTION_ERROR", pushes(Push::value)},
+    {"LOAD_LOCALS", pushes(Push::value)},
+    {"LIST_TO_TUPLE", pushes(Push::tuple)},
+    {"STORE_NAME", pops()},
+    {"DELETE_NAME", pops()},
+    {"STORE_GLOBAL", pops()},
+    {"DELETE_GLOBAL", pops()},
+    {"STORE_ATTR", pops()},
+    {"DELETE_ATTR", pops()},
+    {"UNPACK_SEQUENCE", pushes(Push::unpack)},
+    {"UNPACK_EX", pushes(Push::unpack_star)},
+    {"LOAD_CONST", pushes(Push::constant)},
+    {"LOAD_NAME", pushes(Push::value)},
+    {"LOAD_GLOBAL", pushes(Push::global)},
+    {"LOAD_FROM_DICT_OR_GLOBALS", pushes(Push::value)},
+    {"LOAD_ATTR", {.push = Push::attribute, .waits = Waits::operation}},
+    {"LOAD_SUPER_ATTR", pushes(Push::attribute)},
+    {"LOAD_METHOD", pushes(Push::method)},
+    {"IMPORT_NAME", pushes(Push::value)},
+    {"IMPORT_FROM", pushes(Push::value)},
+    {"BUILD_TUPLE", pushes(Push::tuple)},
+    {"BUILD_LIST", pushes(Push::list)},
+    {"BUILD_SET", pushes(Push::set)},
+    {"BUILD_MAP", pushes(Push::dict)},
+    {"BUILD_CONST_KEY_MAP", pushes(Push::dict)},
+    {"BUILD_SLICE", pushes(Push::value)},
+    {"BUILD_STRING", pushes(Push::value)},
+    {"LIST_APPEND", pops()},
+    {"LIST_EXTEND", pops()},
+    {"SET_ADD", pops()},
+    {"SET_UPDATE", pops()},
+    {"MAP_ADD", pops()},
+    {"DICT_MERGE", pops()},
+    {"DICT_UPDATE", pops()},
+    {"FORMAT_VALUE", pushes(Push::value)},
+    {"FORMAT_SIMPLE", pushes(Push::value)},
+    {"FORMAT_WITH_SPEC", pushes(Push::value)},
+    {"CONVERT_VALUE", pushes(Push::value)},
+    {"CALL_INTRINSIC_1", pushes(Push::intrinsic)},
+    {"CALL_INTRINSIC_2", pushes(Push::reraise_star)},
+    {"MAKE_FUNCTION", pushes(Push::value)},
+    {"SET_FUNCTION_ATTRIBUTE", pushes(Push::value)},
+    {"PRECALL", {.push = Push::nothing, .waits = Waits::precall}},
+    {"CALL", waiting(Waits::call)},
+    {"CALL_KW", waiting(Waits::call_kw)},
+    {"CALL_FUNCTION_EX", waiting(Waits::call_ex)},
+    {"JUMP_FORWARD", flows(Flow::jump)},
+    {"JUMP_BACKWARD", flows(Flow::jump, true)},
+    {"JUMP_BACKWARD_NO_INTERRUPT", flows(Flow::jump, true)},
+    {"JUMP_IF_FALSE_OR_POP", flows(Flow::branch)},
+    {"JUMP_IF_TRUE_OR_POP", flows(Flow::branch)},
+    {"POP_JUMP_IF_FALSE", flows(Flow::branch)},
+    {"POP_JUMP_IF_TRUE", flows(Flow::branch)},
+    {"POP_JUMP_IF_NONE", flows(Flow::branch)},
+    {"POP_JUMP_IF_NOT_NONE", flows(Flow::branch)},
+    {"POP_JUMP_FORWARD_IF_FALSE", flows(Flow::branch)},
+    {"POP_JUMP_FORWARD_IF_TRUE", flows(Flow::branch)},
+    {"POP_JUMP_FORWARD_IF_NONE", flows(Flow::branch)},
+    {"POP_JUMP_FORWARD_IF_NOT_NONE", flows(Flow::branch)},
+    {"POP_JUMP_BACKWARD_IF_FALSE", flows(Flow::branch, true)},
+    {"POP_JUMP_BACKWARD_IF_TRUE", flows(Flow::branch, true)},
+    {"POP_JUMP_BACKWARD_IF_NONE", flows(Flow::branch, true)},
+    {"POP_JUMP_BACKWARD_IF_NOT_NONE", flows(Flow::branch, true)},
+    {"LOAD_FAST", pushes(Push::local, Touch::load)},
+    {"LOAD_FAST_CHECK", pushes(Push::local, Touch::load_check)},
+    {"LOAD_FAST_AND_CLEAR", pushes(Push::saved_local, Touch::take)},
+    {"LOAD_FAST_LOAD_FAST", pushes(Push::two_locals, Touch::load_pair)},
+    {"STORE_FAST", pops(Touch::store)},
+    {"STORE_FAST_LOAD_FAST", pushes(Push::value, Touch::store_load)},
+    {"STORE_FAST_STORE_FAST", pops(Touch::store_pair)},
+    {"DELETE_FAST", pops(Touch::erase)},
+    {"MAKE_CELL", pops(Touch::store)},
+    {"COPY_FREE_VARS", pops()},
+    {"LOAD_CLOSURE", pushes(Push::cell, Touch::load)},
+    {"LOAD_DEREF", pushes(Push::value, Touch::through)},
+    {"LOAD_CLASSDEREF", pushes(Push::value, Touch::through)},
+    {"LOAD_FROM_DICT_OR_DEREF", pushes(Push::value, Touch::through)},
+    {"STORE_DEREF", pops(Touch::through)},
+    {"DELETE_DEREF", pops(Touch::through)},
+};
+
+[[noreturn]] void unexpected()
+{
+  PyErr_Clear();
+  throw CaptureError("the opcode module of this CPython is not as expected");
+}
+
+Owned attribute(PyObject* object, const char* name)
+{
+  Owned found = Owned::take(PyObject_GetAttrString(object, name));
+  if (!found) {
+    unexpected();
+  }
+  return found;
+}
+
+int small_number(PyObject* object)
+{
+  const long number = object != nullptr ? PyLong_AsLong(object) : 0;
+  if (number == -1 && PyErr_Occurred()) {
+    unexpected();
+  }
+  return static_cast<int>(number);
+}
+
+OpcodeTable build()
+{
+  OpcodeTable table{};
+  const Owned module = Owned::take(PyImport_ImportModule("opcode"));
+  if (!module) {
+    unexpected();
+  }
+  const Owned opmap = attribute(module.get(), "opmap");
+  const Owned caches = attribute(module.get(), "_inline_cache_entries");
+  PyObject* name = nullptr;
+  PyObject* number = nullptr;
+  Py_ssize_t position = 0;
+  while (PyDict_Next(opmap.get(), &position, &name, &number)) {
+    const int opcode = small_number(number);
+    if (opcode < 0 || opcode > 255) {
+      continue;  // pseudo instructions never reach bytecode
+    }
+    const char* text = PyUnicode_AsUTF8(name);
+    if (text == nullptr) {
+      unexpected();
+    }
+    for (const Entry& entry : entries) {
+      if (std::strcmp(entry.name, text) == 0) {
+        table.info[opcode] = entry.info;
+      }
+    }
+    if (std::strcmp(text, "EXTENDED_ARG") == 0) {
+      table.extended_arg = opcode;
+    }
+    // A list by number up to 3.12, a dict by name from 3.13 on.
+    PyObject* count = PyDict_Check(caches.get()) ? PyDict_GetItem(caches.get(), name)
+                                                 : PyList_GetItem(caches.get(), opcode);
+    table.caches[opcode] = static_cast<std::uint8_t>(small_number(count));
+  }
+  return table;
+}
+
+}  // namespace
+
+const OpcodeTable& opcodes()
+{
+  static const OpcodeTable table = build();
+  return table;
+}
+
+}  // namespace sauerkraut::cpython

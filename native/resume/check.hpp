@@ -1,0 +1,13 @@
+// The third ring of verification: does this state fit the local code object?
+#pragma once
+
+#include "../capture/stack.hpp"
+
+namespace sauerkraut::resume {
+
+// Throws ResumeError, naming frame and slot, unless every frame waits at a real
+// call site of its code, at the analysed depth, with slots of the kinds the
+// interpreter takes for granted. After it, rebuilding cannot corrupt memory.
+void check(const capture::Stack& stack);
+
+}  // namespace sauerkraut::resume

@@ -1,0 +1,63 @@
+#include "../cpython/adapter.hpp"
+// adapter.hpp comes first: it opens CPython's internals.
+#include "../capture/waiting.hpp"
+#include "drive.hpp"
+#include "drive_flat.hpp"
+#include "drive_nested.hpp"
+
+namespace sauerkraut::resume {
+
+namespace {
+
+// The handled exception of the captured stack (sys.exception(), bare raise),
+// in force while the rebuilt frames run.
+class HandledException {
+ public:
+  HandledException(PyThreadState* state, PyObject* exception) : state_(state)
+  {
+    item_.exc_value = Py_XNewRef(exception);
+    item_.previous_item = state->exc_info;
+    state->exc_info = &item_;
+  }
+  ~HandledException()
+  {
+    state_->exc_info = item_.previous_item;
+    Py_XDECREF(item_.exc_value);
+  }
+  HandledException(const HandledException&) = delete;
+  HandledException& operator=(const HandledException&) = delete;
+
+ private:
+  PyThreadState* state_;
+  _PyErr_StackItem item_{};
+};
+
+}  // namespace
+
+PyObject* drive(const capture::Stack& stack, PyObject* value, PyObject* thrown)
+{
+  std::vector<Owned> functions;
+  functions.reserve(stack.frames.size());
+  for (const FrameState& frame : stack.frames) {
+    functions.push_back(surrogate(frame));
+    if (!functions.back()) {
+      return nullptr;
+    }
+  }
+  PyThreadState* state = PyThreadState_Get();
+  const int frames = static_cast<int>(stack.frames.size());
+  if (cpython::Layout::recursion_remaining(state) <= frames) {
+    PyErr_Format(PyExc_RecursionError,
+                 "resuming %d frames exceeds the recursion limit; raise sys.setrecursionlimit()",
+                 frames);
+    return nullptr;
+  }
+  const HandledException handled(state, stack.handled.get());
+  if constexpr (cpython::Layout::pushes_frames) {
+    return drive_flat<cpython::Layout>(state, stack, functions, value, thrown);
+  } else {
+    return drive_nested<cpython::Layout>(state, stack, functions, value, thrown);
+  }
+}
+
+}  // namespace sauerkraut::resume

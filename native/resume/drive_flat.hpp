@@ -1,0 +1,57 @@
+// Drives frames one after the other on one C stack frame (CPython 3.13 and later):
+// all frames are pushed, then run from the innermost outwards.
+#pragma once
+
+#include "../capture/waiting.hpp"
+#include "rebuild.hpp"
+
+#include <vector>
+
+namespace sauerkraut::resume {
+
+template <typename Layout>
+PyObject* drive_flat(PyThreadState* state, const capture::Stack& stack,
+                     const std::vector<Owned>& functions, PyObject* value, PyObject* thrown)
+{
+  capture::Waiting waiting;
+  std::vector<Frame*> frames;
+  frames.reserve(stack.frames.size());
+  int& recursion = Layout::recursion_remaining(state);
+
+  // A waiting frame counts as one level of recursion, as it did when it ran.
+  auto leave = [&]() {
+    Frame* frame = frames.back();
+    frames.pop_back();
+    waiting.pop();
+    ++recursion;
+    Layout::set_current(state, frame->previous);
+    return frame;
+  };
+
+  for (std::size_t i = 0; i < stack.frames.size(); ++i) {
+    const FrameState& saved = stack.frames[i];
+    Frame* frame = Layout::push(state, functions[i].get(), saved.locals.get());
+    if (frame == nullptr) {
+      while (!frames.empty()) {
+        Layout::pop(state, leave());
+      }
+      return nullptr;
+    }
+    fill(*frame, saved);
+    frame->previous = Layout::current(state);
+    Layout::set_current(state, frame);
+    waiting.push(frame, &saved);
+    frames.push_back(frame);
+    --recursion;
+  }
+
+  PyObject* result = first_result(value, thrown);
+  for (std::size_t i = stack.frames.size(); i-- > 0;) {
+    Frame* frame = leave();
+    const bool throws = settle(*frame, stack.frames[i], result);
+    result = _PyEval_EvalFrameDefault(state, frame, throws ? 1 : 0);
+  }
+  return result;
+}
+
+}  // namespace sauerkraut::resume

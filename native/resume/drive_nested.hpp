@@ -1,0 +1,150 @@
+// Drives frames through the frame evaluation hook (PEP 523), for CPython 3.11 and
+// 3.12: there only the interpreter can allocate and release a frame, so each is
+// made by a call to a surrogate function and taken over when the hook sees it.
+// The C stack nests once per frame.
+#pragma once
+
+#include "../capture/waiting.hpp"
+#include "../errors.hpp"
+#include "rebuild.hpp"
+
+#include <string>
+#include <vector>
+
+namespace sauerkraut::resume {
+
+// One level of our recursion takes under 1 KiB of the C stack: 5,000 fit into 8 MiB twice.
+inline constexpr std::size_t most_nested_frames = 5000;
+
+template <typename Layout>
+class NestedDrive {
+ public:
+  NestedDrive(PyThreadState* state, const capture::Stack& stack,
+              const std::vector<Owned>& functions, PyObject* value, PyObject* thrown)
+      : state_(state),
+        stack_(stack),
+        functions_(functions),
+        value_(value),
+        thrown_(thrown),
+        outer_(active_),
+        previous_hook_(_PyInterpreterState_GetEvalFrameFunc(state->interp))
+  {
+  }
+
+  PyObject* run()
+  {
+    active_ = this;
+    _PyInterpreterState_SetEvalFrameFunc(state_->interp, hook);
+    PyObject* result = enter();
+    uninstall();
+    return result;
+  }
+
+ private:
+  static PyObject* hook(PyThreadState* state, Frame* frame, int throws)
+  {
+    NestedDrive* drive = active_;
+    if (drive == nullptr || drive->state_ != state || !drive->expects(*frame)) {
+      const _PyFrameEvalFunction next =
+          drive != nullptr ? drive->previous_hook_ : _PyEval_EvalFrameDefault;
+      return next(state, frame, throws);
+    }
+    return drive->take_over(frame);
+  }
+
+  bool expects(const Frame& frame) const
+  {
+    return entered_ < functions_.size() && Layout::function(frame) == functions_[entered_].get();
+  }
+
+  void uninstall()
+  {
+    if (active_ == this) {
+      active_ = outer_;
+      _PyInterpreterState_SetEvalFrameFunc(state_->interp, previous_hook_);
+    }
+  }
+
+  // Makes the next frame; the hook takes it over.
+  PyObject* enter()
+  {
+    PyObject* function = functions_[entered_].get();
+    const auto* code = reinterpret_cast<PyCodeObject*>(PyFunction_GET_CODE(function));
+    const std::vector<PyObject*> nothing(static_cast<std::size_t>(code->co_argcount) + 1, Py_None);
+    return PyObject_Vectorcall(function, nothing.data(),
+                               static_cast<std::size_t>(code->co_argcount), nullptr);
+  }
+
+  PyObject* take_over(Frame* frame)
+  {
+    const FrameState& saved = stack_.frames[entered_];
+    ++entered_;
+    fill(*frame, saved);
+    frame->previous = Layout::current(state_);
+    Layout::set_current(state_, frame);
+    waiting_.push(frame, &saved);
+    --Layout::recursion_remaining(state_);
+
+    PyObject* result = nullptr;
+    if (entered_ < stack_.frames.size()) {
+      const std::size_t inner = entered_;
+      result = enter();
+      if (entered_ == inner) {  // the call failed before the hook saw a frame
+        failed_ = true;
+      }
+    } else {
+      uninstall();
+      complete_ = true;
+      result = first_result(value_, thrown_);
+    }
+
+    ++Layout::recursion_remaining(state_);
+    waiting_.pop();
+    Layout::set_current(state_, frame->previous);
+    if (failed_ && !complete_) {  // no user code may see our own failure
+      uninstall();
+      Layout::set_depth(*frame, 0);
+      drop_stack(*frame, saved);
+      Layout::abandon(*frame);
+      return _PyEval_EvalFrameDefault(state_, frame, 1);
+    }
+    const bool throws = settle(*frame, saved, result);
+    return _PyEval_EvalFrameDefault(state_, frame, throws ? 1 : 0);
+  }
+
+  static void drop_stack(Frame& frame, const FrameState& saved)
+  {
+    for (std::size_t slot = static_cast<std::size_t>(saved.local_count); slot < saved.slots.size();
+         ++slot) {
+      Py_CLEAR(frame.localsplus[slot]);
+    }
+  }
+
+  static inline thread_local NestedDrive* active_ = nullptr;
+
+  PyThreadState* state_;
+  const capture::Stack& stack_;
+  const std::vector<Owned>& functions_;
+  PyObject* value_;
+  PyObject* thrown_;
+  NestedDrive* outer_;
+  _PyFrameEvalFunction previous_hook_;
+  capture::Waiting waiting_;
+  std::size_t entered_ = 0;
+  bool failed_ = false;
+  bool complete_ = false;
+};
+
+template <typename Layout>
+PyObject* drive_nested(PyThreadState* state, const capture::Stack& stack,
+                       const std::vector<Owned>& functions, PyObject* value, PyObject* thrown)
+{
+  if (stack.frames.size() > most_nested_frames) {
+    throw ResumeError("the stack is " + std::to_string(stack.frames.size()) +
+                      " frames deep; this CPython can rebuild " +
+                      std::to_string(most_nested_frames) + " (3.13 and later: any number)");
+  }
+  return NestedDrive<Layout>(state, stack, functions, value, thrown).run();
+}
+
+}  // namespace sauerkraut::resume

@@ -1,0 +1,135 @@
+#include "../cpython/adapter.hpp"
+// adapter.hpp comes first: it opens CPython's internals.
+#include "../code/code_map.hpp"
+#include "rebuild.hpp"
+
+namespace sauerkraut::resume {
+
+using capture::Continuation;
+using capture::Slot;
+using code::CallSite;
+using code::CodeMap;
+using cpython::Layout;
+
+namespace {
+
+PyCodeObject* code_of(const FrameState& state)
+{
+  return reinterpret_cast<PyCodeObject*>(state.code.get());
+}
+
+CallSite site_of(const FrameState& state)
+{
+  CallSite site{};
+  CodeMap::of(code_of(state)).call_site(state.unit, site);  // checked before
+  return site;
+}
+
+// The free variables of a frame, as its function would hold them.
+Owned closure(const FrameState& state)
+{
+  PyCodeObject* code = code_of(state);
+  Owned cells = Owned::take(PyTuple_New(code->co_nfreevars));
+  for (int i = 0; cells && i < code->co_nfreevars; ++i) {
+    const std::size_t slot =
+        static_cast<std::size_t>(code->co_nlocalsplus - code->co_nfreevars + i);
+    PyObject* cell = state.slots[slot].object.get();
+    if (cell == nullptr) {
+      return {};
+    }
+    PyTuple_SET_ITEM(cells.get(), i, Py_NewRef(cell));
+  }
+  return cells;
+}
+
+// None for each keyword-only parameter, so that binding the arguments succeeds.
+Owned keyword_defaults(PyCodeObject* code)
+{
+  Owned defaults = Owned::take(PyDict_New());
+  for (int i = 0; defaults && i < code->co_kwonlyargcount; ++i) {
+    PyObject* name = PyTuple_GET_ITEM(code->co_localsplusnames, code->co_argcount + i);
+    if (PyDict_SetItem(defaults.get(), name, Py_None) < 0) {
+      return {};
+    }
+  }
+  return defaults;
+}
+
+}  // namespace
+
+Owned surrogate(const FrameState& state)
+{
+  PyCodeObject* code = code_of(state);
+  Owned function = Owned::take(PyFunction_New(state.code.get(), state.globals.get()));
+  if (!function) {
+    return {};
+  }
+  if (code->co_nfreevars > 0) {
+    const Owned cells = closure(state);
+    if (cells && PyFunction_SetClosure(function.get(), cells.get()) < 0) {
+      return {};
+    }
+    PyErr_Clear();
+  }
+  if (code->co_kwonlyargcount > 0) {
+    const Owned defaults = keyword_defaults(code);
+    if (!defaults || PyFunction_SetKwDefaults(function.get(), defaults.get()) < 0) {
+      return {};
+    }
+  }
+  return function;
+}
+
+void fill(Frame& frame, const FrameState& state)
+{
+  const CallSite site = site_of(state);
+  Layout::wait_at(frame, site.start, site.next);
+  for (int slot = 0; slot < state.local_count; ++slot) {
+    PyObject* old = frame.localsplus[slot];
+    frame.localsplus[slot] = Py_XNewRef(state.slots[static_cast<std::size_t>(slot)].object.get());
+    Py_XDECREF(old);
+  }
+  const int count = static_cast<int>(state.slots.size());
+  for (int slot = state.local_count; slot < count; ++slot) {
+    frame.localsplus[slot] = Py_XNewRef(state.slots[static_cast<std::size_t>(slot)].object.get());
+  }
+  // Operands of the pending call do not exist: nobody may read what lay there.
+  const int room = state.local_count + code_of(state)->co_stacksize;
+  for (int slot = count; slot < room; ++slot) {
+    frame.localsplus[slot] = nullptr;
+  }
+  if (state.locals) {
+    PyObject* old = frame.f_locals;
+    frame.f_locals = Py_NewRef(state.locals.get());
+    Py_XDECREF(old);
+  }
+  Layout::set_depth(frame, count - state.local_count);
+}
+
+bool settle(Frame& frame, const FrameState& state, PyObject* result)
+{
+  const CallSite site = site_of(state);
+  if (result == nullptr) {
+    return true;
+  }
+  if (state.continuation == Continuation::push_object) {
+    Py_DECREF(result);
+    result = Py_NewRef(state.pending_object.get());
+  }
+  const int depth = static_cast<int>(state.slots.size()) - state.local_count;
+  frame.localsplus[state.slots.size()] = result;
+  Layout::set_depth(frame, depth + 1);
+  Layout::go_on_at(frame, site.next);
+  return false;
+}
+
+PyObject* first_result(PyObject* value, PyObject* thrown)
+{
+  if (thrown != nullptr) {
+    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(thrown)), thrown);
+    return nullptr;
+  }
+  return Py_NewRef(value);
+}
+
+}  // namespace sauerkraut::resume

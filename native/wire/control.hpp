@@ -1,0 +1,74 @@
+// The control section: a captured stack, without its objects, as a FlatBuffer.
+#pragma once
+
+#include "reference.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace sauerkraut::wire {
+
+struct Interpreter {
+  std::string implementation;
+  std::string version;
+  std::uint32_t magic = 0;
+};
+
+struct Variable {
+  std::string name;
+  std::uint32_t slot = 0;
+  std::string type;
+  std::uint64_t bytes = 0;
+};
+
+// What a frame's state alone does not tell: where its code is found, and rows for people.
+struct FrameLabel {
+  std::string module;
+  std::string qualname;
+  std::vector<std::uint32_t> path;
+  std::string fingerprint;
+  std::optional<std::string> embedded;
+  std::optional<std::string> globals_module;
+  std::string file;
+  std::uint32_t line = 0;
+  std::uint32_t first_line = 0;
+  std::string source;
+  std::vector<Variable> variables;
+  std::vector<std::string> excluded;
+  std::vector<std::string> unbound;
+};
+
+// A frame of a control section that has been read and verified, not yet bound to objects.
+struct FrameControl {
+  FrameLabel label;
+  std::uint32_t unit = 0;
+  std::uint8_t continuation = 0;
+  std::uint32_t local_count = 0;
+  std::vector<std::uint64_t> slots;
+  std::uint64_t pending_object = 0;
+  std::uint64_t globals = 0;
+  std::uint64_t locals = 0;
+};
+
+struct Control {
+  Interpreter interpreter;
+  std::vector<FrameControl> frames;
+  std::uint64_t handled = 0;
+  std::uint32_t objects = 0;
+};
+
+// One label per frame, in order.
+std::string encode(const capture::Stack& stack, const Interpreter& interpreter,
+                   const std::vector<FrameLabel>& labels);
+
+// Reads bytes nobody vouches for. Throws ResumeError unless structure, bounds,
+// enumerations and references are right; needs no particular CPython.
+Control decode(std::string_view bytes);
+
+// Joins control state with code, globals and objects of this process; checks
+// nothing about their fit (resume::check does).
+capture::Stack bind(const Control& control, const std::vector<Owned>& codes,
+                    const std::vector<Owned>& globals, const std::vector<Owned>& objects);
+
+}  // namespace sauerkraut::wire

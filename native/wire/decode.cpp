@@ -1,0 +1,215 @@
+#include "../errors.hpp"
+#include "control.hpp"
+
+#include <flatbuffers/flatbuffers.h>
+
+#include <cstring>
+#include <snapshot_generated.h>
+
+namespace sauerkraut::wire {
+
+namespace {
+
+// FlatBuffers reads numbers in place: they must be aligned whatever the caller's bytes are.
+class Aligned {
+ public:
+  explicit Aligned(std::string_view bytes) : words_((bytes.size() + 7) / 8), size_(bytes.size())
+  {
+    std::memcpy(words_.data(), bytes.data(), bytes.size());
+  }
+  const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(words_.data()); }
+  std::size_t size() const { return size_; }
+
+ private:
+  std::vector<std::uint64_t> words_;
+  std::size_t size_;
+};
+
+[[noreturn]] void refuse(const std::string& why)
+{
+  throw ResumeError("control state is damaged or foreign: " + why);
+}
+
+// Python decodes these as UTF-8; overlong forms, surrogates and the like never pass.
+bool is_utf8(const std::string& text)
+{
+  const auto* at = reinterpret_cast<const unsigned char*>(text.data());
+  const auto* end = at + text.size();
+  while (at < end) {
+    const unsigned lead = *at++;
+    if (lead < 0x80) {
+      continue;
+    }
+    const int more = lead >= 0xF0 && lead < 0xF5   ? 3
+                     : lead >= 0xE0 && lead < 0xF0 ? 2
+                     : lead >= 0xC2 && lead < 0xE0 ? 1
+                                                   : 0;
+    if (more == 0 || end - at < more) {
+      return false;
+    }
+    std::uint32_t point = lead & (0x3Fu >> more);
+    for (int i = 0; i < more; ++i) {
+      if ((at[i] & 0xC0) != 0x80) {
+        return false;
+      }
+      point = point << 6 | (at[i] & 0x3Fu);
+    }
+    at += more;
+    const bool overlong = (more == 2 && point < 0x800) || (more == 3 && point < 0x10000);
+    if (overlong || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string text(const flatbuffers::String* string)
+{
+  std::string value = string != nullptr ? string->str() : std::string();
+  if (!is_utf8(value)) {
+    refuse("a name is not UTF-8");
+  }
+  return value;
+}
+
+std::string raw(const flatbuffers::Vector<std::uint8_t>* bytes)
+{
+  return bytes != nullptr ? std::string(bytes->begin(), bytes->end()) : std::string();
+}
+
+std::vector<std::string> names(
+    const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* strings)
+{
+  std::vector<std::string> all;
+  if (strings != nullptr) {
+    for (const auto* string : *strings) {
+      all.push_back(text(string));
+    }
+  }
+  return all;
+}
+
+FrameLabel label_of(const format::Frame& frame)
+{
+  const format::CodeReference& code = *frame.code();
+  FrameLabel label;
+  label.module = text(code.module_());
+  label.qualname = text(code.qualname());
+  if (code.path() != nullptr) {
+    label.path.assign(code.path()->begin(), code.path()->end());
+  }
+  label.fingerprint = raw(code.fingerprint());
+  if (label.fingerprint.size() != 16) {
+    refuse("a code reference has no fingerprint");
+  }
+  if (code.embedded() != nullptr) {
+    label.embedded = raw(code.embedded());
+  }
+  if (frame.globals_module() != nullptr) {
+    label.globals_module = text(frame.globals_module());
+  }
+  label.file = text(frame.file());
+  label.line = frame.line();
+  label.first_line = frame.first_line();
+  label.source = text(frame.source());
+  if (frame.variables() != nullptr) {
+    for (const auto* row : *frame.variables()) {
+      label.variables.push_back({text(row->name()), row->slot(), text(row->type()), row->bytes()});
+    }
+  }
+  label.excluded = names(frame.excluded());
+  label.unbound = names(frame.unbound());
+  return label;
+}
+
+FrameControl frame_of(const format::Frame& table, std::uint32_t objects)
+{
+  FrameControl frame;
+  frame.label = label_of(table);
+  frame.unit = table.unit();
+  frame.continuation = table.continuation();
+  frame.local_count = table.local_count();
+  frame.slots.assign(table.slots()->begin(), table.slots()->end());
+  frame.pending_object = table.pending_object();
+  frame.globals = table.globals();
+  frame.locals = table.locals();
+  if (frame.unit > INT32_MAX / 4 || frame.local_count > frame.slots.size()) {
+    refuse("a frame's numbers are out of range");
+  }
+  if (frame.continuation > static_cast<std::uint8_t>(capture::Continuation::push_object)) {
+    refuse("a frame continues in a way that this version does not know");
+  }
+  for (const std::uint64_t reference : frame.slots) {
+    if (!valid(reference, objects)) {
+      refuse("a slot refers to an object that is not there");
+    }
+  }
+  for (const std::uint64_t reference : {frame.pending_object, frame.globals, frame.locals}) {
+    if (!valid(reference, objects)) {
+      refuse("a frame refers to an object that is not there");
+    }
+  }
+  return frame;
+}
+
+}  // namespace
+
+Control decode(std::string_view bytes)
+{
+  const Aligned buffer(bytes);
+  flatbuffers::Verifier verifier(buffer.data(), buffer.size());
+  if (bytes.size() < 8 || !format::SnapshotBufferHasIdentifier(buffer.data()) ||
+      !format::VerifySnapshotBuffer(verifier)) {
+    refuse("it is not a FlatBuffer of this schema");
+  }
+  const format::Snapshot& table = *format::GetSnapshot(buffer.data());
+  Control control;
+  control.interpreter = {text(table.interpreter()->implementation()),
+                         text(table.interpreter()->version()), table.interpreter()->magic()};
+  control.objects = table.objects();
+  control.handled = table.handled();
+  if (!valid(control.handled, control.objects)) {
+    refuse("the handled exception is not there");
+  }
+  for (const auto* frame : *table.frames()) {
+    control.frames.push_back(frame_of(*frame, control.objects));
+  }
+  if (control.frames.empty()) {
+    refuse("it holds no frame");
+  }
+  return control;
+}
+
+capture::Stack bind(const Control& control, const std::vector<Owned>& codes,
+                    const std::vector<Owned>& globals, const std::vector<Owned>& objects)
+{
+  if (codes.size() != control.frames.size() || globals.size() != control.frames.size() ||
+      objects.size() < control.objects) {
+    throw ResumeError("control state and objects of a snapshot do not belong together");
+  }
+  auto object = [&](std::uint64_t reference) { return resolve(reference, objects).object; };
+  capture::Stack stack;
+  for (std::size_t i = 0; i < control.frames.size(); ++i) {
+    const FrameControl& saved = control.frames[i];
+    capture::FrameState frame;
+    frame.code = codes[i];
+    frame.globals = saved.label.globals_module ? globals[i] : object(saved.globals);
+    frame.locals = object(saved.locals);
+    frame.unit = static_cast<int>(saved.unit);
+    frame.line = static_cast<int>(saved.label.line);
+    frame.continuation = static_cast<capture::Continuation>(saved.continuation);
+    frame.pending_object = object(saved.pending_object);
+    frame.local_count = static_cast<int>(saved.local_count);
+    for (const std::uint64_t reference : saved.slots) {
+      frame.slots.push_back(resolve(reference, objects));
+    }
+    if (!frame.code || !PyCode_Check(frame.code.get()) || !frame.globals) {
+      throw ResumeError("a frame of the snapshot has no code or no globals");
+    }
+    stack.frames.push_back(std::move(frame));
+  }
+  stack.handled = object(control.handled);
+  return stack;
+}
+
+}  // namespace sauerkraut::wire

@@ -1,0 +1,93 @@
+#include "control.hpp"
+
+#include <flatbuffers/flatbuffers.h>
+
+#include <snapshot_generated.h>
+
+namespace sauerkraut::wire {
+
+namespace {
+
+using flatbuffers::FlatBufferBuilder;
+using flatbuffers::Offset;
+
+auto bytes(FlatBufferBuilder& builder, const std::string& text)
+{
+  return builder.CreateVector(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+}
+
+Offset<format::CodeReference> code_reference(FlatBufferBuilder& builder, const FrameLabel& label)
+{
+  const auto module = builder.CreateSharedString(label.module);
+  const auto qualname = builder.CreateSharedString(label.qualname);
+  const auto path = builder.CreateVector(label.path);
+  const auto fingerprint = bytes(builder, label.fingerprint);
+  Offset<flatbuffers::Vector<std::uint8_t>> embedded;
+  if (label.embedded) {
+    embedded = bytes(builder, *label.embedded);
+  }
+  return format::CreateCodeReference(builder, module, qualname, path, fingerprint, embedded);
+}
+
+Offset<format::Frame> frame_table(FlatBufferBuilder& builder, const capture::FrameState& state,
+                                  const FrameLabel& label, ObjectList& objects)
+{
+  const auto code = code_reference(builder, label);
+  std::vector<std::uint64_t> references;
+  references.reserve(state.slots.size());
+  for (const Slot& slot : state.slots) {
+    references.push_back(objects.refer(slot));
+  }
+  const auto slots = builder.CreateVector(references);
+  const std::uint64_t pending = objects.refer(state.pending_object.get());
+  Offset<flatbuffers::String> globals_module;
+  std::uint64_t globals = 0;
+  if (label.globals_module) {
+    globals_module = builder.CreateSharedString(*label.globals_module);
+  } else {
+    globals = objects.refer(state.globals.get());
+  }
+  const std::uint64_t locals = objects.refer(state.locals.get());
+  const auto file = builder.CreateSharedString(label.file);
+  const auto source = builder.CreateSharedString(label.source);
+  std::vector<Offset<format::Variable>> rows;
+  rows.reserve(label.variables.size());
+  for (const Variable& variable : label.variables) {
+    const auto name = builder.CreateSharedString(variable.name);
+    const auto type = builder.CreateSharedString(variable.type);
+    rows.push_back(format::CreateVariable(builder, name, variable.slot, type, variable.bytes));
+  }
+  const auto variables = builder.CreateVector(rows);
+  const auto excluded = builder.CreateVectorOfStrings(label.excluded);
+  const auto unbound = builder.CreateVectorOfStrings(label.unbound);
+  return format::CreateFrame(builder, code, static_cast<std::uint32_t>(state.unit),
+                             static_cast<std::uint8_t>(state.continuation),
+                             static_cast<std::uint32_t>(state.local_count), slots, pending,
+                             globals_module, globals, locals, file, label.line, label.first_line,
+                             source, variables, excluded, unbound);
+}
+
+}  // namespace
+
+std::string encode(const capture::Stack& stack, const Interpreter& interpreter,
+                   const std::vector<FrameLabel>& labels)
+{
+  FlatBufferBuilder builder(1024);
+  const auto implementation = builder.CreateString(interpreter.implementation);
+  const auto version = builder.CreateString(interpreter.version);
+  const auto who = format::CreateInterpreter(builder, implementation, version, interpreter.magic);
+  ObjectList objects;
+  std::vector<Offset<format::Frame>> frames;
+  frames.reserve(stack.frames.size());
+  for (std::size_t i = 0; i < stack.frames.size(); ++i) {
+    frames.push_back(frame_table(builder, stack.frames[i], labels[i], objects));
+  }
+  const auto all = builder.CreateVector(frames);
+  const std::uint64_t handled = objects.refer(stack.handled.get());
+  format::FinishSnapshotBuffer(
+      builder, format::CreateSnapshot(builder, who, all, handled,
+                                      static_cast<std::uint32_t>(objects.objects().size())));
+  return {reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize()};
+}
+
+}  // namespace sauerkraut::wire

@@ -1,0 +1,48 @@
+// One number per slot: value * 8 + kind, as schema/snapshot.fbs lists them.
+#pragma once
+
+#include "../capture/stack.hpp"
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+namespace sauerkraut::wire {
+
+using capture::Owned;
+using capture::Slot;
+
+enum class ReferenceKind : std::uint8_t {
+  null = 0,
+  object = 1,
+  small_int = 2,
+  none = 3,
+  false_ = 4,
+  true_ = 5,
+  number = 6,
+};
+
+// The objects that frames refer to, each once, in order of first reference.
+class ObjectList {
+ public:
+  std::uint64_t refer(PyObject* object);
+  std::uint64_t refer(const Slot& slot);
+  const std::vector<Owned>& objects() const { return objects_; }
+
+ private:
+  std::vector<Owned> objects_;
+  std::unordered_map<PyObject*, std::uint64_t> places_;
+};
+
+// The objects of a stack, in the order in which encode() refers to them. A
+// frame's globals are among them only where `globals_by_value` says so.
+ObjectList collect(const capture::Stack& stack, const std::vector<bool>& globals_by_value);
+
+// The slot that a number stands for. Throws ResumeError for a kind that does not
+// exist or a place outside `objects`.
+Slot resolve(std::uint64_t reference, const std::vector<Owned>& objects);
+
+// Whether `reference` may be resolved with `count` objects.
+bool valid(std::uint64_t reference, std::uint64_t count);
+
+}  // namespace sauerkraut::wire
