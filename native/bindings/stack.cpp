@@ -139,9 +139,11 @@ wire::FrameLabel label_of(const nb::dict& fields)
   if (!fields["embedded"].is_none()) {
     label.embedded = raw_bytes(fields["embedded"]);
   }
+  label.layout = raw_bytes(fields["layout"]);
   if (!fields["globals_module"].is_none()) {
     label.globals_module = utf8(fields["globals_module"]);
   }
+  label.function = utf8(fields["function"]);
   label.file = utf8(fields["file"]);
   label.line = nb::cast<std::uint32_t>(fields["line"]);
   label.first_line = nb::cast<std::uint32_t>(fields["first_line"]);
@@ -182,7 +184,9 @@ nb::dict frame_fields(const wire::FrameControl& frame)
   fields["path"] = nb::tuple(nb::cast(label.path));
   fields["fingerprint"] = to_bytes(label.fingerprint);
   fields["embedded"] = label.embedded ? nb::object(to_bytes(*label.embedded)) : nb::none();
+  fields["layout"] = to_bytes(label.layout);
   fields["globals_module"] = label.globals_module;
+  fields["function"] = label.function;
   fields["file"] = label.file;
   fields["line"] = label.line;
   fields["first_line"] = label.first_line;

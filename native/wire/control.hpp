@@ -29,7 +29,9 @@ struct FrameLabel {
   std::vector<std::uint32_t> path;
   std::string fingerprint;
   std::optional<std::string> embedded;
+  std::string layout;
   std::optional<std::string> globals_module;
+  std::string function;
   std::string file;
   std::uint32_t line = 0;
   std::uint32_t first_line = 0;

@@ -105,9 +105,11 @@ FrameLabel label_of(const format::Frame& frame)
   if (code.embedded() != nullptr) {
     label.embedded = raw(code.embedded());
   }
+  label.layout = raw(code.layout());
   if (frame.globals_module() != nullptr) {
     label.globals_module = text(frame.globals_module());
   }
+  label.function = text(frame.function());
   label.file = text(frame.file());
   label.line = frame.line();
   label.first_line = frame.first_line();

@@ -26,7 +26,9 @@ Offset<format::CodeReference> code_reference(FlatBufferBuilder& builder, const F
   if (label.embedded) {
     embedded = bytes(builder, *label.embedded);
   }
-  return format::CreateCodeReference(builder, module, qualname, path, fingerprint, embedded);
+  const auto layout = bytes(builder, label.layout);
+  return format::CreateCodeReference(builder, module, qualname, path, fingerprint, embedded,
+                                     layout);
 }
 
 Offset<format::Frame> frame_table(FlatBufferBuilder& builder, const capture::FrameState& state,
@@ -48,6 +50,7 @@ Offset<format::Frame> frame_table(FlatBufferBuilder& builder, const capture::Fra
     globals = objects.refer(state.globals.get());
   }
   const std::uint64_t locals = objects.refer(state.locals.get());
+  const auto function = builder.CreateSharedString(label.function);
   const auto file = builder.CreateSharedString(label.file);
   const auto source = builder.CreateSharedString(label.source);
   std::vector<Offset<format::Variable>> rows;
@@ -64,7 +67,7 @@ Offset<format::Frame> frame_table(FlatBufferBuilder& builder, const capture::Fra
                              static_cast<std::uint8_t>(state.continuation),
                              static_cast<std::uint32_t>(state.local_count), slots, pending,
                              globals_module, globals, locals, file, label.line, label.first_line,
-                             source, variables, excluded, unbound);
+                             source, variables, excluded, unbound, function);
 }
 
 }  // namespace

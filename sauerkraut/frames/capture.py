@@ -1,0 +1,161 @@
+"""Capturing the calling thread's stack."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import CellType, CodeType, FrameType, FunctionType
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from sauerkraut import _native
+from sauerkraut.errors import CaptureError
+from sauerkraut.frames import labels
+from sauerkraut.frames.sentinels import EXCLUDED
+from sauerkraut.frames.snapshot import MAGIC, Snapshot
+from sauerkraut.objects import graph
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Base = FrameType | CodeType | Callable[..., Any] | None
+Exclude = Iterable[str] | Mapping[str, Iterable[str]]
+
+
+def call(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call ``fn`` and mark it as the base of captures inside: its frame is the outermost one."""
+    return fn(*args, **kwargs)
+
+
+def capture(
+    *,
+    base: Base = None,
+    exclude: Exclude = (),
+    code: Literal["auto", "embed"] = "auto",
+    arrays: Literal["copy", "borrow"] = "copy",
+) -> Any:
+    """Capture the call stack of the caller, frozen as it is now; returns once more when resumed.
+
+    Args:
+        base: Function or frame where the capture stops, inclusive; None: the innermost function
+            called by `call`, else everything up to but without the module body.
+        exclude: Locals to leave out: names in any frame, or ``{qualified name: names}``. They
+            come back as `EXCLUDED`.
+        code: "auto": functions are found again by name where that leads to the same code, else
+            carried along; "embed": always carried along.
+        arrays: "copy" the memory of arrays once, or "borrow" it: then use the snapshot up
+            before the program goes on, and release it.
+
+    Returns:
+        A `Snapshot` at the first return. In a resumed stack the value given to ``resume()``, by
+        default the falsy `Resumed`: ``if snap := skt.capture(): save(snap)``.
+
+    Raises:
+        CaptureError: names the frame and variable, why, and what to do; nothing has changed.
+        KeyError: ``exclude`` names a local that no captured frame has.
+    """
+    return capture_stack(
+        sys._getframe(1), base=base, exclude=exclude, code=code, arrays=arrays, strict=True
+    )
+
+
+def capture_stack(
+    innermost: FrameType,
+    *,
+    base: Base = None,
+    exclude: Exclude = (),
+    code: Literal["auto", "embed"] = "auto",
+    values: Sequence[object] = (),
+    names: Callable[[int], str] = "value {}".format,
+    anchors: Mapping[str, object] | None = None,
+    arrays: Literal["copy", "borrow"] = "copy",
+    threshold: int = 64 * 1024,
+    strict: bool = False,
+) -> Snapshot:
+    """Capture from ``innermost``, a frame of the calling thread that is calling us, outwards.
+
+    Args:
+        innermost: The pending call in this frame is what the resumed stack returns from.
+        base: See `capture`.
+        exclude: See `capture`.
+        code: See `capture`.
+        values: More objects for the same graph, found again in ``Thawed.values``.
+        names: How a person finds value ``i``, for errors and dataset paths.
+        anchors: Objects written as the name they are given here.
+        arrays: See `capture`.
+        threshold: Bytes from which an array's memory becomes a block of its own.
+        strict: Whether an excluded name that no frame has is a KeyError.
+
+    Raises:
+        CaptureError: as in `capture`.
+    """
+    stack = _native.capture(innermost, _base(base), call.__code__)
+    count = len(stack)
+    excluded = _leave_out(stack, exclude, strict=strict)
+    described = [labels.make(stack, i, excluded[i], embed=code == "embed") for i in range(count)]
+    by_value = [label["globals_module"] is None for label in described]
+    objects = stack.objects(by_value)
+    own = len(objects)
+    found: dict[int, str] = {}
+
+    def name_of(index: int) -> str:
+        if index >= own:
+            return names(index - own)
+        if not found:
+            found.update(_names(stack))
+        return found.get(id(objects[index]), "a value on the stack")
+
+    frozen = graph.freeze(
+        [*objects, *values],
+        names=name_of,
+        anchors=anchors or {},
+        arrays=arrays,
+        threshold=threshold,
+    )
+    control = stack.encode(
+        sys.implementation.name, platform.python_version(), MAGIC, described
+    )
+    return Snapshot(control, frozen)
+
+
+def _base(base: Base) -> FrameType | CodeType | None:
+    if base is None or isinstance(base, (FrameType, CodeType)):
+        return base
+    function = getattr(base, "__func__", base)
+    if isinstance(function, FunctionType):
+        return function.__code__
+    raise CaptureError(f"base={base!r} is neither a Python function nor a frame")
+
+
+def _leave_out(stack: _native.Stack, exclude: Exclude, *, strict: bool) -> list[list[str]]:
+    """Replace excluded locals before anything touches them; returns their names per frame."""
+    by_function = {k: set(v) for k, v in exclude.items()} if isinstance(exclude, Mapping) else None
+    everywhere = set() if by_function is not None else set(exclude)
+    left_out: list[list[str]] = []
+    known: set[str] = set()
+    for frame in range(len(stack)):
+        code = stack.code(frame)
+        known.update(code.co_varnames, code.co_cellvars, code.co_freevars)
+        names = everywhere if by_function is None else by_function.get(code.co_qualname, set())
+        here: list[str] = []
+        for slot, name, value in stack.bound(frame) if names else ():
+            if name in names:
+                hidden = CellType(EXCLUDED) if type(value) is CellType else EXCLUDED
+                stack.set_slot(frame, slot, hidden)
+                here.append(name)
+        left_out.append(here)
+    wanted = set().union(*by_function.values()) if by_function is not None else everywhere
+    if strict and (unknown := sorted(wanted - known)):
+        raise KeyError(f"no captured frame has a local {unknown}; they have {sorted(known)}")
+    return left_out
+
+
+def _names(stack: _native.Stack) -> dict[int, str]:
+    """How people find the objects of the frames: innermost names win where two lead to one."""
+    found: dict[int, str] = {}
+    chain: list[str] = []
+    for frame in range(len(stack)):
+        chain.append(f"{stack.code(frame).co_qualname}()")
+        for _, name, value in stack.bound(frame):
+            found.setdefault(id(value), f"{' -> '.join(chain)} -> local {name!r}")
+    return found

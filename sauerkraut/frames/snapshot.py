@@ -1,0 +1,225 @@
+"""A captured call stack with its objects and arrays, and how it comes back."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from sauerkraut import _native
+from sauerkraut.code import difference, reference
+from sauerkraut.errors import CodeChanged, InterpreterMismatch, ResumeError
+from sauerkraut.frames import container, labels
+from sauerkraut.frames.labels import FrameInfo
+from sauerkraut.frames.sentinels import Resumed
+from sauerkraut.objects import graph
+from sauerkraut.objects.graph import Block, Frozen
+
+Replacements = Mapping[str, Any]
+
+MAGIC = int.from_bytes(importlib.util.MAGIC_NUMBER, "little")
+
+
+class Snapshot:
+    """A captured call stack: made by `sauerkraut.capture`, resumed any number of times.
+
+    It holds bytes only, none of the program's objects, so it can be stored, sent and compared.
+    """
+
+    def __init__(self, control: bytes, frozen: Frozen) -> None:
+        self._control = control
+        self._frozen = frozen
+        self._decoded: _native.Control | None = None
+
+    @classmethod
+    def of_parts(cls, control: bytes, objects: bytes, blocks: Sequence[Block]) -> Self:
+        """Join the three parts that storage keeps; nothing is verified until it is used."""
+        return cls(control, Frozen(objects, tuple(blocks), dead=()))
+
+    @property
+    def control(self) -> bytes:
+        """Control state: a FlatBuffer of `schema/snapshot.fbs`."""
+        return self._control
+
+    @property
+    def objects(self) -> bytes:
+        """The pickle stream of all objects."""
+        return self._frozen.stream
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The memory of the arrays."""
+        return self._frozen.blocks
+
+    @property
+    def frames(self) -> tuple[FrameInfo, ...]:
+        """The frames, outermost first. Raises ResumeError when the control state is damaged."""
+        return tuple(FrameInfo.of(frame) for frame in self._verified().frames)
+
+    def to_buffers(self) -> list[Any]:
+        """The snapshot as buffers, the header first; arrays are not copied."""
+        return container.write(container.Parts(self.control, self.objects, self.blocks))
+
+    def to_bytes(self) -> bytes:
+        """The snapshot as one string of bytes: the one copy of each array."""
+        return b"".join(self.to_buffers())
+
+    @classmethod
+    def from_bytes(cls, buffer: Any) -> Self:
+        """Read what `to_bytes` wrote, from any contiguous buffer; arrays will look at it.
+
+        Raises:
+            ResumeError: not a snapshot, cut off, damaged, or of a later format.
+        """
+        parts = container.read(memoryview(buffer))
+        return cls.of_parts(parts.control, parts.objects, parts.blocks)
+
+    @classmethod
+    def from_buffers(cls, buffers: Sequence[Any]) -> Self:
+        """Read what `to_buffers` made. Raises ResumeError as `from_bytes` does."""
+        parts = container.read_buffers(buffers)
+        return cls.of_parts(parts.control, parts.objects, parts.blocks)
+
+    def release(self) -> None:
+        """Let go of borrowed memory (``arrays="borrow"``); any later use raises CaptureError."""
+        self._frozen.release()
+
+    def thaw(self, anchors: Mapping[str, object] | None = None) -> Thawed:
+        """Bring control state, code and objects back into this process; no frame exists yet.
+
+        Args:
+            anchors: What each name that stood for an object at capture comes back as.
+
+        Raises:
+            InterpreterMismatch: another Python wrote it; names both.
+            CodeChanged: a function on the stack is not the captured one; shows the difference.
+            ResumeError: damaged, or something it needs is not here.
+        """
+        control = self._verified()
+        _same_interpreter(control.interpreter)
+        frames = control.frames
+        codes = [_code(frame) for frame in frames]
+        namespaces = [_namespace(frame["globals_module"]) for frame in frames]
+        actions: list[Any] = []
+        objects = graph.thaw(self._frozen, anchors=anchors or {}, actions=actions)
+        if len(objects) < control.objects:
+            raise ResumeError("control state and objects of the snapshot do not belong together")
+        stack = control.bind(codes, namespaces, objects)
+        return Thawed(stack, objects[control.objects :], actions)
+
+    def resume(
+        self,
+        value: object = Resumed,
+        *,
+        throw: BaseException | None = None,
+        replace: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Rebuild the frames on this thread and run them to the end; any number of times.
+
+        Args:
+            value: What the pending call to `capture` returns in the resumed stack.
+            throw: Raised there instead.
+            replace: New values for locals: ``{name: value}`` of the innermost frame, or
+                ``{qualified name: {name: value}}``.
+
+        Returns:
+            What the outermost captured frame returns; its exception propagates.
+
+        Raises:
+            ResumeError: see `thaw`; no frame ran.
+            KeyError: ``replace`` names a frame or local that is not there.
+        """
+        thawed = self.thaw()
+        if replace:
+            thawed.replace(replace)
+        thawed.check()
+        thawed.touch_files()
+        return thawed.run(value, throw)
+
+    def _verified(self) -> _native.Control:
+        if self._decoded is None:
+            self._decoded = _native.decode(self._control)
+        return self._decoded
+
+
+class Thawed:
+    """A snapshot whose objects live in this process again, its frames not yet built."""
+
+    def __init__(self, stack: _native.Stack, values: list[object], actions: list[Any]) -> None:
+        self._stack = stack
+        self._actions = actions
+        self.values = values
+        """The further values given to ``capture_stack``, in order."""
+
+    def replace(self, replacements: Mapping[str, Any]) -> None:
+        """Give locals new values; see `Snapshot.resume`. Raises KeyError for unknown names."""
+        stack = self._stack
+        functions = [stack.code(frame).co_qualname for frame in range(len(stack))]
+        by_frame = bool(replacements) and all(
+            name in functions and isinstance(value, Mapping)
+            for name, value in replacements.items()
+        )
+        chosen = replacements if by_frame else {functions[-1]: replacements}
+        for function, values in chosen.items():
+            for frame in (i for i, name in enumerate(functions) if name == function):
+                if by_frame or frame == len(functions) - 1:
+                    self._replace_in(frame, values)
+
+    def _replace_in(self, frame: int, values: Mapping[str, Any]) -> None:
+        code = self._stack.code(frame)
+        bound = {name: (slot, value) for slot, name, value in self._stack.bound(frame)}
+        names = [*code.co_varnames, *code.co_cellvars, *code.co_freevars]
+        for name, value in values.items():
+            if name not in names:
+                raise KeyError(f"{code.co_qualname}() has no local {name!r}; it has {names}")
+            slot, old = bound.get(name, (names.index(name), None))
+            if name in code.co_cellvars or name in code.co_freevars:
+                old.cell_contents = value  # type: ignore[union-attr]
+            else:
+                self._stack.set_slot(frame, slot, value)
+
+    def check(self) -> None:
+        """Verify that the control state fits the code and objects of this process (ring 3).
+
+        Raises:
+            ResumeError: names frame and slot; no frame was built, no file touched.
+        """
+        self._stack.check()
+
+    def touch_files(self) -> None:
+        """Cut files opened for writing back to their recorded length, once all is well."""
+        while self._actions:
+            self._actions.pop(0)()
+
+    def run(self, value: object = Resumed, throw: BaseException | None = None) -> Any:
+        """Build the frames and run them to the end; see `Snapshot.resume`."""
+        return self._stack.run(value, throw)
+
+
+def _same_interpreter(wrote: tuple[str, str, int]) -> None:
+    implementation, version, magic = wrote
+    here = f"{sys.implementation.name} {platform.python_version()}"
+    if implementation != sys.implementation.name or magic != MAGIC:
+        raise InterpreterMismatch(
+            f"the snapshot was written by {implementation} {version}, this is {here}; "
+            "resume it with the Python that wrote it"
+        )
+
+
+def _code(label: labels.Label) -> Any:
+    ref = labels.reference_of(label)
+    try:
+        return reference.resolve(ref)
+    except CodeChanged:
+        raise CodeChanged(difference.describe(ref, label["source"])) from None
+
+
+def _namespace(module: str | None) -> Any:
+    if module is None:
+        return None  # it lies in the object list
+    try:
+        return vars(importlib.import_module(module))
+    except ImportError as error:
+        raise ResumeError(f"module {module!r} of a captured frame: {error}") from error
