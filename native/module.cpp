@@ -5,9 +5,6 @@ NB_MODULE(_native, m)
   m.doc() = "The native core of sauerkraut: frames, control state and bytes.";
   nanobind::set_leak_warnings(false);  // a program may well end while it holds a snapshot
   sauerkraut::bindings::bind_errors(m);
-<<<<<<< HEAD
   sauerkraut::bindings::bind_anchors(m);
-=======
   sauerkraut::bindings::bind_stack(m);
->>>>>>> a2b25cf (Capture and resume whole call stacks on CPython 3.11 to 3.13)
 }

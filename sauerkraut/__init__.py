@@ -2,7 +2,54 @@
 
 from __future__ import annotations
 
-from sauerkraut.errors import SauerkrautError
+from sauerkraut.errors import (
+    ArgumentsChanged,
+    CaptureError,
+    CodeChanged,
+    CorruptCheckpoint,
+    Deadlock,
+    DirectoryOwned,
+    FlowError,
+    InterpreterMismatch,
+    MigrationError,
+    NoCheckpoint,
+    RankError,
+    ResumeError,
+    SauerkrautError,
+    StorageError,
+    Superseded,
+    UntrustedCheckpoint,
+    WorldSizeMismatch,
+)
+from sauerkraut.frames.capture import call, capture
+from sauerkraut.frames.sentinels import EXCLUDED, Resumed
+from sauerkraut.frames.snapshot import Snapshot
+from sauerkraut.objects.freezing import register_reducer
 
 __version__ = "0.1.0"
-__all__ = ["SauerkrautError", "__version__"]
+__all__ = [
+    "EXCLUDED",
+    "ArgumentsChanged",
+    "CaptureError",
+    "CodeChanged",
+    "CorruptCheckpoint",
+    "Deadlock",
+    "DirectoryOwned",
+    "FlowError",
+    "InterpreterMismatch",
+    "MigrationError",
+    "NoCheckpoint",
+    "RankError",
+    "ResumeError",
+    "Resumed",
+    "SauerkrautError",
+    "Snapshot",
+    "StorageError",
+    "Superseded",
+    "UntrustedCheckpoint",
+    "WorldSizeMismatch",
+    "__version__",
+    "call",
+    "capture",
+    "register_reducer",
+]

@@ -112,9 +112,7 @@ def capture_stack(
         arrays=arrays,
         threshold=threshold,
     )
-    control = stack.encode(
-        sys.implementation.name, platform.python_version(), MAGIC, described
-    )
+    control = stack.encode(sys.implementation.name, platform.python_version(), MAGIC, described)
     return Snapshot(control, frozen)
 
 

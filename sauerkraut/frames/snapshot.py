@@ -158,8 +158,7 @@ class Thawed:
         stack = self._stack
         functions = [stack.code(frame).co_qualname for frame in range(len(stack))]
         by_frame = bool(replacements) and all(
-            name in functions and isinstance(value, Mapping)
-            for name, value in replacements.items()
+            name in functions and isinstance(value, Mapping) for name, value in replacements.items()
         )
         chosen = replacements if by_frame else {functions[-1]: replacements}
         for function, values in chosen.items():
@@ -176,7 +175,7 @@ class Thawed:
                 raise KeyError(f"{code.co_qualname}() has no local {name!r}; it has {names}")
             slot, old = bound.get(name, (names.index(name), None))
             if name in code.co_cellvars or name in code.co_freevars:
-                old.cell_contents = value  # type: ignore[union-attr]
+                old.cell_contents = value
             else:
                 self._stack.set_slot(frame, slot, value)
 
