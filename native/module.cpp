@@ -7,4 +7,5 @@ NB_MODULE(_native, m)
   sauerkraut::bindings::bind_errors(m);
   sauerkraut::bindings::bind_anchors(m);
   sauerkraut::bindings::bind_stack(m);
+  sauerkraut::bindings::bind_io(m);
 }

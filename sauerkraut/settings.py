@@ -14,6 +14,8 @@ class Settings:
     """SAUERKRAUT_TAKE_OVER: id of the incarnation whose directory may be taken over."""
     trust_owner: str | None = None
     """SAUERKRAUT_TRUST_OWNER: user whose checkpoints may be unpickled beside one's own."""
+    supervisor: str | None = None
+    """SAUERKRAUT_SUPERVISOR: id of what starts this job again, set by it; it may take over."""
     key_file: str | None = None
     """SAUERKRAUT_KEY_FILE: path of a key; streams are then authenticated before unpickling."""
     patience: float = 60.0
@@ -44,6 +46,7 @@ class Settings:
         return cls(
             take_over=os.environ.get("SAUERKRAUT_TAKE_OVER") or None,
             trust_owner=os.environ.get("SAUERKRAUT_TRUST_OWNER") or None,
+            supervisor=os.environ.get("SAUERKRAUT_SUPERVISOR") or None,
             key_file=os.environ.get("SAUERKRAUT_KEY_FILE") or None,
             patience=number("SAUERKRAUT_PATIENCE", 60.0),
             give_up=None if give_up < 0 else give_up,

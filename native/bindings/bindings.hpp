@@ -8,5 +8,6 @@ namespace sauerkraut::bindings {
 void bind_anchors(nanobind::module_& m);
 void bind_errors(nanobind::module_& m);
 void bind_stack(nanobind::module_& m);
+void bind_io(nanobind::module_& m);
 
 }  // namespace sauerkraut::bindings

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from sauerkraut.storage import catalog, events, layout
 from sauerkraut.storage.catalog import Completion, Entry, Finding
-from sauerkraut.storage.commit import begin, discard, finish, prune, publish, start_over, sweep
+from sauerkraut.storage.commit import begin, finish, publish
+from sauerkraut.storage.epoch import About, Attempt, Epoch, Manifest, Seal
 from sauerkraut.storage.incarnation import Incarnation, Process
-from sauerkraut.storage.manifest import About, Attempt, Epoch, Manifest, Seal
 from sauerkraut.storage.ownership import Ownership
 from sauerkraut.storage.piece import Array, Piece, Stream
+from sauerkraut.storage.prune import discard, prune, set_aside_damaged, start_over, sweep
 from sauerkraut.storage.rollforward import roll_forward
 from sauerkraut.storage.shard import Shard, write
 from sauerkraut.storage.trust import Trust
@@ -43,6 +44,7 @@ __all__ = [
     "prune",
     "publish",
     "roll_forward",
+    "set_aside_damaged",
     "start_over",
     "sweep",
     "write",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from errno import ENOENT
 from pathlib import Path
 
+from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint, StorageError
+from sauerkraut.storage import disk, layout, manifest
+from sauerkraut.storage.epoch import Manifest
 from sauerkraut.storage.layout import EpochName
-from sauerkraut.storage.manifest import Epoch, Manifest
-from sauerkraut.storage.ownership import Ownership
-from sauerkraut.storage.trust import Trust
+from sauerkraut.storage.shard import Shard
+from sauerkraut.storage.trust import ANYBODY, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Finding:
 
     file: str
     stream: str | None
-    """None: the file as a whole, or its table."""
+    """None: the file as a whole, its table, or HDF5's own bytes in it."""
     problem: str
 
 
@@ -46,12 +50,32 @@ def entries(directory: Path) -> list[Entry]:
         NoCheckpoint: there is no such directory.
         StorageError: it could not be read.
     """
-    raise NotImplementedError
+    try:
+        names = disk.names(directory)
+    except StorageError as error:
+        if error.errno == ENOENT:
+            raise NoCheckpoint(ENOENT, "no checkpoint directory", str(directory)) from error
+        raise
+    parsed = ((EpochName.parse(name), directory / name) for name in names)
+    found = [Entry(path, name) for name, path in parsed if name is not None]
+    return sorted(found, key=lambda entry: entry.name.number, reverse=True)
 
 
 def committed(directory: Path) -> list[Entry]:
     """List what a restart may choose from, newest first; raises as `entries` does."""
-    raise NotImplementedError
+    return [entry for entry in entries(directory) if entry.name.state == "committed"]
+
+
+def ever_committed(directory: Path) -> bool:
+    """Whether there are epochs, good or damaged: then a fresh start would lose what was computed.
+
+    Raises:
+        StorageError: the directory could not be read.
+    """
+    try:
+        return any(entry.name.state in ("committed", "damaged") for entry in entries(directory))
+    except NoCheckpoint:
+        return False
 
 
 def read_manifest(epoch: Path, trust: Trust | None = None) -> Manifest:
@@ -59,10 +83,14 @@ def read_manifest(epoch: Path, trust: Trust | None = None) -> Manifest:
 
     Raises:
         UntrustedCheckpoint: owner, permissions or key; not with ``trust=None``.
-        CorruptCheckpoint: it is missing or its bytes are wrong.
+        CorruptCheckpoint: it is missing, its bytes are wrong, or it is another epoch's.
         StorageError: it could not be read.
     """
-    raise NotImplementedError
+    found = manifest.read(epoch, trust)
+    name = EpochName.parse(epoch.name)
+    if name is not None and name.number != found.epoch.number:
+        raise CorruptCheckpoint(f"{epoch} holds the manifest of epoch {found.epoch.number}")
+    return found
 
 
 def completion(directory: Path) -> Completion | None:
@@ -72,38 +100,49 @@ def completion(directory: Path) -> Completion | None:
         CorruptCheckpoint: it is there and does not parse.
         StorageError: it could not be read.
     """
-    raise NotImplementedError
-
-
-def set_aside(ownership: Ownership, epoch: Path) -> Path:
-    """Rename an epoch whose *bytes are wrong* to ``.damaged-``; never for EIO, EACCES, ESTALE.
-
-    Raises:
-        Superseded: another incarnation owns the directory.
-        StorageError: it keeps its name.
-    """
-    raise NotImplementedError
+    path = directory / layout.COMPLETE
+    try:
+        values = json.loads(disk.read_bytes(path))
+        return Completion(
+            int(values["epoch"]), str(values["attempt"]), datetime.fromisoformat(values["time"])
+        )
+    except StorageError as error:
+        if disk.is_missing(error):
+            return None
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptCheckpoint(f"{path} does not name an epoch: {error!r}") from error
 
 
 def verify(epoch: Path, trust: Trust | None = None) -> list[Finding]:
-    """Check every byte of every file of an epoch; an empty list means whole.
+    """Check every byte of every file of an epoch, running nothing; an empty list means whole.
+
+    Args:
+        epoch: Its directory.
+        trust: Its key is needed for an epoch that has one; None: no key.
 
     Raises:
+        UntrustedCheckpoint: it is keyed, and the key is not here or another.
         StorageError: a file could not be read (EIO, EACCES, ESTALE).
     """
-    raise NotImplementedError
-
-
-__all__ = [
-    "Completion",
-    "Entry",
-    "Epoch",
-    "Finding",
-    "Manifest",
-    "committed",
-    "completion",
-    "entries",
-    "read_manifest",
-    "set_aside",
-    "verify",
-]
+    trust = ANYBODY if trust is None else trust
+    try:
+        found = read_manifest(epoch, trust)
+        findings = [
+            Finding(layout.MANIFEST, stream, problem)
+            for stream, problem in manifest.problems(epoch, trust)
+        ]
+    except CorruptCheckpoint as error:
+        return [Finding(layout.MANIFEST, None, str(error))]
+    for seal in found.seals:
+        try:
+            with Shard.open(epoch / seal.file, trust, seal=seal) as shard:
+                problems = shard.problems()
+        except CorruptCheckpoint as error:
+            problems = [(None, str(error))]
+        except StorageError as error:
+            if error.errno != ENOENT:
+                raise
+            problems = [(None, f"{epoch / seal.file} is missing")]
+        findings += [Finding(seal.file, stream, problem) for stream, problem in problems]
+    return findings

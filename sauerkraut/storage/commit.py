@@ -1,4 +1,4 @@
-"""The steps that make an epoch exist, and those that make it go. Rank 0 only, but for `sweep`.
+"""The steps that make an epoch exist. Rank 0 only.
 
 The order, with the agreement of all ranks between the lines, is::
 
@@ -13,11 +13,21 @@ and when any rank failed: all writers stopped, then `discard` on rank 0 and `swe
 
 from __future__ import annotations
 
+import getpass
+import json
+import socket
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from errno import ENOSPC
 from pathlib import Path
 
-from sauerkraut.storage.manifest import About, Attempt, Epoch, Seal
-from sauerkraut.storage.ownership import Ownership
+from sauerkraut.errors import CorruptCheckpoint, StorageError
+from sauerkraut.storage import catalog, disk, layout, manifest
+from sauerkraut.storage import owner as owners
+from sauerkraut.storage.disk import File
+from sauerkraut.storage.epoch import About, Attempt, Epoch, Manifest, Seal
+from sauerkraut.storage.layout import EpochName
+from sauerkraut.storage.ownership import Ownership, superseded
 from sauerkraut.storage.trust import Trust
 
 
@@ -43,7 +53,25 @@ def begin(
         StorageError: ENOSPC when one more epoch does not fit, or any failing call. Committed
             epochs stay as they are.
     """
-    raise NotImplementedError
+    ownership.check()
+    entries = catalog.entries(ownership.directory)
+    if nbytes is None:
+        nbytes = _size_of_newest(entries)
+    free = disk.free_bytes(ownership.directory)
+    if nbytes > free:
+        raise StorageError(
+            ENOSPC,
+            f"one more epoch needs about {nbytes} bytes, {free} are free",
+            str(ownership.directory),
+        )
+    # A number of which any trace is left is never used again: a rename onto a damaged epoch would
+    # fail for ever, and shards of two timelines could meet under one name.
+    number = 1 + max((entry.name.number for entry in entries), default=0)
+    attempt = Attempt(
+        ownership.directory, number, layout.new_id(), parent, world_size, about, ownership.share
+    )
+    disk.make_directory(attempt.path, ownership.modes.directory)
+    return attempt
 
 
 def publish(
@@ -68,37 +96,96 @@ def publish(
         StorageError: the attempt failed; where only the last fsync did, the epoch stays visible
             and may or may not outlive a power cut. Prune nothing for it. No epoch is lost.
     """
-    raise NotImplementedError
+    if [seal.rank for seal in seals] != list(range(attempt.world_size)):
+        raise ValueError(f"publish needs one seal of each of {attempt.world_size} ranks, in order")
+    described = describe(ownership, attempt, seals, seconds)
+    try:
+        manifest.write(
+            attempt.path / layout.MANIFEST, described, share=ownership.share, key=trust.key
+        )
+    except StorageError as error:
+        raise _explained(ownership, error) from error
+    return move_into_place(ownership, attempt.path, described)
 
 
-def discard(ownership: Ownership, attempt: Attempt) -> list[Path]:
-    """Set a failed attempt aside, after all its writers stopped; returns what to `sweep`.
+def describe(
+    ownership: Ownership, attempt: Attempt, seals: Sequence[Seal], seconds: float
+) -> Manifest:
+    """Say what the attempt will be as an epoch."""
+    epoch = Epoch(
+        number=attempt.epoch,
+        attempt=attempt.id,
+        step=attempt.about.step,
+        when=datetime.now(UTC),
+        seconds=seconds,
+        bytes=sum(seal.nbytes for seal in seals),
+        metrics=attempt.about.metrics,
+        path=ownership.directory / str(EpochName(attempt.epoch, "committed")),
+    )
+    return Manifest(
+        epoch,
+        attempt.parent,
+        attempt.world_size,
+        attempt.about,
+        tuple(seals),
+        ownership.incarnation.id,
+        socket.gethostname(),
+        _user(),
+    )
+
+
+def move_into_place(ownership: Ownership, source: Path, described: Manifest) -> Epoch:
+    """Make an attempt whose files are all durable the epoch it is meant to be.
 
     Raises:
         Superseded: another incarnation owns the directory.
-        StorageError: it stays where it is, and is decided at the next start.
+        StorageError: as `publish`.
     """
-    raise NotImplementedError
+    epoch = described.epoch
+    try:
+        disk.sync_directory(source)
+        ownership.check()
+        disk.rename(source, epoch.path)
+    except StorageError as error:
+        if not disk.is_missing(error) or not _was_renamed(ownership, epoch):
+            raise _explained(ownership, error) from error
+    disk.sync_directory(ownership.directory)
+    return epoch
 
 
-def prune(ownership: Ownership, keep: int, *, resumed_from: int | None = None) -> list[Path]:
-    """Set aside all but the ``keep`` newest epochs; returns what to `sweep`, older trash included.
-
-    Final epochs stay, and ``resumed_from`` while no newer epoch is committed.
-
-    Raises:
-        Superseded: another incarnation owns the directory.
-        StorageError: some epochs more than asked for stay.
-    """
-    raise NotImplementedError
+def _explained(ownership: Ownership, error: StorageError) -> StorageError:
+    """Tell a name that is gone because a rival fenced it from a plain failure."""
+    if disk.is_missing(error):
+        found = owners.read(ownership.directory)
+        if found is None or found.incarnation.id != ownership.incarnation.id:
+            return superseded(ownership.directory, found)
+    return error
 
 
-def sweep(trash: Sequence[Path], rank: int = 0, size: int = 1) -> None:
-    """Unlink trash: every rank its share of the files, whoever comes last the directories.
+def _was_renamed(ownership: Ownership, epoch: Epoch) -> bool:
+    """Whether a rename that says ENOENT had been done: NFS repeats requests."""
+    ownership.check()
+    try:
+        return manifest.read(epoch.path).epoch.attempt == epoch.attempt
+    except StorageError:
+        return False
 
-    What cannot be unlinked is logged and left for a later `prune`.
-    """
-    raise NotImplementedError
+
+def _size_of_newest(entries: Sequence[catalog.Entry]) -> int:
+    for entry in entries:
+        if entry.name.state == "committed":
+            try:
+                return manifest.read(entry.path).epoch.bytes
+            except CorruptCheckpoint:
+                continue
+    return 0
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return ""
 
 
 def finish(ownership: Ownership, epoch: Epoch) -> None:
@@ -108,14 +195,16 @@ def finish(ownership: Ownership, epoch: Epoch) -> None:
         Superseded: another incarnation owns the directory.
         StorageError: the run is not recorded as finished; the epoch stays, and a start writes it.
     """
-    raise NotImplementedError
-
-
-def start_over(ownership: Ownership) -> list[Path]:
-    """Set COMPLETE and then every epoch aside (``fresh=True``); returns what to `sweep`.
-
-    Raises:
-        Superseded: another incarnation owns the directory.
-        StorageError: some epochs stay; call again.
-    """
-    raise NotImplementedError
+    found = catalog.completion(ownership.directory)
+    if found is not None and found.attempt == epoch.attempt:
+        return
+    private = ownership.directory / layout.private(layout.COMPLETE)
+    text = json.dumps(
+        {"epoch": epoch.number, "attempt": epoch.attempt, "time": datetime.now(UTC).isoformat()}
+    )
+    with File.create(private, ownership.modes.file) as file:
+        file.write(0, text.encode() + b"\n")
+        file.sync()
+    ownership.check()
+    disk.rename(private, ownership.directory / layout.COMPLETE)
+    disk.sync_directory(ownership.directory)

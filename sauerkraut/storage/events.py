@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import logging
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sauerkraut.errors import StorageError
+from sauerkraut.storage import disk, layout
+from sauerkraut.storage.disk import File
 from sauerkraut.storage.ownership import Ownership
+
+log = logging.getLogger(__name__)
 
 
 def append(ownership: Ownership, event: str, **fields: Any) -> None:
@@ -16,9 +24,42 @@ def append(ownership: Ownership, event: str, **fields: Any) -> None:
         event: start, restart, begin, sealed, commit, failed, prune, stop, complete or superseded.
         fields: epoch, attempt, step, seconds, bytes, metrics, error: JSON values.
     """
-    raise NotImplementedError
+    known = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "incarnation": ownership.incarnation.id,
+        "event": event,
+    }
+    line = json.dumps(known | fields, default=str).encode() + b"\n"
+    path = ownership.directory / layout.EVENTS
+    try:
+        with File.open_to_append(path, ownership.modes.file) as file:
+            size = file.status().st_size
+            last = bytearray(1)
+            if size and file.read(size - 1, last) and last != b"\n":
+                line = b"\n" + line  # the line before was torn
+            file.write(size, line)
+    except StorageError as error:
+        log.warning("no line for %s in the log: %s", event, error)
 
 
 def read(directory: Path) -> list[dict[str, Any]]:
-    """Read all lines; torn ones are left out. No file: an empty list."""
-    raise NotImplementedError
+    """Read all lines; torn ones are left out. No file: an empty list.
+
+    Raises:
+        StorageError: it could not be read.
+    """
+    try:
+        text = disk.read_bytes(directory / layout.EVENTS)
+    except StorageError as error:
+        if disk.is_missing(error):
+            return []
+        raise
+    lines = []
+    for line in text.splitlines():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(values, dict):
+            lines.append(values)
+    return lines

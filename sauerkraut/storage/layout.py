@@ -33,6 +33,7 @@ _EPOCH = re.compile(
     r"epoch-(?P<number>\d{8,})(\.(?P<state>partial|fenced|damaged|trash)-(?P<id>[0-9a-f]{32}))?"
 )
 _TRASH = re.compile(rf"{COMPLETE}\.trash-[0-9a-f]{{32}}")
+_SHARD = re.compile(r"shard-\d{5,}\.h5")
 _PRIVATE = re.compile(rf"({OWNER}|{COMPLETE}|{MANIFEST})\.new-[0-9a-f]{{32}}")
 
 
@@ -68,6 +69,11 @@ def shard(rank: int) -> str:
     return f"shard-{rank:05d}.h5"
 
 
+def rank_group(rank: int) -> str:
+    """Path inside HDF5 of what ``rank`` stored, in its shard and through the manifest."""
+    return f"ranks/{rank:05d}"
+
+
 def private(name: str) -> str:
     """Return a name under which a file is written before its rename to ``name``."""
     return f"{name}.new-{new_id()}"
@@ -76,6 +82,11 @@ def private(name: str) -> str:
 def is_private(name: str) -> bool:
     """Whether ``name`` is a left-over of `private`."""
     return _PRIVATE.fullmatch(name) is not None
+
+
+def is_of_epoch(name: str) -> bool:
+    """Whether ``name`` is one that we give to files inside an epoch's directory."""
+    return _SHARD.fullmatch(name) is not None or name == MANIFEST or is_private(name)
 
 
 def is_trash(name: str) -> bool:

@@ -1,101 +1,117 @@
-"""What an epoch is: who wrote it, when, of which shards; the file `manifest.h5`."""
+"""The file ``manifest.h5`` of an epoch: one tree over all shards, and who wrote what when."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from datetime import datetime
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
-from sauerkraut.storage import layout
+from sauerkraut.errors import CorruptCheckpoint, StorageError
+from sauerkraut.storage import disk, layout, sealed
+from sauerkraut.storage.epoch import About, Epoch, Manifest, Seal
+from sauerkraut.storage.layout import Modes
+from sauerkraut.storage.sealed import Content, SealedFile
+from sauerkraut.storage.trust import Trust
+
+_TEXT = "manifest"
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """What the job says of an epoch when staging starts; the same on every rank.
+def write(path: Path, manifest: Manifest, *, share: str | None, key: bytes | None) -> None:
+    """Write and seal a manifest under a name that was not there; two fsyncs.
 
-    Every shard carries it, so that an attempt which is rolled forward keeps it.
+    Raises:
+        StorageError: it could not be written; what is left of it has no seal.
     """
-
-    step: float | None = None
-    of: float | None = None
-    """The step at which the run will be done, as given to ``poll``."""
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    final: bool = False
-    """The last epoch of a run that returned."""
-    requests: tuple[str, ...] = ()
-    """Ids of the requests that this epoch satisfies."""
-    restarts: int = 0
-    """Restarts of this timeline before this epoch."""
-    command: tuple[str, ...] = ()
-    """``sys.orig_argv`` of rank 0."""
-    working_directory: str = ""
-    """Of rank 0, when staging started."""
-    more: Mapping[str, Any] = field(default_factory=dict)
-    """Whatever else the caller wants kept: JSON values with string keys."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try to write an epoch. Made by rank 0 in `begin` and sent to all ranks (picklable)."""
-
-    directory: Path
-    """The checkpoint directory."""
-    epoch: int
-    id: str
-    parent: str | None
-    """Attempt of the epoch this run last committed or resumed from."""
-    world_size: int
-    about: About
-    share: str | None = None
-
-    @property
-    def path(self) -> Path:
-        """The partial directory it is written to."""
-        return self.directory / str(layout.EpochName(self.epoch, "partial", self.id))
+    epoch = manifest.epoch
+    text = json.dumps(
+        {
+            "when": epoch.when.isoformat(),
+            "seconds": epoch.seconds,
+            "about": manifest.about.to_json(),
+            "incarnation": manifest.incarnation,
+            "host": manifest.host,
+            "user": manifest.user,
+            "shards": [asdict(seal) for seal in manifest.seals],
+        }
+    ).encode()
+    sealed.write(
+        path,
+        [Content(_TEXT, text)],
+        {
+            "kind": "manifest",
+            "epoch": epoch.number,
+            "attempt": epoch.attempt,
+            "parent": manifest.parent,
+            "world_size": manifest.world_size,
+        },
+        links=[(layout.rank_group(seal.rank), seal.file) for seal in manifest.seals],
+        key=key,
+        mode=Modes.of(share).file,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """What the writer of a shard tells rank 0 (picklable); the manifest records it."""
+def read(epoch: Path, trust: Trust | None = None) -> Manifest:
+    """Read and check the manifest in the directory of a committed epoch.
 
-    rank: int
-    file: str
-    """Name in the epoch's directory."""
-    nbytes: int
-    """Size of the file."""
-    digest: str
-    """Hexadecimal hash of the shard's user block, and so of everything in the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """A committed checkpoint."""
-
-    number: int
-    attempt: str
-    step: float | None
-    when: datetime
-    """When it was committed, in UTC."""
-    seconds: float
-    """From the start of staging to the manifest; 0 for an attempt that was rolled forward."""
-    bytes: int
-    """Size of all shards."""
-    metrics: Mapping[str, float]
-    path: Path
+    Raises:
+        UntrustedCheckpoint: owner, permissions or key; not with ``trust=None``.
+        CorruptCheckpoint: it is missing or its bytes are wrong.
+        StorageError: it could not be read.
+    """
+    path = epoch / layout.MANIFEST
+    if trust is not None:
+        trust.check(disk.status(epoch), epoch)
+    try:
+        file = SealedFile.open(path, trust, kind="manifest")
+    except StorageError as error:
+        if error.errno != ENOENT:
+            raise
+        raise CorruptCheckpoint(f"{path} is missing") from error
+    with file:
+        text = file.read(_TEXT) if _TEXT in file.extents else b""
+        try:
+            return _parse(epoch, file.header, json.loads(bytes(text)))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptCheckpoint(f"{path} does not describe an epoch: {error!r}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """Content of ``manifest.h5``."""
+def problems(epoch: Path, trust: Trust) -> list[tuple[str | None, str]]:
+    """Check every byte of a manifest that `read` accepted; returns what is wrong."""
+    with SealedFile.open(epoch / layout.MANIFEST, trust, kind="manifest") as file:
+        return file.problems()
 
-    epoch: Epoch
-    parent: str | None
-    world_size: int
-    about: About
-    seals: tuple[Seal, ...]
-    """One per rank, in rank order."""
-    incarnation: str
-    host: str
-    user: str
+
+def _parse(path: Path, header: Mapping[str, Any], values: Mapping[str, Any]) -> Manifest:
+    about = About.of_json(values["about"])
+    seals = tuple(
+        Seal(int(s["rank"]), str(s["file"]), int(s["nbytes"]), str(s["digest"]))
+        for s in values["shards"]
+    )
+    if [seal.rank for seal in seals] != list(range(header["world_size"])):
+        raise ValueError("the shards are not one per rank")
+    if any("/" in seal.file for seal in seals):
+        raise ValueError("a shard outside the epoch")
+    epoch = Epoch(
+        number=int(header["epoch"]),
+        attempt=str(header["attempt"]),
+        step=about.step,
+        when=datetime.fromisoformat(values["when"]),
+        seconds=float(values["seconds"]),
+        bytes=sum(seal.nbytes for seal in seals),
+        metrics=about.metrics,
+        path=path,
+    )
+    return Manifest(
+        epoch,
+        header["parent"],
+        int(header["world_size"]),
+        about,
+        seals,
+        str(values["incarnation"]),
+        str(values["host"]),
+        str(values["user"]),
+    )

@@ -1,19 +1,45 @@
-"""Who may write to a checkpoint directory: OWNER, replaced by rename. Rank 0 only."""
+"""Who may write to a checkpoint directory: OWNER, replaced by rename. Rank 0 only.
+
+Nothing but atomic rename is asked of the file system. A taker (a) puts its name into OWNER, (b)
+renames every partial attempt of others to a fenced name, and (c) only then decides what becomes of
+them. The old owner reads OWNER before it publishes; if it was stopped between that and its rename,
+the directory it wants to rename is gone by (b), or the rename came before (b), and (c) sees it.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from errno import EEXIST
 from pathlib import Path
+from typing import Self
 
+from sauerkraut.errors import DirectoryOwned, StorageError, Superseded
+from sauerkraut.storage import disk, layout
+from sauerkraut.storage import owner as owners
+from sauerkraut.storage.disk import File
 from sauerkraut.storage.incarnation import Incarnation
+from sauerkraut.storage.layout import EpochName, Modes
+from sauerkraut.storage.owner import Owner
+
+_LOOK_AGAIN = 0.5
 
 
 class Ownership:
     """This incarnation's right to write; ended by a rival's name in OWNER."""
 
-    directory: Path
-    incarnation: Incarnation
-    share: str | None
+    def __init__(self, directory: Path, owner: Owner, file: File, share: str | None) -> None:
+        self.directory = directory
+        self.incarnation = owner.incarnation
+        self.share = share
+        self._owner = owner
+        self._file = file
+        self._size = len(owner.encode())
+
+    @property
+    def modes(self) -> Modes:
+        """Permissions of what is made in the directory."""
+        return Modes.of(self.share)
 
     @classmethod
     def take(
@@ -25,7 +51,7 @@ class Ownership:
         wait: float = 60.0,
         share: str | None = None,
         say: Callable[[str], None] | None = None,
-    ) -> Ownership:
+    ) -> Self:
         """Take the directory, made if it is not there, and fence what others were writing.
 
         Nothing has been decided about fenced attempts yet: call `roll_forward` next, also when
@@ -40,15 +66,35 @@ class Ownership:
             say: Told once, in a line, why the start waits.
 
         Raises:
-            DirectoryOwned: another incarnation may still write; nothing was touched.
+            DirectoryOwned: another incarnation may still write; nothing was changed.
             Superseded: another incarnation took the directory at the same time.
             StorageError: the directory could not be read or written.
         """
-        raise NotImplementedError
+        modes = Modes.of(share)
+        _make(directory, modes)
+        mine = Owner(incarnation)
+        private = directory / layout.private(layout.OWNER)
+        file = File.create(private, modes.file)
+        try:
+            file.write(0, mine.encode())
+            file.sync()
+            try:
+                _wait_until_free(directory, file, incarnation, take_over, wait, say)
+            except DirectoryOwned:
+                disk.unlink(private)
+                raise
+            _replace(private, directory)
+            _fence(directory)
+        except BaseException:
+            file.close()
+            raise
+        return cls(directory, mine, file, share)
 
     def check(self) -> None:
         """Read OWNER anew; raises Superseded when it names another incarnation."""
-        raise NotImplementedError
+        found = owners.read(self.directory)
+        if found is None or found.incarnation.id != self.incarnation.id:
+            raise superseded(self.directory, found)
 
     def touch(self, longest_gap: float) -> None:
         """Show that the owner lives; call at consensus, at most every 10 s.
@@ -60,15 +106,116 @@ class Ownership:
             Superseded: OWNER names another incarnation.
             StorageError: OWNER could not be read or written.
         """
-        raise NotImplementedError
+        self.check()
+        # Through the descriptor: whoever has replaced OWNER meanwhile is not written over.
+        touched = self._owner.touched(gap=longest_gap)
+        if touched != self._owner:
+            self._rewrite(touched)
+        self._file.touch()
 
     def release(self) -> None:
         """Write that anybody may take over, and close; for exit 85, the end, an error on all ranks.
 
-        Never raises Superseded: an owner that was replaced has nothing to release.
+        Never raises Superseded: what is written goes to our own OWNER, replaced or not.
         """
-        raise NotImplementedError
+        self._rewrite(Owner(self.incarnation, self._owner.longest_gap, released=True))
+        self._file.sync()
+        self._file.close()
 
     def close(self) -> None:
         """Close without releasing."""
-        raise NotImplementedError
+        self._file.close()
+
+    def _rewrite(self, owner: Owner) -> None:
+        self._file.write(0, owner.encode(self._size))
+        self._owner = owner
+
+
+def superseded(directory: Path, found: Owner | None) -> Superseded:
+    """Build the error of an incarnation that is no longer the owner."""
+    if found is None:
+        return Superseded(f"{directory} has lost its OWNER file, so this run must not write there")
+    theirs = found.incarnation
+    return Superseded(
+        f"{directory} was taken over by {theirs.processes[0].host}, pid {theirs.processes[0].pid}"
+        + (f", job {theirs.job_id}" if theirs.job_id is not None else "")
+    )
+
+
+def _make(directory: Path, modes: Modes) -> None:
+    missing = []
+    path = directory.absolute()
+    while not path.exists():
+        missing.append(path)
+        path = path.parent
+    for path in reversed(missing):
+        try:
+            disk.make_directory(path, modes.directory)
+        except StorageError as error:
+            if error.errno != EEXIST:
+                raise
+        disk.sync_directory(path.parent)
+
+
+def _wait_until_free(
+    directory: Path,
+    file: File,
+    incarnation: Incarnation,
+    take_over: str | None,
+    wait: float,
+    say: Callable[[str], None] | None,
+) -> None:
+    deadline, said = time.monotonic() + wait, False
+    while True:
+        owner = owners.read(directory)
+        if owner is None or owners.why_free(owner, incarnation, take_over) is not None:
+            return
+        if _is_quiet(directory, file, owner):
+            return
+        if not owners.may_be_leaving(owner) or time.monotonic() >= deadline:
+            raise owners.refusal(directory, owner)
+        if say is not None and not said:
+            first, said = owner.incarnation.processes[0], True
+            say(
+                f"{directory} belongs to a run on this host (pid {first.pid}) that has not ended: "
+                f"waiting for it, {wait:.0f} s at most"
+            )
+        time.sleep(min(_LOOK_AGAIN, wait))
+
+
+def _is_quiet(directory: Path, file: File, owner: Owner) -> bool:
+    """Whether OWNER was not touched for long, by the clock of the file system itself."""
+    file.touch()
+    now = file.status().st_mtime
+    try:
+        touched = disk.status(directory / layout.OWNER).st_mtime
+    except StorageError as error:
+        if disk.is_missing(error):
+            return False
+        raise
+    return now - touched > max(owners.QUIET, owners.GAPS * owner.longest_gap)
+
+
+def _replace(private: Path, directory: Path) -> None:
+    try:
+        disk.rename(private, directory / layout.OWNER)
+    except StorageError as error:
+        if disk.is_missing(error):  # a rival swept it: it owns the directory
+            raise superseded(directory, owners.read(directory)) from error
+        raise
+    disk.sync_directory(directory)
+
+
+def _fence(directory: Path) -> None:
+    """Take every attempt that others were writing out of their reach; all they do goes by name."""
+    for name in disk.names(directory):
+        epoch = EpochName.parse(name)
+        if epoch is None or epoch.state != "partial":
+            continue
+        try:
+            disk.rename(
+                directory / name, directory / str(EpochName(epoch.number, "fenced", epoch.id))
+            )
+        except StorageError as error:
+            if not disk.is_missing(error):  # published or discarded by its writer just now
+                raise

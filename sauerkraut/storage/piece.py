@@ -46,4 +46,5 @@ class Piece:
     @property
     def nbytes(self) -> int:
         """Bytes of all streams and arrays."""
-        return sum(memoryview(each.data).nbytes for each in (*self.streams, *self.arrays))
+        data = [*(s.data for s in self.streams), *(a.data for a in self.arrays)]
+        return sum(memoryview(each).nbytes for each in data)

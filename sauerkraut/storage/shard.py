@@ -6,8 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sauerkraut.storage.manifest import About, Attempt, Seal
-from sauerkraut.storage.piece import Piece
+from sauerkraut.errors import CorruptCheckpoint
+from sauerkraut.storage import layout, sealed
+from sauerkraut.storage.epoch import About, Attempt, Seal
+from sauerkraut.storage.layout import Modes
+from sauerkraut.storage.piece import Array, Piece, Stream
+from sauerkraut.storage.sealed import Content, SealedFile
 from sauerkraut.storage.trust import Trust
 
 
@@ -21,24 +25,70 @@ def write(attempt: Attempt, piece: Piece, trust: Trust) -> Seal:
             on this rank and must be discarded; the file that is left behind has no seal.
         ValueError: two names of the piece clash, or an array has not the bytes its shape says.
     """
-    raise NotImplementedError
+    prefix = layout.rank_group(piece.rank)
+    contents = [
+        *(Content(f"{prefix}/{_checked(stream.name)}", stream.data) for stream in piece.streams),
+        *(
+            Content(
+                f"{prefix}/{_checked(array.name)}", array.data, array.dtype, array.shape, array.path
+            )
+            for array in piece.arrays
+        ),
+    ]
+    names = {content.name for content in contents}
+    if len(names) != len(contents):
+        raise ValueError(f"rank {piece.rank} stores two things under one name")
+    file = layout.shard(piece.rank)
+    nbytes, digest = sealed.write(
+        attempt.path / file,
+        contents,
+        {
+            "kind": "shard",
+            "epoch": attempt.epoch,
+            "attempt": attempt.id,
+            "parent": attempt.parent,
+            "world_size": attempt.world_size,
+            "ranks": [piece.rank],
+            "about": attempt.about.to_json(),
+        },
+        key=trust.key,
+        mode=Modes.of(attempt.share).file,
+    )
+    return Seal(piece.rank, file, nbytes, digest)
+
+
+def _checked(name: str) -> str:
+    if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
+        raise ValueError(f"{name!r} names no stream: parts separated by /, none empty, . or ..")
+    return name
 
 
 class Shard:
     """A sealed shard, open for reading. Use as a context manager."""
 
-    path: Path
-    seal: Seal
-    epoch: int
-    attempt: str
-    parent: str | None
-    world_size: int
-    about: About
+    def __init__(self, file: SealedFile) -> None:
+        header = file.header
+        try:
+            (rank,) = header["ranks"]
+            self.epoch = int(header["epoch"])
+            self.attempt = str(header["attempt"])
+            parent = header["parent"]
+            self.parent: str | None = None if parent is None else str(parent)
+            self.world_size = int(header["world_size"])
+            self.about = About.of_json(header["about"])
+            self.seal = Seal(int(rank), file.path.name, file.nbytes, file.digest)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CorruptCheckpoint(
+                f"{file.path} has a header that cannot be: {error!r}"
+            ) from error
+        self.path = file.path
+        self._file = file
+        self._prefix = layout.rank_group(self.seal.rank) + "/"
 
     @classmethod
     def open(
         cls, path: Path, trust: Trust | None = None, *, seal: Seal | None = None, wait: float = 0.0
-    ) -> Shard:
+    ) -> Self:
         """Open a shard and check its table; no other byte is read.
 
         Args:
@@ -53,21 +103,42 @@ class Shard:
             CorruptCheckpoint: the bytes are wrong, or it is not the shard that the seal speaks of.
             StorageError: it could not be read (ENOENT, EIO, EACCES, ESTALE, ...).
         """
-        raise NotImplementedError
+        file = SealedFile.open(path, trust, kind="shard", wait=wait)
+        try:
+            shard = cls(file)
+            shard._must_be(seal)
+        except BaseException:
+            file.close()
+            raise
+        return shard
+
+    def _must_be(self, seal: Seal | None) -> None:
+        if seal is not None and seal != self.seal:
+            raise CorruptCheckpoint(f"{self.path} is not the file that the manifest speaks of")
 
     def names(self) -> list[str]:
         """Names of the rank's streams and arrays."""
-        raise NotImplementedError
+        return [name.removeprefix(self._prefix) for name in self._file.extents]
 
     def stream(self, name: str) -> memoryview:
-        """Read one stream into new memory and check its hashes.
+        """Read one stream or array into new memory and check its hashes.
 
         Raises:
             KeyError: no such stream.
             CorruptCheckpoint: its bytes are wrong.
             StorageError: it could not be read.
         """
-        raise NotImplementedError
+        return self._file.read(self._prefix + name)
+
+    def arrays(self) -> list[Array]:
+        """Describe the arrays without reading them: their ``data`` is empty."""
+        return [
+            Array(
+                name.removeprefix(self._prefix), b"", extent.dtype, extent.shape or (), extent.path
+            )
+            for name, extent in self._file.extents.items()
+            if extent.dtype is not None
+        ]
 
     def piece(self) -> Piece:
         """Read everything in one pass and check every byte of the file.
@@ -79,15 +150,31 @@ class Shard:
             CorruptCheckpoint: a byte of the file is wrong; names the stream.
             StorageError: it could not be read.
         """
-        raise NotImplementedError
+        streams, arrays = [], []
+        for name, extent in self._file.extents.items():
+            data, short = self._file.read(name), name.removeprefix(self._prefix)
+            if extent.dtype is None:
+                streams.append(Stream(short, data))
+            else:
+                arrays.append(Array(short, data, extent.dtype, extent.shape or (), extent.path))
+        self._file.verify(but=self._file.extents)
+        return Piece(self.seal.rank, tuple(streams), tuple(arrays))
 
     def verify(self) -> None:
         """Check every byte of the file in little memory; raises as `piece` does."""
-        raise NotImplementedError
+        self._file.verify()
+
+    def problems(self) -> list[tuple[str | None, str]]:
+        """Check every byte; returns what is wrong in which stream instead of raising at the first.
+
+        Raises:
+            StorageError: the file could not be read.
+        """
+        return self._file.problems()
 
     def close(self) -> None:
         """Close the file."""
-        raise NotImplementedError
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self

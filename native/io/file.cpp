@@ -1,0 +1,139 @@
+#include "file.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <future>
+#include <system_error>
+#include <unistd.h>
+
+namespace sauerkraut::io {
+
+namespace {
+
+// Small enough that what was read is still in the processor's cache when it is hashed.
+constexpr std::size_t kStep = std::size_t{512} << 10;
+
+constexpr std::size_t kThreadFrom = std::size_t{1} << 20;
+
+[[noreturn]] void fail(int error)
+{
+  throw std::system_error(error, std::generic_category());
+}
+
+}  // namespace
+
+bool allocate(int descriptor, std::uint64_t size)
+{
+  if (size == 0) {
+    return true;
+  }
+  // Not posix_fallocate: glibc emulates it by touching every block where the file system cannot,
+  // and so hides that.
+  int result;
+  do {
+    result = ::fallocate(descriptor, 0, 0, static_cast<off_t>(size));
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) {
+    return true;
+  }
+  if (errno != EOPNOTSUPP && errno != ENOSYS) {
+    fail(errno);
+  }
+  if (::ftruncate(descriptor, static_cast<off_t>(size)) != 0) {
+    fail(errno);
+  }
+  return false;
+}
+
+void write(int descriptor, std::uint64_t offset, Bytes bytes)
+{
+  while (!bytes.empty()) {
+    const ssize_t written =
+        ::pwrite(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      fail(errno);
+    }
+    if (written == 0) {
+      fail(EIO);  // POSIX leaves it open for a regular file; going round again might never end
+    }
+    offset += static_cast<std::uint64_t>(written);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+std::vector<Digest> write_hashed(int descriptor, std::uint64_t offset, Bytes bytes,
+                                 std::size_t block)
+{
+  // Hashing beside the kernel's copy costs a quarter more time on tmpfs when it is done in turn;
+  // a second thread hides it wherever a processor is free.
+  std::future<std::vector<Digest>> digests;
+  if (bytes.size() >= kThreadFrom) {
+    try {
+      digests = std::async(std::launch::async, hash, bytes, block);
+    } catch (const std::system_error&) {  // no more threads: hash here
+    }
+  }
+  write(descriptor, offset, bytes);  // the future waits for its thread, also when this throws
+  return digests.valid() ? digests.get() : hash(bytes, block);
+}
+
+std::size_t read(int descriptor, std::uint64_t offset, std::span<std::byte> memory)
+{
+  std::size_t done = 0;
+  while (done < memory.size()) {
+    const ssize_t got = ::pread(descriptor, memory.data() + done, memory.size() - done,
+                                static_cast<off_t>(offset + done));
+    if (got < 0) {
+      if (errno == EINTR) {
+        continue;
+      }
+      fail(errno);
+    }
+    if (got == 0) {
+      break;
+    }
+    done += static_cast<std::size_t>(got);
+  }
+  return done;
+}
+
+HashedRead read_hashed(int descriptor, std::uint64_t offset, std::span<std::byte> memory,
+                       std::size_t block)
+{
+  BlockHash hash(block);
+  std::size_t done = 0;
+  while (done < memory.size()) {
+    const auto step = memory.subspan(done, std::min(memory.size() - done, kStep));
+    const std::size_t got = read(descriptor, offset + done, step);
+    hash.update(step.first(got));
+    done += got;
+    if (got < step.size()) {
+      break;
+    }
+  }
+  return {done, hash.finish()};
+}
+
+HashedRead hash_file(int descriptor, std::uint64_t offset, std::uint64_t size, std::size_t block)
+{
+  BlockHash hash(block);
+  std::vector<std::byte> memory(static_cast<std::size_t>(std::min<std::uint64_t>(size, kStep)));
+  std::uint64_t done = 0;
+  while (done < size) {
+    const auto step = std::span(memory).first(
+        static_cast<std::size_t>(std::min<std::uint64_t>(size - done, kStep)));
+    const std::size_t got = read(descriptor, offset + done, step);
+    hash.update(step.first(got));
+    done += got;
+    if (got < step.size()) {
+      break;
+    }
+  }
+  return {static_cast<std::size_t>(done), hash.finish()};
+}
+
+}  // namespace sauerkraut::io

@@ -1,0 +1,235 @@
+"""Every call that touches a checkpoint directory, and nothing else touches it.
+
+Each announces itself to one hook before it happens, so that tests can end the process, fail or
+record any of them by ordinal. An `OSError` of the system leaves as a one-line `StorageError` that
+says what was tried, on what, and keeps the ``errno``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from errno import EINVAL, ENOENT, ESTALE
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from sauerkraut import _native
+from sauerkraut.errors import StorageError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that is about to happen."""
+
+    operation: str
+    """The method or function here, e.g. ``write``."""
+    path: Path
+    other: Path | None = None
+    """New name of a rename."""
+    offset: int = 0
+    data: Buffer | None = None
+    """Bytes of a write."""
+
+
+hook: Callable[[Call], None] | None = None
+"""For fault injection: what it raises is treated as the failure of the call."""
+
+
+@contextmanager
+def _calling(
+    operation: str,
+    path: Path,
+    other: Path | None = None,
+    offset: int = 0,
+    data: Buffer | None = None,
+) -> Generator[None]:
+    try:
+        if hook is not None:
+            hook(Call(operation, path, other, offset, data))
+        yield
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        name = operation.replace("_", " ")
+        raise StorageError(
+            error.errno, f"cannot {name}: {error.strerror or error}", str(path)
+        ) from error
+
+
+def is_missing(error: StorageError) -> bool:
+    """Whether the name was not there, or is another file by now (NFS)."""
+    return error.errno in (ENOENT, ESTALE)
+
+
+class File:
+    """An open file; closed at the end of a ``with`` block."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def create(cls, path: Path, mode: int) -> Self:
+        """Make a file that was not there, for writing."""
+        return cls._open("create", path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open for reading."""
+        return cls._open("open", path, os.O_RDONLY, 0)
+
+    @classmethod
+    def open_to_append(cls, path: Path, mode: int) -> Self:
+        """Open for reading and for adding at the end; made if not there."""
+        return cls._open("append", path, os.O_RDWR | os.O_CREAT | os.O_APPEND, mode)
+
+    @classmethod
+    def _open(cls, operation: str, path: Path, flags: int, mode: int) -> Self:
+        with _calling(operation, path):
+            descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
+        file = cls(path, descriptor)
+        if mode & 0o077:  # beyond what the umask may have left
+            try:
+                with _calling("chmod", path):
+                    if os.fstat(descriptor).st_mode & 0o777 != mode:
+                        os.fchmod(descriptor, mode)
+            except BaseException:
+                file.close()
+                raise
+        return file
+
+    def allocate(self, size: int) -> None:
+        """Reserve the space and make the file ``size`` bytes long; ENOSPC comes from here."""
+        with _calling("allocate", self.path, offset=size):
+            _native.allocate(self._descriptor, size)
+
+    def write(self, offset: int, data: Buffer) -> None:
+        """Write all of ``data``."""
+        with _calling("write", self.path, offset=offset, data=data):
+            _native.write(self._descriptor, offset, data)
+
+    def write_hashed(self, offset: int, data: Buffer, block: int) -> bytes:
+        """Write all of ``data``; returns the XXH3-128 of each block, joined."""
+        with _calling("write", self.path, offset=offset, data=data):
+            return _native.write_hashed(self._descriptor, offset, data, block)
+
+    def read(self, offset: int, memory: Buffer) -> int:
+        """Fill ``memory``; returns how many bytes there were before the end of the file."""
+        with _calling("read", self.path):
+            return _native.read(self._descriptor, offset, memory)
+
+    def read_hashed(self, offset: int, memory: Buffer, block: int) -> tuple[int, bytes]:
+        """Fill ``memory``; returns how many bytes there were and their hashes, joined."""
+        with _calling("read", self.path):
+            return _native.read_hashed(self._descriptor, offset, memory, block)
+
+    def hash(self, offset: int, size: int, block: int) -> tuple[int, bytes]:
+        """Read ``size`` bytes; returns how many there were and their hashes, joined."""
+        with _calling("read", self.path):
+            return _native.hash_file(self._descriptor, offset, size, block)
+
+    def sync(self) -> None:
+        """Return when the content is durable; a failure is final: the bytes may be gone."""
+        with _calling("fsync", self.path):
+            os.fsync(self._descriptor)
+
+    def touch(self) -> None:
+        """Set the modification time by the file system's clock."""
+        with _calling("touch", self.path):
+            os.utime(self._descriptor)
+
+    def status(self) -> os.stat_result:
+        """Owner, permissions, size and times."""
+        with _calling("stat", self.path):
+            return os.fstat(self._descriptor)
+
+    def close(self) -> None:
+        """Close; an error of a file that was written is final for it."""
+        if self._descriptor < 0:
+            return
+        descriptor, self._descriptor = self._descriptor, -1
+        with _calling("close", self.path):
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def names(directory: Path) -> list[str]:
+    """Names in a directory, sorted."""
+    with _calling("list", directory):
+        return sorted(entry.name for entry in directory.iterdir())
+
+
+def make_directory(path: Path, mode: int) -> None:
+    """Make a directory; errno EEXIST when there is one."""
+    with _calling("mkdir", path):
+        path.mkdir(mode)
+    if mode & 0o077:
+        with _calling("chmod", path):
+            path.chmod(mode)
+
+
+def sync_directory(path: Path) -> None:
+    """Return when the names in a directory are durable."""
+    with _calling("fsync", path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno != EINVAL:  # a file system whose names need no fsync
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def rename(old: Path, new: Path) -> None:
+    """Rename, replacing a file (not a directory with anything in it) that has the new name."""
+    with _calling("rename", old, new):
+        old.rename(new)
+
+
+def unlink(path: Path) -> None:
+    """Remove a file."""
+    with _calling("unlink", path):
+        path.unlink()
+
+
+def remove_directory(path: Path) -> None:
+    """Remove an empty directory."""
+    with _calling("rmdir", path):
+        path.rmdir()
+
+
+def status(path: Path) -> os.stat_result:
+    """Owner, permissions, size and times of what a name stands for."""
+    with _calling("stat", path):
+        return path.stat()
+
+
+def free_bytes(directory: Path) -> int:
+    """Space that an ordinary user may still fill."""
+    with _calling("statvfs", directory):
+        room = os.statvfs(directory)
+        return room.f_bavail * room.f_frsize
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a small file at once."""
+    with File.open(path) as file:
+        memory = bytearray(file.status().st_size)
+        return bytes(memory[: file.read(0, memory)])

@@ -1,0 +1,131 @@
+"""What an epoch is, as plain picklable values: said by the job, sealed by ranks, committed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+from sauerkraut.storage import layout
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the job says of an epoch when staging starts; the same on every rank.
+
+    Every shard carries it, so that an attempt which is rolled forward keeps it.
+    """
+
+    step: float | None = None
+    of: float | None = None
+    """The step at which the run will be done, as given to ``poll``."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    final: bool = False
+    """The last epoch of a run that returned."""
+    requests: tuple[str, ...] = ()
+    """Ids of the requests that this epoch satisfies."""
+    restarts: int = 0
+    """Restarts of this timeline before this epoch."""
+    command: tuple[str, ...] = ()
+    """``sys.orig_argv`` of rank 0."""
+    working_directory: str = ""
+    """Of rank 0, when staging started."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever else the caller wants kept: JSON values with string keys."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; numbers of other libraries become Python's."""
+        return {
+            "step": _plain(self.step),
+            "of": _plain(self.of),
+            "metrics": {name: _plain(value) for name, value in self.metrics.items()},
+            "final": self.final,
+            "requests": list(self.requests),
+            "restarts": self.restarts,
+            "command": list(self.command),
+            "working_directory": self.working_directory,
+            "more": dict(self.more),
+        }
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> About:
+        """Read what `to_json` returned; missing values get their defaults (older formats)."""
+        known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
+        for name in ("requests", "command"):
+            known[name] = tuple(known.get(name, ()))
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to write an epoch. Made by rank 0 in `begin` and sent to all ranks (picklable)."""
+
+    directory: Path
+    """The checkpoint directory."""
+    epoch: int
+    id: str
+    parent: str | None
+    """Attempt of the epoch this run last committed or resumed from."""
+    world_size: int
+    about: About
+    share: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """The partial directory it is written to."""
+        return self.directory / str(layout.EpochName(self.epoch, "partial", self.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What the writer of a shard tells rank 0 (picklable); the manifest records it."""
+
+    rank: int
+    file: str
+    """Name in the epoch's directory."""
+    nbytes: int
+    """Size of the file."""
+    digest: str
+    """Hexadecimal hash of the shard's user block, and so of everything in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A committed checkpoint."""
+
+    number: int
+    attempt: str
+    step: float | None
+    when: datetime
+    """When it was committed, in UTC."""
+    seconds: float
+    """From the start of staging to the manifest; 0 for an attempt that was rolled forward."""
+    bytes: int
+    """Size of all shards."""
+    metrics: Mapping[str, float]
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Content of ``manifest.h5``."""
+
+    epoch: Epoch
+    parent: str | None
+    world_size: int
+    about: About
+    seals: tuple[Seal, ...]
+    """One per rank, in rank order."""
+    incarnation: str
+    """Who published it."""
+    host: str
+    user: str
+
+
+def _plain(number: Any) -> int | float | None:
+    if number is None:
+        return None
+    return int(number) if isinstance(number, Integral) else float(number)

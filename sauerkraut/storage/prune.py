@@ -1,0 +1,154 @@
+"""The steps that make epochs go: set aside under a name nobody reads, then unlinked at leisure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from errno import EEXIST, ENOTEMPTY
+from pathlib import Path
+
+from sauerkraut.errors import CorruptCheckpoint, StorageError
+from sauerkraut.storage import catalog, disk, layout, manifest
+from sauerkraut.storage.epoch import About, Attempt
+from sauerkraut.storage.layout import EpochName
+from sauerkraut.storage.ownership import Ownership
+
+log = logging.getLogger(__name__)
+
+
+def discard(ownership: Ownership, attempt: Attempt | Path) -> list[Path]:
+    """Set a failed attempt aside, after all its writers stopped; returns what to `sweep`.
+
+    One that is not there, because it was published or never made, returns nothing to sweep.
+
+    Raises:
+        Superseded: another incarnation owns the directory.
+        StorageError: it stays where it is, and is decided at the next start.
+    """
+    path = attempt if isinstance(attempt, Path) else attempt.path
+    return _set_aside(ownership, [path])
+
+
+def prune(ownership: Ownership, keep: int) -> list[Path]:
+    """Set aside all but the ``keep`` newest epochs; returns what to `sweep`, older trash included.
+
+    Call it after a commit, while no attempt is being written: so the epoch that this run resumed
+    from goes only when a newer one is durable. Epochs that are known to be damaged do not count.
+    Final epochs stay.
+
+    Raises:
+        ValueError: ``keep`` is less than 1.
+        Superseded: another incarnation owns the directory.
+        StorageError: some epochs more than asked for stay.
+    """
+    if keep < 1:
+        raise ValueError(f"keep={keep}: at least one epoch has to stay")
+    entries = catalog.entries(ownership.directory)
+    kept: list[int] = []
+    gone: list[Path] = []
+    for entry in entries:  # newest first
+        if entry.name.state == "committed":
+            about = _about(entry)
+            if about is not None and about.final:
+                continue
+            if len(kept) == keep:
+                gone.append(entry.path)
+            elif about is not None:
+                kept.append(entry.name.number)
+    if kept:
+        limits = {"partial": kept[0], "damaged": kept[-1] if len(kept) == keep else 0}
+        gone += [e.path for e in entries if e.name.number < limits.get(e.name.state, 0)]
+    trash = _set_aside(ownership, gone)
+    return [*trash, *_trash_but(ownership.directory, trash)]
+
+
+def start_over(ownership: Ownership) -> list[Path]:
+    """Set COMPLETE and then every epoch aside (``fresh=True``); returns what to `sweep`.
+
+    Raises:
+        Superseded: another incarnation owns the directory.
+        StorageError: some epochs stay; call again.
+    """
+    directory = ownership.directory
+    # COMPLETE first: alone it would name an epoch that is not there.
+    trash = _set_aside(ownership, [directory / layout.COMPLETE])
+    entries = catalog.entries(directory)
+    old = [e.path for e in reversed(entries) if e.name.state in ("committed", "damaged")]
+    trash += _set_aside(ownership, old)
+    return [*trash, *_trash_but(directory, trash)]
+
+
+def set_aside_damaged(ownership: Ownership, epoch: Path) -> Path:
+    """Rename an epoch whose *bytes are wrong*, so that it is never chosen again.
+
+    Not for EIO, EACCES, ESTALE: those end a start and rename nothing.
+
+    Raises:
+        Superseded: another incarnation owns the directory.
+        StorageError: it keeps its name.
+    """
+    name = EpochName.parse(epoch.name)
+    if name is None or name.state != "committed":
+        raise ValueError(f"{epoch} is not a committed epoch")
+    damaged = epoch.with_name(str(EpochName(name.number, "damaged", layout.new_id())))
+    ownership.check()
+    disk.rename(epoch, damaged)
+    disk.sync_directory(ownership.directory)
+    return damaged
+
+
+def sweep(trash: Sequence[Path], rank: int = 0, size: int = 1) -> None:
+    """Unlink trash: every rank its share of the files, whoever comes last the directories.
+
+    What cannot be unlinked is logged and left for a later `prune`.
+    """
+    for path in trash:
+        try:
+            _remove(path, rank, size)
+        except StorageError as error:
+            if not disk.is_missing(error):  # another rank, or another sweep, was faster
+                log.warning("left in place: %s", error)
+
+
+def _remove(path: Path, rank: int, size: int) -> None:
+    if EpochName.parse(path.name) is None:
+        if rank == 0:
+            disk.unlink(path)
+        return
+    for place, name in enumerate(filter(layout.is_of_epoch, disk.names(path))):
+        if place % size == rank:
+            disk.unlink(path / name)
+    try:
+        disk.remove_directory(path)
+    except StorageError as error:
+        if error.errno not in (ENOTEMPTY, EEXIST):  # other ranks' share, or something not ours
+            raise
+
+
+def _set_aside(ownership: Ownership, paths: Iterable[Path]) -> list[Path]:
+    trash = []
+    ownership.check()
+    for path in paths:
+        new = layout.trash(path)
+        try:
+            disk.rename(path, new)
+        except StorageError as error:
+            if not disk.is_missing(error):
+                raise
+        else:
+            trash.append(new)
+    if trash:
+        disk.sync_directory(ownership.directory)
+    return trash
+
+
+def _trash_but(directory: Path, known: Sequence[Path]) -> list[Path]:
+    paths = (directory / name for name in disk.names(directory) if layout.is_trash(name))
+    return [path for path in paths if path not in known]
+
+
+def _about(entry: catalog.Entry) -> About | None:
+    try:
+        return manifest.read(entry.path).about
+    except CorruptCheckpoint:
+        return None

@@ -1,0 +1,263 @@
+"""An HDF5 file of ours: written once and sealed, read with every byte checked.
+
+The user block stays zero until all that is behind it is durable; writing it is the seal. So a file
+with a table is whole, or damaged, and never merely unfinished.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from sauerkraut import _native
+from sauerkraut.errors import CorruptCheckpoint, StorageError, UntrustedCheckpoint
+from sauerkraut.storage import disk, hashes, skeleton
+from sauerkraut.storage.disk import File
+from sauerkraut.storage.skeleton import Dataset
+from sauerkraut.storage.table import HEAD_SIZE, SMALLEST, Extent, Head, Table
+from sauerkraut.storage.trust import ANYBODY, Trust
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_LARGEST_POLL = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A dataset and its bytes."""
+
+    name: str
+    data: Buffer
+    dtype: str | None = None
+    """None: a byte stream."""
+    shape: tuple[int, ...] = ()
+    path: str = ""
+
+
+def write(
+    path: Path,
+    contents: Sequence[Content],
+    header: Mapping[str, Any],
+    *,
+    links: Iterable[tuple[str, str]] = (),
+    key: bytes | None,
+    mode: int,
+) -> tuple[int, str]:
+    """Write a file that was not there, and seal it: two fsyncs, then nothing writes to it again.
+
+    Returns:
+        Its size, and the hexadecimal hash of its table.
+
+    Raises:
+        ValueError: HDF5 cannot hold these names or shapes; nothing was written.
+        StorageError: it could not be written; what is left of it has no seal.
+    """
+    views = [memoryview(content.data) for content in contents]
+    frame, block = _plan(contents, views, header, tuple(links), key)
+    with File.create(path, mode) as file:
+        file.allocate(frame.size)
+        digests = [
+            hashes.write(file, offset, view, key) if view.nbytes else b""
+            for offset, view in zip(frame.offsets, views, strict=True)
+        ]
+        rest = [hashes.write(file, offset, data, key) for offset, data in frame.rest]
+        table = _table(contents, views, header, frame, digests, rest).encode(block, frame.size, key)
+        assert table is not None  # planned with as many digests
+        file.sync()
+        file.write(0, table)
+        file.sync()
+    return frame.size, table[-hashes.TABLE_SIZE :].hex()
+
+
+def _plan(
+    contents: Sequence[Content],
+    views: Sequence[memoryview],
+    header: Mapping[str, Any],
+    links: Sequence[tuple[str, str]],
+    key: bytes | None,
+) -> tuple[skeleton.Skeleton, int]:
+    """Find the user block that holds the table; where the data lies depends on its size."""
+    datasets = [
+        Dataset(content.name, view.nbytes, content.dtype, content.shape, content.path)
+        for content, view in zip(contents, views, strict=True)
+    ]
+    attributes = {name: header[name] for name in ("kind", "epoch", "attempt", "world_size")}
+    least = sum(hashes.count(view.nbytes) * hashes.SIZE for view in views)
+    block = SMALLEST
+    while True:
+        if block > least:
+            frame = skeleton.build(datasets, user_block=block, attributes=attributes, links=links)
+            blank = [bytes(hashes.count(view.nbytes) * hashes.SIZE) for view in views]
+            rest = [bytes(hashes.count(len(data)) * hashes.SIZE) for _, data in frame.rest]
+            table = _table(contents, views, header, frame, blank, rest)
+            if table.encode(block, frame.size, key) is not None:
+                return frame, block
+        block *= 2
+
+
+def _table(
+    contents: Sequence[Content],
+    views: Sequence[memoryview],
+    header: Mapping[str, Any],
+    frame: skeleton.Skeleton,
+    digests: Sequence[bytes],
+    rest: Sequence[bytes],
+) -> Table:
+    named = (
+        Extent(offset, view.nbytes, mine, content.name, content.dtype, content.shape, content.path)
+        for content, view, offset, mine in zip(contents, views, frame.offsets, digests, strict=True)
+    )
+    others = (
+        Extent(offset, len(data), mine)
+        for (offset, data), mine in zip(frame.rest, rest, strict=True)
+    )
+    return Table(dict(header), (*named, *others))
+
+
+class SealedFile:
+    """A sealed file, open for reading."""
+
+    def __init__(
+        self, file: File, head: Head, table: Table, digest: str, key: bytes | None
+    ) -> None:
+        self.path = file.path
+        self.nbytes = head.file_size
+        self.header = table.header
+        self.extents = {each.name: each for each in table.extents if each.name is not None}
+        self.digest = digest
+        self.keyed = head.keyed
+        self._table = table
+        self._file = file
+        self._key = key
+
+    @classmethod
+    def open(cls, path: Path, trust: Trust | None, *, kind: str, wait: float = 0.0) -> Self:
+        """Open a file and check its table.
+
+        Args:
+            path: The file.
+            trust: Refuse what it does not allow; None: anybody's, unchecked where it is keyed.
+            kind: What it must say it is.
+            wait: Seconds to wait for a name that other hosts see already.
+
+        Raises:
+            UntrustedCheckpoint: owner, permissions or key.
+            CorruptCheckpoint: it has no seal, or its table is wrong.
+            StorageError: it could not be read.
+        """
+        file = _open(path, wait)
+        try:
+            return cls._of(file, ANYBODY if trust is None else trust, kind)
+        except (CorruptCheckpoint, UntrustedCheckpoint) as error:
+            file.close()
+            if str(path) in str(error):
+                raise
+            raise type(error)(f"{path} {error}") from error
+        except BaseException:
+            file.close()
+            raise
+
+    @classmethod
+    def _of(cls, file: File, trust: Trust, kind: str) -> Self:
+        status = file.status()
+        trust.check(status, file.path)
+        start = bytearray(min(HEAD_SIZE, status.st_size))
+        head = Head.decode(bytes(start[: file.read(0, start)]), status.st_size)
+        trust.check_keyed(head.keyed, file.path)
+        block = bytearray(head.size)
+        block = block[: file.read(0, block)]
+        table = Table.decode(bytes(block), head, trust.key)
+        if table.header.get("kind") != kind:
+            raise CorruptCheckpoint(f"is a {table.header.get('kind')}, not a {kind}")
+        key = trust.key if head.keyed else None
+        return cls(file, head, table, bytes(block[-hashes.TABLE_SIZE :]).hex(), key)
+
+    def read(self, name: str) -> memoryview:
+        """Read one dataset's bytes into new, aligned, writable memory and check them.
+
+        Raises:
+            KeyError: no such dataset.
+            CorruptCheckpoint: its bytes are wrong.
+            StorageError: it could not be read.
+        """
+        extent = self.extents[name]
+        memory = memoryview(_native.Memory(extent.nbytes))
+        if extent.nbytes:
+            self._compare(extent, hashes.read(self._file, extent.offset, memory, self._key))
+        return memory
+
+    def verify(self, *, but: Iterable[str] = ()) -> None:
+        """Check every byte, but for datasets that were read already; raises as `read`."""
+        done = set(but)
+        for extent in self._table.extents:
+            if extent.name is None or extent.name not in done:
+                self._check(extent)
+
+    def problems(self) -> list[tuple[str | None, str]]:
+        """Check every byte; returns what is wrong in which dataset (None: HDF5's own bytes).
+
+        Raises:
+            UntrustedCheckpoint: it is keyed, and the key is not here.
+            StorageError: it could not be read.
+        """
+        if self.keyed and self._key is None:
+            raise UntrustedCheckpoint(
+                f"{self.path} can only be checked with its key: set SAUERKRAUT_KEY_FILE"
+            )
+        found = []
+        for extent in self._table.extents:
+            try:
+                self._check(extent)
+            except CorruptCheckpoint as error:
+                found.append((extent.name, str(error)))
+        return found
+
+    def _check(self, extent: Extent) -> None:
+        self._compare(extent, hashes.scan(self._file, extent.offset, extent.nbytes, self._key))
+
+    def _compare(self, extent: Extent, found: tuple[int, bytes]) -> None:
+        if self.keyed and self._key is None:
+            return
+        nbytes, digests = found
+        what = f"{self.path}: {extent.name or 'HDF5 structure'}"
+        if nbytes != extent.nbytes:
+            raise CorruptCheckpoint(f"{what}: ends after {nbytes} of {extent.nbytes} bytes")
+        if digests != extent.digests:
+            for block in range(hashes.count(nbytes)):
+                part = slice(block * hashes.SIZE, (block + 1) * hashes.SIZE)
+                if digests[part] != extent.digests[part]:
+                    start = extent.offset + block * hashes.BLOCK
+                    end = min(start + hashes.BLOCK, extent.offset + extent.nbytes)
+                    raise CorruptCheckpoint(f"{what}: wrong hash of file bytes {start} to {end}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _open(path: Path, wait: float) -> File:
+    deadline, pause = time.monotonic() + wait, 0.05
+    while True:
+        try:
+            return File.open(path)
+        except StorageError as error:
+            if not disk.is_missing(error) or time.monotonic() >= deadline:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, _LARGEST_POLL)

@@ -1,0 +1,217 @@
+"""An HDF5 file without its data, made by h5py in memory.
+
+libhdf5 never writes to the file system: after a failed write it may take the process down with
+it, and what it leaves looks whole. It makes a sparse file in memory here; the few pages it filled
+and the data go to the target through `disk`.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import h5py
+    from typing_extensions import Buffer
+
+_PAGE = 4096
+_LIBVER = ("v110", "v110")  # superblock 3, checksummed metadata; HDF5 1.10 to 2.x read it
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A dataset to be: contiguous, from a page on aligned to pages."""
+
+    name: str
+    nbytes: int
+    dtype: str | None = None
+    """None: unsigned bytes."""
+    shape: tuple[int, ...] = ()
+    path: str = ""
+
+
+class SparseFile(io.RawIOBase):
+    """A file in memory of which only the pages that were written exist."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._position = 0
+        self._pages: dict[int, bytearray] = {}
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def seekable(self) -> bool:
+        """True."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """As of any file."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
+        self._position = start + offset
+        return self._position
+
+    def truncate(self, size: int | None = None) -> int:
+        """As of any file."""
+        self.size = self._position if size is None else size
+        return self.size
+
+    def readinto(self, buffer: Buffer) -> int:
+        """As of any file."""
+        target = memoryview(buffer).cast("B")
+        nbytes = max(0, min(len(target), self.size - self._position))
+        target[:nbytes] = self.content(self._position, nbytes)
+        self._position += nbytes
+        return nbytes
+
+    def write(self, buffer: Buffer) -> int:
+        """As of any file."""
+        source = memoryview(buffer).cast("B")
+        done = 0
+        while done < len(source):
+            page, start = divmod(self._position + done, _PAGE)
+            part = source[done : done + _PAGE - start]
+            self._pages.setdefault(page, bytearray(_PAGE))[start : start + len(part)] = part
+            done += len(part)
+        self._position += done
+        self.size = max(self.size, self._position)
+        return done
+
+    def content(self, offset: int, nbytes: int) -> bytes:
+        """Bytes at an offset; zeros where nothing was written."""
+        first, last = offset // _PAGE, (offset + nbytes - 1) // _PAGE
+        zeros = bytes(_PAGE)
+        pages = b"".join(self._pages.get(page, zeros) for page in range(first, last + 1))
+        return pages[offset - first * _PAGE :][:nbytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """Where the data goes, and every byte of the file that is not data."""
+
+    size: int
+    offsets: tuple[int, ...]
+    """One per dataset, in the order asked for; 0 for an empty one."""
+    rest: tuple[tuple[int, bytes], ...]
+    """Offset and content of the runs between user block, datasets and end of file."""
+
+
+def build(
+    datasets: Sequence[Dataset],
+    *,
+    user_block: int,
+    attributes: Mapping[str, str | int],
+    links: Iterable[tuple[str, str]] = (),
+) -> Skeleton:
+    """Make a skeleton.
+
+    Args:
+        datasets: Each gets room for its bytes.
+        user_block: Bytes at the start of the file that are not HDF5's; a power of two.
+        attributes: Of the root group, for people.
+        links: Name and file: each name becomes an external link to the same name in the file.
+
+    Raises:
+        ValueError: names clash, or HDF5 does not take one of them.
+    """
+    import h5py
+
+    memory = SparseFile()
+    try:
+        with h5py.File(
+            memory,
+            "w",
+            userblock_size=user_block,
+            libver=_LIBVER,
+            alignment_threshold=_PAGE,
+            alignment_interval=_PAGE,
+        ) as file:
+            for name, value in attributes.items():
+                file.attrs[name] = value
+            groups: dict[str, h5py.Group] = {}
+            offsets = [_make(file, groups, dataset) for dataset in datasets]
+            for name, target in links:
+                parent = _group(file, groups, str(PurePosixPath(name).parent))
+                parent[PurePosixPath(name).name] = h5py.ExternalLink(target, name)
+    except (OSError, RuntimeError, KeyError, TypeError) as error:
+        raise ValueError(f"HDF5 cannot hold these names: {error}") from error
+
+    taken = sorted(
+        (offset, dataset.nbytes)
+        for offset, dataset in zip(offsets, datasets, strict=True)
+        if dataset.nbytes
+    )
+    rest, position = [], user_block
+    for offset, nbytes in [*taken, (memory.size, 0)]:
+        if offset > position:
+            rest.append((position, memory.content(position, offset - position)))
+        position = offset + nbytes
+    return Skeleton(max(memory.size, position), tuple(offsets), tuple(rest))
+
+
+def _group(file: h5py.File, groups: dict[str, h5py.Group], name: str) -> h5py.Group:
+    if name not in groups:
+        groups[name] = file.require_group(name)
+    return groups[name]
+
+
+def _make(file: h5py.File, groups: dict[str, h5py.Group], dataset: Dataset) -> int:
+    from h5py import h5d, h5p, h5s
+
+    name = PurePosixPath(dataset.name)
+    creation = h5p.create(h5p.DATASET_CREATE)
+    creation.set_layout(h5d.CONTIGUOUS)
+    creation.set_alloc_time(h5d.ALLOC_TIME_EARLY)
+    creation.set_fill_time(h5d.FILL_TIME_NEVER)
+    creation.set_obj_track_times(False)
+    shape = dataset.shape if dataset.dtype is not None else (dataset.nbytes,)
+    known = kind = _type(dataset.dtype)
+    if kind is None:  # nothing HDF5 has a name for: its bytes, and our name for it beside them
+        kind, shape = _type("|u1"), (dataset.nbytes,)
+    elif kind.get_size() * math.prod(shape) != dataset.nbytes:
+        raise ValueError(
+            f"{dataset.name}: {dataset.nbytes} bytes are no {dataset.dtype} of shape {shape}"
+        )
+    made = h5d.create(
+        _group(file, groups, str(name.parent)).id,
+        name.name.encode(),
+        kind,
+        h5s.create_simple(shape) if shape else h5s.create(h5s.SCALAR),
+        dcpl=creation,
+    )
+    if dataset.dtype is not None:
+        attributes = _attributes(made)
+        attributes["path"] = dataset.path
+        if known is None:
+            attributes["dtype"] = dataset.dtype
+    return int(made.get_offset()) if dataset.nbytes else 0
+
+
+def _attributes(dataset: Any) -> Any:
+    import h5py
+
+    return h5py.Dataset(dataset).attrs
+
+
+def _type(dtype: str | None) -> Any:
+    """Return HDF5's type for the text of a NumPy one; None where it has none."""
+    import numpy as np
+    from h5py import h5t
+
+    if dtype is None:
+        return h5t.STD_U8LE
+    try:
+        description = ast.literal_eval(dtype) if dtype[:1] in ("[", "{", "(") else dtype
+        return h5t.py_create(np.dtype(description), logical=True)
+    except (TypeError, ValueError, SyntaxError, KeyError):
+        return None
