@@ -45,3 +45,8 @@ def moment(when: datetime) -> str:
 def number(value: float | None) -> str:
     """A step or a metric, without a needless ``.0``."""
     return "-" if value is None else f"{value:g}" if abs(value) < 1e5 else f"{value:.10g}"
+
+
+def printable(text: str) -> str:
+    """`text` without what a terminal would obey: names in a checkpoint are anybody's."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

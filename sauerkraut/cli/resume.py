@@ -9,7 +9,6 @@ with 86 when it ended without an error and is not complete, else with the launch
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import signal
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from sauerkraut.cli import report
 from sauerkraut.errors import NoCheckpoint, StorageError
-from sauerkraut.storage import Manifest, catalog, layout
+from sauerkraut.storage import Manifest, catalog, owner
 
 # Open MPI's launcher kills its ranks soon after TERM; USR1 also asks for checkpoint and stop.
 FORWARDED = {
@@ -95,10 +94,10 @@ def _launcher(words: str | None, ranks: int) -> list[str]:
 
 def _owner(directory: Path) -> str:
     """Id of the incarnation that owns the directory."""
-    try:
-        return str(json.loads((directory / layout.OWNER).read_bytes())["id"])
-    except (OSError, ValueError, KeyError) as error:
-        raise StorageError(f"{directory / layout.OWNER} cannot be read: {error}") from error
+    found = owner.read(directory)
+    if found is None:
+        raise StorageError(f"{directory} has no owner to take it over from")
+    return found.incarnation.id
 
 
 def _start(command: list[str], cwd: str, environment: dict[str, str], directory: Path) -> int:

@@ -1,0 +1,132 @@
+"""Show where every rank stood in a checkpoint: its call stack with the locals, outermost first.
+
+Per frame: file, line, function and the source line; per local: type, dtype and shape, size, and the
+value where it is small. The newest committed epoch unless --epoch names another, all ranks unless
+--rank does. No code of the checkpoint runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sauerkraut.cli import report
+from sauerkraut.errors import NoCheckpoint
+from sauerkraut.frames import stored
+from sauerkraut.storage import Manifest, Shard, catalog
+
+_ARRAY = re.compile(r"(numpy\.ndarray) (.+) (\(.*\))")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's own arguments."""
+    parser.add_argument("directory", type=Path, help="checkpoint directory")
+    parser.add_argument("--epoch", type=int, metavar="N", help="not the newest")
+    parser.add_argument(
+        "--rank", type=int, action="append", metavar="R", help="this rank only; repeatable"
+    )
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Show the stacks."""
+    path = _epoch(chosen.directory, chosen.epoch)
+    manifest = catalog.read_manifest(path)
+    ranks = range(manifest.world_size) if chosen.rank is None else chosen.rank
+    if not all(0 <= rank < manifest.world_size for rank in ranks):
+        raise NoCheckpoint(f"{path}: its ranks are 0 to {manifest.world_size - 1}")
+    stacks = [(rank, _frames(path, manifest, rank)) for rank in ranks]
+    if chosen.json:
+        document = {
+            "epoch": manifest.epoch.number,
+            "step": manifest.epoch.step,
+            "final": manifest.about.final,
+            "ranks": [{"rank": rank, "frames": frames} for rank, frames in stacks],
+        }
+        report.print_json(document)
+        return 0
+    print(_headline(manifest))
+    for rank, frames in stacks:
+        print(f"\nrank {rank}")
+        for frame in frames:
+            for line in _lines(frame):
+                print(report.printable(line))
+    return 0
+
+
+def _epoch(directory: Path, number: int | None) -> Path:
+    """Directory of the epoch to show.
+
+    Raises:
+        NoCheckpoint: There is none, or not the one asked for.
+    """
+    for entry in catalog.committed(directory):
+        if number in (None, entry.name.number):
+            return entry.path
+    which = "no committed epoch" if number is None else f"no committed epoch {number}"
+    raise NoCheckpoint(f"{directory}: {which}")
+
+
+def _frames(path: Path, manifest: Manifest, rank: int) -> list[dict[str, Any]]:
+    """The frames of one rank as plain values; none in a final epoch."""
+    seal = manifest.seals[rank]
+    with Shard.open(path / seal.file, seal=seal) as shard:
+        if "control" not in shard.names():
+            return []
+        return [
+            {
+                "file": frame.info.file,
+                "line": frame.info.line,
+                "function": frame.info.function,
+                "source": frame.info.source,
+                "locals": [_local(local) for local in frame.locals],
+                "excluded": frame.info.excluded,
+                "unbound": frame.info.unbound,
+            }
+            for frame in stored.frames(bytes(shard.stream("control")), shard.stream("objects"))
+        ]
+
+
+def _local(local: stored.Local) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": local.name, "type": local.type, "bytes": local.bytes or None}
+    if array := _ARRAY.fullmatch(local.type):
+        row["type"], row["dtype"], row["shape"] = array.groups()
+    if local.value is not None:
+        row["value"] = local.value
+    return row
+
+
+def _headline(manifest: Manifest) -> str:
+    epoch, about = manifest.epoch, manifest.about
+    parts = [f"epoch {epoch.number}"]
+    if epoch.step is not None:
+        of = "" if about.of is None else f" of {report.number(about.of)}"
+        parts.append(f"step {report.number(epoch.step)}{of}")
+    parts += [f"committed {report.moment(epoch.when)} UTC", f"{manifest.world_size} ranks"]
+    if about.final:
+        parts.append("final: the run has returned")
+    return ", ".join(parts)
+
+
+def _lines(frame: dict[str, Any]) -> Iterator[str]:
+    yield f"  {frame['file']}:{frame['line']}, in {frame['function']}"
+    if frame["source"]:
+        yield f"      {frame['source']}"
+    rows = [
+        (
+            local["name"],
+            " ".join(str(local[key]) for key in ("type", "dtype", "shape") if key in local),
+            report.size(local["bytes"]) if local["bytes"] else "",
+            local.get("value", ""),
+        )
+        for local in frame["locals"]
+    ]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    for name, kind, size, value in rows:
+        line = f"    {name:{widths[0]}}  {kind:{widths[1]}}  {size:>{widths[2]}}  {value}"
+        yield line.rstrip()
+    for title in ("excluded", "unbound"):
+        if frame[title]:
+            yield f"    {title}: {', '.join(frame[title])}"

@@ -1,0 +1,116 @@
+"""`sauerkraut inspect` shows each rank's stack and locals, and runs nothing of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sauerkraut as skt
+from sauerkraut import storage
+from sauerkraut.storage import About, Array, Incarnation, Ownership, Piece, Stream, Trust
+
+RANKS = 2
+
+
+class Trap:
+    """Leaves a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (spring, (self.path,))
+
+
+def spring(path):
+    Path(path).write_text("sprung")
+
+
+def simulate(rank, path):
+    u = np.zeros((100, 100)) + rank
+    heat = np.float64(0.5)
+    trap = Trap(path)
+    return relax(u, {"red": 1, "black": [2, 3]}, heat, trap)
+
+
+def relax(field, colors, heat, trap):
+    snapshot = None
+    for step in range(7, 9):
+        if snapshot is None:
+            snapshot = skt.capture(base=simulate) if step else None
+    return snapshot
+
+
+@pytest.fixture
+def stacks(tmp_path):
+    """An epoch of two ranks, each captured in relax(), called by simulate()."""
+    directory = tmp_path / "ckpt"
+    ownership = Ownership.take(directory, Incarnation.of_this_job())
+    about = About(step=7, of=9)
+    attempt = storage.begin(ownership, world_size=RANKS, parent=None, about=about)
+    seals = []
+    for rank in range(RANKS):
+        snapshot = simulate(rank, str(tmp_path / "sprung"))
+        streams = Stream("control", snapshot.control), Stream("objects", snapshot.objects)
+        arrays = [
+            Array(f"arrays/{i}", block.memory, block.dtype, block.shape, block.path)
+            for i, block in enumerate(snapshot.blocks)
+        ]
+        seals.append(storage.write(attempt, Piece(rank, streams, tuple(arrays)), Trust()))
+    storage.publish(ownership, attempt, seals, seconds=0.1, trust=Trust())
+    ownership.release()
+    return directory
+
+
+def test_frames_with_source_and_locals(sauerkraut, stacks):
+    document = sauerkraut("inspect", "--json", stacks).json
+
+    assert [each["rank"] for each in document["ranks"]] == [0, 1]
+    outer, inner = document["ranks"][1]["frames"]
+    assert outer["function"] == "simulate"
+    assert outer["source"].startswith("return relax(u")
+    assert inner["source"] == "snapshot = skt.capture(base=simulate) if step else None"
+    rows = {local["name"]: local for local in inner["locals"]}
+    assert rows["field"]["dtype"] == "float64"
+    assert rows["field"]["shape"] == "(100, 100)"
+    assert rows["field"]["bytes"] == 80_000
+    assert (rows["step"]["value"], rows["snapshot"]["value"]) == ("7", "None")
+    assert rows["heat"]["value"] == "0.5"
+    assert rows["colors"]["value"] == "{'black': [2, 3], 'red': 1}"
+    assert "value" not in rows["trap"]
+    assert rows["trap"]["type"].endswith("Trap")
+
+
+def test_for_people(sauerkraut, stacks):
+    done = sauerkraut("inspect", "--rank", "0", stacks)
+
+    assert done.status == 0
+    assert "step 7 of 9" in done.out
+    assert "rank 1" not in done.out
+    assert "numpy.ndarray float64 (100, 100)" in done.out
+    assert "78.1 KiB" in done.out
+
+
+def test_nothing_of_the_checkpoint_runs(sauerkraut, stacks, tmp_path):
+    sauerkraut("inspect", stacks)
+
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_rank_that_is_not_there(sauerkraut, stacks):
+    done = sauerkraut("inspect", "--rank", "2", stacks)
+
+    assert done.status == 1
+    assert "its ranks are 0 to 1" in done.err
+
+
+def test_a_damaged_epoch_is_one_line(sauerkraut, stacks):
+    shard = stacks / "epoch-00000001" / "shard-00000.h5"
+    data = bytearray(shard.read_bytes())
+    data[40] ^= 1
+    shard.write_bytes(data)
+
+    done = sauerkraut("inspect", stacks)
+
+    assert done.status == 1
+    assert done.err.count("\n") == 1

@@ -1,0 +1,62 @@
+"""`sauerkraut resume` starts the recorded command again, and judges by COMPLETE alone."""
+
+import sys
+
+from sauerkraut import storage
+from sauerkraut.storage import Incarnation, Ownership
+
+
+def test_dry_run_shows_directory_ranks_and_command(sauerkraut, checkpoints, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+
+    document = sauerkraut("resume", "--dry-run", "--json", checkpoints).json
+
+    assert document["command"][:5] == ["mpiexec", "-n", "2", sys.executable, "-c"]
+    assert document["working_directory"] == str(tmp_path)
+    assert document["environment"] == {"PYTHONHASHSEED": "7"}
+    assert (document["epoch"], document["ranks"]) == (3, 2)
+
+
+def test_another_launcher(sauerkraut, checkpoints):
+    done = sauerkraut("resume", "--dry-run", "--launcher", "srun -n 2", checkpoints)
+
+    assert " srun -n 2 " in done.out
+
+
+def test_take_over_names_the_owner(sauerkraut, checkpoints):
+    incarnation = Incarnation.of_this_job()
+    Ownership.take(checkpoints, incarnation).close()
+
+    document = sauerkraut("resume", "--dry-run", "--json", "--take-over", checkpoints).json
+
+    assert document["environment"]["SAUERKRAUT_TAKE_OVER"] == incarnation.id
+
+
+def test_launcher_that_ends_with_0_before_the_run_is_complete(sauerkraut, checkpoints):
+    assert sauerkraut("resume", "--launcher", "env", checkpoints).status == 86
+
+
+def test_status_of_the_launcher_is_passed_on(sauerkraut, checkpoints):
+    launcher = f'{sys.executable} -c "raise SystemExit(85)"'
+
+    assert sauerkraut("resume", "--launcher", launcher, checkpoints).status == 85
+
+
+def test_complete_counts_whatever_the_launcher_says(sauerkraut, checkpoints):
+    ownership = Ownership.take(checkpoints, Incarnation.of_this_job())
+    newest = storage.catalog.committed(checkpoints)[0]
+    storage.finish(ownership, storage.catalog.read_manifest(newest.path).epoch)
+    ownership.release()
+
+    assert sauerkraut("resume", "--launcher", "env", checkpoints).status == 0
+
+
+def test_launcher_that_is_not_there(sauerkraut, checkpoints):
+    done = sauerkraut("resume", "--launcher", "no-such-launcher", checkpoints)
+
+    assert done.status == 1
+    assert "cannot start no-such-launcher" in done.err
+
+
+def test_nothing_committed(sauerkraut, tmp_path):
+    assert sauerkraut("resume", tmp_path).status == 1

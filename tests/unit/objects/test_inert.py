@@ -1,0 +1,83 @@
+"""An object stream is read without running anything from it."""
+
+import fractions
+import os
+import pickle
+import random
+
+import numpy as np
+import pytest
+
+from sauerkraut.errors import ResumeError
+from sauerkraut.objects import graph, inert
+
+
+def read(*values):
+    return inert.read(graph.freeze(values).stream)
+
+
+def cell_of(value):
+    return (lambda: value).__closure__[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3, "3"),
+        (-2.5, "-2.5"),
+        ("text", "'text'"),
+        ([1, (2, None)], "[1, (2, None)]"),
+        (np.float64(0.5), "0.5"),
+        (np.int32(-7), "-7"),
+        (np.complex128(1 + 2j), "(1+2j)"),
+        (np.bool_(True), "True"),
+        (range(1, 9, 2), "range(1, 9, 2)"),
+        (fractions.Fraction(1, 3), None),
+        (cell_of(12), "12"),
+        (np.zeros(3), None),
+    ],
+    ids=repr,
+)
+def test_small_values_have_a_text(value, text):
+    assert inert.text(read(value)[0]) == text
+
+
+def test_long_values_are_cut():
+    for value in ("x" * 10_000, list(range(10_000)), 10**3000):
+        assert len(inert.text(read(value)[0])) < 100
+
+
+class Runs:
+    def __init__(self, call, *arguments):
+        self.reduced = (call, arguments)
+
+    def __reduce__(self):
+        return self.reduced
+
+
+@pytest.mark.parametrize("protocol", (4, 5))
+def test_nothing_runs(tmp_path, protocol):
+    path = tmp_path / "ran"
+    stream = pickle.dumps([Runs(os.mkdir, str(path)), Runs(eval, "1 / 0")], protocol)
+
+    made, other = inert.read(stream)
+
+    assert not path.exists()
+    assert (made.label, other.label) == ("posix.mkdir", "eval")
+
+
+def test_streams_of_random_opcodes_end_in_an_error_or_in_values():
+    chance = random.Random(1)
+    good = graph.freeze([1, "a", {2: [3.0]}, fractions.Fraction(1, 3), np.arange(4)]).stream
+    for _ in range(3000):
+        stream = bytearray(good)
+        for _ in range(chance.randrange(1, 6)):
+            stream[chance.randrange(len(stream))] = chance.choice(
+                b"()]}.0123NQRab\x81\x85\x93\x94eus"
+            )
+        try:
+            values = inert.read(bytes(stream))
+        except ResumeError:
+            continue
+        for value in values:
+            inert.text(value)
