@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sauerkraut.checkpoint.checkpointer import Checkpointer, current
+from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.errors import (
     ArgumentsChanged,
     CaptureError,
@@ -31,15 +33,18 @@ __all__ = [
     "EXCLUDED",
     "ArgumentsChanged",
     "CaptureError",
+    "Checkpointer",
     "CodeChanged",
     "CorruptCheckpoint",
     "Deadlock",
     "DirectoryOwned",
+    "Epoch",
     "FlowError",
     "InterpreterMismatch",
     "MigrationError",
     "NoCheckpoint",
     "RankError",
+    "Restart",
     "ResumeError",
     "Resumed",
     "SauerkrautError",
@@ -51,5 +56,6 @@ __all__ = [
     "__version__",
     "call",
     "capture",
+    "current",
     "register_reducer",
 ]

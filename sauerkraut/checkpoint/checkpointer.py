@@ -1,0 +1,397 @@
+"""The Checkpointer: what a program calls."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any, Literal, ParamSpec, Self, TypeVar
+
+from sauerkraut import group as groups
+from sauerkraut.checkpoint import interval as intervals
+from sauerkraut.checkpoint import restart as restarts
+from sauerkraut.checkpoint.consensus import Call, Consensus, Kind
+from sauerkraut.checkpoint.leaving import UncaughtErrors
+from sauerkraut.checkpoint.providers import Providers
+from sauerkraut.checkpoint.records import Epoch, Restart
+from sauerkraut.checkpoint.reports import Reports
+from sauerkraut.checkpoint.run import Run
+from sauerkraut.checkpoint.signals import Signals
+from sauerkraut.checkpoint.state import State
+from sauerkraut.checkpoint.store import Store
+from sauerkraut.errors import RankError
+from sauerkraut.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_current: Checkpointer | None = None
+
+
+def current() -> Checkpointer:
+    """Return the Checkpointer whose ``run`` is running, so that library code can poll.
+
+    Raises:
+        RuntimeError: none is.
+    """
+    if _current is None:
+        raise RuntimeError("no Checkpointer is running: call this inside Checkpointer.run")
+    return _current
+
+
+class Checkpointer:
+    """Checkpoints and restarts a whole job from inside the function given to `run`.
+
+    Collective over ``comm``: the constructor, `run`, `poll`, `checkpoint` and `close` are called
+    on every rank, in the same order. Every argument is the same on every rank.
+
+    Args:
+        directory: Where epochs are kept; on a file system that all ranks see. Made if missing.
+        comm: An mpi4py intracommunicator, of which a private duplicate is made; None: this process
+            alone, without MPI, in the same format as a communicator of one.
+        interval: From a commit to the next checkpoint: seconds, a `timedelta`, or a text like
+            "90s", "10min", "2h". None: on request only.
+        keep: How many epochs are kept, at least 1. One cannot fall back from a damaged one; at the
+            peak ``keep + 1`` are on disk.
+        exclude: Names of locals that are not captured, in any frame; or a mapping from qualified
+            names of functions to such names.
+        globals: "auto": the data that ``__main__`` and every project module owning a captured frame
+            hold in globals; "none"; or the modules to take.
+        code_changes: "frames": refuse to restart when a function on the stack changed; "all":
+            when any captured function or class did.
+        on_failure: When a checkpoint at a `poll` fails: "warn" and try again later, or "raise".
+        rehearse: Try at the first `poll` what a checkpoint would capture, storing nothing.
+        signals: Heed SIGTERM and SIGUSR1 (checkpoint and stop) and SIGUSR2 (checkpoint and go on)
+            while `run` runs.
+        share: None: files are readable by their owner alone; "group": by the group too.
+        quiet: Print warnings only.
+
+    Raises:
+        TypeError, ValueError: an argument means nothing; nothing was done.
+    """
+
+    restarted: Restart | None
+    """What this run restarted from; None after a fresh start."""
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        comm: Any = None,
+        *,
+        interval: float | str | timedelta | None = "10min",
+        keep: int = 2,
+        exclude: Collection[str] | Mapping[str, Collection[str]] = (),
+        globals: Literal["auto", "none"] | Sequence[ModuleType] = "auto",  # noqa: A002 - public name
+        code_changes: Literal["frames", "all"] = "frames",
+        on_failure: Literal["warn", "raise"] = "warn",
+        rehearse: bool = True,
+        signals: bool = True,
+        share: Literal["group"] | None = None,
+        quiet: bool = False,
+    ) -> None:
+        self._polls_left = 1
+        self.restarted = None
+        self._interval = intervals.parse(interval)
+        if keep < 1:
+            raise ValueError(f"keep={keep}: at least 1 epoch is kept")
+        _one_of("code_changes", code_changes, ("frames", "all"))
+        _one_of("on_failure", on_failure, ("warn", "raise"))
+        _one_of("share", share, (None, "group"))
+        if isinstance(globals, str):
+            _one_of("globals", globals, ("auto", "none"))
+        self._settings = Settings.from_environment()
+        self._comm = comm
+        self._group = groups.of(comm, self._settings)
+        self._reports = Reports(self._group.rank, quiet=quiet)
+        path = self._group.bcast(Path(directory).absolute())
+        self._store = Store(
+            path, self._group, self._settings, keep=keep, share=share, reports=self._reports
+        )
+        self._exclude = exclude
+        self._globals = globals
+        self._code_changes = code_changes
+        self._on_failure = on_failure
+        self._rehearse = rehearse
+        self._signals = Signals()
+        self._heed_signals = signals
+        self._providers = Providers()
+        self._on_restart: list[Callable[[Restart], object]] = []
+        self._uncaught = UncaughtErrors(self._group)
+        self._uncaught.install()
+        self._run: Run | None = None
+        self._running = False
+        self._closed = False
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Inside a snapshot a Checkpointer stands for the running one."""
+        return (current, ())
+
+    # ---------------------------------------------------------------- what a program calls
+
+    def run(
+        self,
+        fn: Callable[P, R],
+        /,
+        *args: Any,
+        fresh: bool = False,
+        same_arguments: bool = True,
+        **kwargs: Any,
+    ) -> R:
+        """Call ``fn(*args, **kwargs)``, or go on inside it where the newest epoch left it.
+
+        Collective; once per Checkpointer. After a restart the objects passed in *are* the restored
+        ones: their state is set in place. In a directory whose run has finished, returns the
+        recorded value without computing.
+
+        Args:
+            fn: The function; its frame is the outermost that is captured.
+            args: Its arguments. A mutable one whose state cannot be set in place is refused.
+            fresh: Set aside what the directory holds, and start anew.
+            same_arguments: Refuse to restart a run that was begun with other arguments.
+            kwargs: Its keyword arguments.
+
+        Returns:
+            What ``fn`` returns.
+
+        Raises:
+            RuntimeError: `run` was called before.
+            ResumeError, CorruptCheckpoint, UntrustedCheckpoint, DirectoryOwned: refused, on every
+                rank; no frame ran, and nobody catching it, the job exits with status 87.
+            Exception: what ``fn`` raised. On one rank only, it ends the job.
+        """
+        self._claim()
+        state = State(
+            self._group.rank,
+            fn,
+            args,
+            kwargs,
+            anchors={"checkpointer": self, "comm": self._comm},
+            exclude=self._exclude,
+            globals=self._globals,
+            code_changes=self._code_changes,
+            threshold=self._settings.block_threshold,
+            providers=self._providers,
+            reports=self._reports,
+        )
+        try:
+            Consensus(self._group, 0.0).agree(Call(Kind.START))
+            start = restarts.begin(
+                self._group,
+                self._store,
+                state,
+                self._reports,
+                fresh=fresh,
+                same_arguments=same_arguments,
+                on_restart=self._on_restart,
+            )
+        except RankError as error:
+            self._store.release()
+            self._uncaught.raised_together(error)
+            raise
+        self.restarted = start.restart
+        if start.finished:
+            self._store.release()
+            finished: R = start.value
+            return finished
+        run = self._run = Run(
+            self._group,
+            self._store,
+            state,
+            schedule=intervals.Schedule(self._interval, time.monotonic()),
+            signals=self._signals,
+            reports=self._reports,
+            latency=self._settings.signal_latency,
+            on_failure=self._on_failure,
+            rehearse=self._rehearse,
+            start=start,
+        )
+        value: R = self._execute(run, state, start)
+        return value
+
+    def poll(
+        self, step: float | None = None, of: float | None = None, **metrics: float
+    ) -> Restart | None:
+        """Checkpoint here if one is due; nearly free when none is.
+
+        Collective. All ranks decide together, at a poll after the one at which a checkpoint became
+        due, so a loop needs one more poll to act on it.
+
+        Args:
+            step: The program's own iteration, the same on every rank.
+            of: The step at which it will be done.
+            metrics: Numbers to keep with the epoch, for people.
+
+        Returns:
+            None; and the `Restart` from the very call that a restart came back in.
+
+        Raises:
+            RankError: on every rank: the ranks' calls differ, the first poll found something that
+                cannot be captured, or a checkpoint failed and stopping was asked for or
+                ``on_failure`` is "raise". Earlier epochs stay valid.
+            RuntimeError: not inside `run`.
+        """
+        self._polls_left -= 1
+        if self._polls_left:
+            return None
+        self._polls_left = 1  # should what follows raise
+        run = self._inside("poll")
+        run.poll(sys._getframe(1), step, of, metrics)
+        self._polls_left = run.window
+        return None
+
+    def checkpoint(self, **metrics: float) -> Epoch | Restart:
+        """Checkpoint here and now. Collective.
+
+        Args:
+            metrics: Numbers to keep with the epoch, for people.
+
+        Returns:
+            The committed `Epoch`; and the `Restart`, which is true as well, from the very call that
+            a restart came back in. Tell them apart with ``isinstance``.
+
+        Raises:
+            RankError: on every rank, and also of the class of what failed: nothing was committed,
+                and earlier epochs stay valid.
+            RuntimeError: not inside `run`.
+        """
+        run = self._inside("checkpoint")
+        passed = run.window - self._polls_left
+        outstanding = run.consensus.outstanding
+        try:
+            return run.checkpoint(sys._getframe(1), passed, metrics)
+        finally:
+            if outstanding:
+                self._polls_left = run.window
+
+    def provide(
+        self,
+        name: str,
+        save: Callable[[], Mapping[str, Any]],
+        load: Callable[[Mapping[str, Any]], object],
+    ) -> None:
+        """Let the program save and load some of its data itself.
+
+        Before `run`, with the same names on every rank; a restart refuses other names than the
+        epoch has. Not collective.
+
+        Args:
+            name: A word; its data lies under ``providers/<name>`` in the shard.
+            save: Called at each checkpoint; returns arrays and values.
+            load: Called at a restart with what ``save`` returned, before any frame runs.
+
+        Raises:
+            ValueError: the name is taken, or is no word.
+            RuntimeError: `run` was called.
+        """
+        if self._run is not None or self._running:
+            raise RuntimeError("provide: call it before run")
+        self._providers.add(name, save, load)
+
+    def on_restart(self, fn: Callable[[Restart], object]) -> Callable[[Restart], object]:
+        """Have ``fn(restart)`` called at a restart before any frame runs; returns ``fn``.
+
+        For sockets, caches and the like. Called in the order given; may be used as a decorator.
+        """
+        self._on_restart.append(fn)
+        return fn
+
+    @property
+    def last(self) -> Epoch | None:
+        """The last epoch this run committed."""
+        return None if self._run is None else self._run.last
+
+    @property
+    def last_error(self) -> Exception | None:
+        """Why the last checkpoint failed; None when it did not."""
+        return None if self._run is None else self._run.last_error
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the ranks have agreed to stop after a checkpoint."""
+        return self._run is not None and self._run.stopping
+
+    def close(self) -> None:
+        """Free the private communicator. Collective; optional after `run`; twice is once.
+
+        Raises:
+            RuntimeError: inside `run`.
+            RankError: on every rank: another rank called something else.
+        """
+        if self._running:
+            raise RuntimeError("close: the function given to run has not returned")
+        if self._closed:
+            return
+        self._closed = True
+        self._uncaught.remove()
+        try:
+            Consensus(self._group, 0.0).agree(Call(Kind.CLOSE))
+        finally:
+            self._free()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+        # else the other ranks may never come here: the error ends the job, or all leave with it
+
+    # ---------------------------------------------------------------- how run does it
+
+    def _claim(self) -> None:
+        global _current
+        if self._closed:
+            raise RuntimeError("run: this Checkpointer is closed")
+        if self._running or self._run is not None:
+            raise RuntimeError("run: a Checkpointer runs once; make another one")
+        if _current is not None:
+            raise RuntimeError("run: another Checkpointer is running in this process")
+
+    def _execute(self, run: Run, state: State, start: restarts.Start) -> Any:
+        """Call the function or resume its frames, and end the run on all ranks."""
+        global _current
+        _current, self._running, self._polls_left = self, True, 1
+        if self._heed_signals and not self._signals.install():
+            self._reports.warn("signals are not heeded: run was not called in the main thread")
+        state.base = sys._getframe()  # it calls the outermost one
+        try:
+            try:
+                value = state.call() if start.restart is None else state.resume(start.restart)
+            except BaseException as error:
+                run.fail(error)
+                self._uncaught.raised_together(error)
+                raise
+            try:
+                run.finish(value)
+            except RankError as error:
+                self._store.release()
+                self._uncaught.raised_together(error)
+                raise
+        finally:
+            state.base = None
+            _current, self._running, self._polls_left = None, False, 1
+            self._signals.remove()
+        return value
+
+    def _inside(self, name: str) -> Run:
+        if self._run is None or not self._running:
+            raise RuntimeError(f"{name}: call it inside the function given to Checkpointer.run")
+        return self._run
+
+    def _free(self) -> None:
+        if self._group is not self._comm:
+            self._group.close()
+
+
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name}={value!r}: one of {', '.join(map(repr, allowed))}")

@@ -1,0 +1,127 @@
+"""How a process ends: exit statuses, leaving without unwinding, errors that nobody caught.
+
+Exit statuses: 0 done, 1 error, 2 usage, 85 checkpointed (requeue), 86 ranks lost (restart),
+87 do not restart.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from types import TracebackType
+from typing import NoReturn
+
+from sauerkraut.errors import (
+    CorruptCheckpoint,
+    DirectoryOwned,
+    ResumeError,
+    Superseded,
+    UntrustedCheckpoint,
+)
+from sauerkraut.group import Group
+
+CHECKPOINTED = 85
+RANKS_LOST = 86
+REFUSED = 87
+
+REFUSALS = (ResumeError, CorruptCheckpoint, UntrustedCheckpoint, DirectoryOwned, Superseded)
+"""Errors of a start that another start would meet again."""
+
+Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
+
+
+def flush() -> None:
+    """Write out what files and standard streams of this process still hold in memory."""
+    for each in gc.get_objects():
+        # exact types: looking at a proxy's class would run code of the program
+        if type(each) in (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom):
+            _flush(each)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            _flush(stream)
+
+
+def _flush(file: object) -> None:
+    try:
+        file.flush()  # type: ignore[attr-defined]
+    except (OSError, ValueError):  # closed, or its disk is full: nothing more can be done here
+        return
+
+
+def leave(group: Group, code: int) -> NoReturn:
+    """End all ranks with ``code``; no user frame is unwound. Collective, never returns.
+
+    ``finally`` and ``with`` blocks on the stack belong to the restart. Everything that must be
+    durable is so before this is called.
+    """
+    flush()
+    group.leave(code)
+
+
+def fail(group: Group, error: BaseException) -> NoReturn:
+    """End all ranks because of an error on this one: traceback, then abort with status 1."""
+    if isinstance(error, SystemExit):
+        print(  # noqa: T201
+            f"sauerkraut: rank {group.rank}: sys.exit({error.code!r}) on this rank only ends all",
+            file=sys.stderr,
+        )
+    else:
+        print(f"sauerkraut: rank {group.rank} failed:", file=sys.stderr)  # noqa: T201
+        traceback.print_exception(error)
+    flush()
+    group.abort(1)
+
+
+class UncaughtErrors:
+    """The hook for errors that reach the top of the program on this rank.
+
+    A refusal of a start becomes one line and exit status 87. An error on one rank of many ends the
+    job with its traceback, since the others would wait for ever; one that all ranks raised together
+    ends each of them in the ordinary way.
+    """
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self._together: BaseException | None = None
+        self._before: Hook | None = None
+
+    def install(self) -> None:
+        """Put the hook before the one that is there; the main thread's errors only."""
+        if self._before is None:
+            self._before = sys.excepthook
+            sys.excepthook = self._handle
+
+    def remove(self) -> None:
+        """Take the hook back, unless another was put before it."""
+        if sys.excepthook == self._handle and self._before is not None:
+            sys.excepthook = self._before
+            self._before = None
+
+    def raised_together(self, error: BaseException) -> None:
+        """Remember that every rank raises this error or its like."""
+        self._together = error
+
+    def _handle(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        together = error is self._together
+        if together and isinstance(error, REFUSALS):
+            if self._group.rank == 0:
+                # one line, whatever the message holds
+                line = " ".join(str(error).split("\n"))
+                name = getattr(kind, "stands_for", kind).__name__
+                print(f"sauerkraut: {name}: {line}", file=sys.stderr)  # noqa: T201
+            flush()
+            # should a rank have caught what the others did not, it never comes to meet them
+            timer = threading.Timer(10.0, self._group.abort, (REFUSED,))
+            timer.daemon = True
+            timer.start()
+            self._group.leave(REFUSED)
+        (self._before or sys.__excepthook__)(kind, error, trace)
+        if not together and self._group.size > 1:
+            flush()
+            self._group.abort(1)

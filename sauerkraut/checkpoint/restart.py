@@ -1,0 +1,102 @@
+"""How a run begins: afresh, inside its newest epoch, or at its recorded end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sauerkraut.checkpoint.agreement import agreed
+from sauerkraut.checkpoint.records import Epoch, Restart
+from sauerkraut.checkpoint.reports import Reports
+from sauerkraut.checkpoint.state import State
+from sauerkraut.checkpoint.store import Store, Stored
+from sauerkraut.group import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a run begins with."""
+
+    restart: Restart | None = None
+    """None: a fresh start."""
+    epoch: Epoch | None = None
+    """The epoch it came from."""
+    finished: bool = False
+    """The run has finished before; ``value`` is what it returned."""
+    value: Any = None
+    requests: tuple[str, ...] = ()
+    """Ids of requests that the epoch satisfied."""
+
+
+def begin(
+    group: Group,
+    store: Store,
+    state: State,
+    reports: Reports,
+    *,
+    fresh: bool,
+    same_arguments: bool,
+    on_restart: Sequence[Callable[[Restart], object]],
+) -> Start:
+    """Take the directory and bring back its newest epoch, if it has one. Collective.
+
+    Nothing of the program is touched before all ranks have read their pieces whole and have found
+    that they fit this start; no frame is built before all else is back.
+
+    Raises:
+        RankError: on every rank, and of the class of what was refused; no frame ran.
+    """
+    store.take()
+    if fresh:
+        store.start_over()
+    with agreed(group, "arguments of run"):
+        state.digest_arguments()
+    stored = store.newest()
+    if stored is None:
+        store.event("start")
+        return Start()
+    restart = Restart.of(stored.manifest)
+    reading = f"restarting from epoch {restart.epoch}"
+    with agreed(group, reading):
+        state.check(stored, same_arguments=same_arguments)
+    if stored.manifest.about.final:
+        return _finished(group, store, state, reports, stored, restart)
+    began = time.monotonic()
+    with agreed(group, reading):
+        state.read(stored)
+    with agreed(group, f"{reading}: roots and globals"):
+        state.restore()
+    with agreed(group, f"{reading}: providers"):
+        state.providers.load(stored.piece)
+    for fn in on_restart:
+        with agreed(group, f"{reading}: on_restart"):
+            fn(restart)
+    with agreed(group, f"{reading}: process state"):
+        state.restore_process()
+    seconds = time.monotonic() - began
+    store.event("restart", epoch=restart.epoch, step=restart.step, seconds=round(seconds, 6))
+    step = "" if restart.step is None else f" at step {restart.step:g}"
+    reports.tell(f"restart {restart.count}: going on from epoch {restart.epoch}{step}")
+    about = stored.manifest.about
+    return Start(restart, stored.manifest.epoch, requests=about.requests)
+
+
+def _finished(
+    group: Group, store: Store, state: State, reports: Reports, stored: Stored, restart: Restart
+) -> Start:
+    """Bring back the end of a run: its value, roots, globals and process state."""
+    store.complete(stored.manifest.epoch)
+    phase = f"reading the end of the run, epoch {restart.epoch}"
+    with agreed(group, phase):
+        state.read(stored)
+    with agreed(group, phase):
+        state.restore()
+        state.providers.load(stored.piece)
+        state.restore_process()
+    reports.tell(
+        f"this run has finished (epoch {restart.epoch}): returning its recorded value; "
+        "fresh=True starts anew"
+    )
+    return Start(restart, stored.manifest.epoch, finished=True, value=state.value)

@@ -1,0 +1,365 @@
+"""One run of a function under a Checkpointer: when the ranks checkpoint, stop, leave or fail.
+
+The rank that runs this may be at a poll, at an explicit checkpoint, at the end of the function or
+leaving it by an exception. All of them post the same record (see `consensus`), so what follows is
+one decision made by all from the same data.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any, NoReturn
+
+from sauerkraut.checkpoint import leaving, requests
+from sauerkraut.checkpoint.agreement import Failure, raise_together, together
+from sauerkraut.checkpoint.consensus import FREE, NONE, Call, Consensus, Flags, Kind, Outcome
+from sauerkraut.checkpoint.interval import Schedule
+from sauerkraut.checkpoint.records import Epoch
+from sauerkraut.checkpoint.reports import Reports
+from sauerkraut.checkpoint.restart import Start
+from sauerkraut.checkpoint.signals import Signals
+from sauerkraut.checkpoint.state import Captured, State
+from sauerkraut.checkpoint.store import Store
+from sauerkraut.errors import CaptureError, RankError, Superseded
+from sauerkraut.group import Group
+from sauerkraut.storage import About
+
+ARRIVAL_TIME = 10.0  # seconds the other ranks have to fail too before the job is aborted
+ORDERS = Flags.DUE | Flags.STOP | Flags.GO_ON
+
+
+class Run:
+    """The run of one rank. Every method without an underscore is collective.
+
+    Args:
+        group: The ranks.
+        store: The directory, taken.
+        state: What of this rank goes into an epoch.
+        schedule: When a checkpoint is due; only rank 0's counts.
+        signals: Flags that signals set.
+        reports: Told what a person should know.
+        latency: Seconds from a signal to the agreement to act on it, at most.
+        on_failure: "warn" or "raise", when a checkpoint at a poll fails.
+        rehearse: Whether the first poll of a fresh start tries what a checkpoint would capture.
+        start: What this run begins with.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        store: Store,
+        state: State,
+        *,
+        schedule: Schedule,
+        signals: Signals,
+        reports: Reports,
+        latency: float,
+        on_failure: str,
+        rehearse: bool,
+        start: Start,
+    ) -> None:
+        self.last: Epoch | None = start.epoch
+        self.last_error: Exception | None = None
+        self.stopping = False
+        self.window = 1
+        """Polls from the last consensus, posted or completed, to the next; the first poll posts."""
+        self.consensus = Consensus(group, latency)
+        self._restarts = 0 if start.restart is None else start.restart.count
+        self._satisfied = set(start.requests)
+        self._group = group
+        self._store = store
+        self._state = state
+        self._schedule = schedule
+        self._signals = signals
+        self._reports = reports
+        self._on_failure = on_failure
+        self._rehearse = rehearse and start.restart is None
+        self._refusal: CaptureError | None = None
+        self._requests: list[requests.Request] = []
+        self._polls = 0
+        self._left_behind = False
+        self._last_look = time.monotonic()
+
+    def poll(
+        self, frame: FrameType, step: float | None, of: float | None, metrics: Mapping[str, float]
+    ) -> None:
+        """Post or complete a consensus, do what it orders, and set `window`.
+
+        Raises:
+            RankError: on every rank, when the calls differ, when the rehearsal found something that
+                cannot be captured, or when a checkpoint failed that had to succeed.
+        """
+        self._polls += self.window
+        call = Call(Kind.POLL, self._polls, step, site(frame))
+        if not self.consensus.outstanding and self._polls == 1 and self._rehearse:
+            self._try_capture(frame)
+        following = self._polls
+        if self.consensus.outstanding:
+            outcome = self.consensus.complete()
+            self._heed(outcome)
+            if outcome.leaving:
+                self._let_leave()
+                return
+            if Flags.REFUSED in outcome.flags:
+                self._raise_refusal()
+            following = self.consensus.posted_poll + self.consensus.choose_gap(outcome)
+            if outcome.flags & ORDERS and not self._ordered(frame, call, outcome, of, metrics):
+                self._let_leave()
+                return
+        if following <= self._polls:
+            self.consensus.post(call, self._flags())
+            following = self._polls + 1
+        self.window = following - self._polls
+
+    def checkpoint(self, frame: FrameType, passed: int, metrics: Mapping[str, float]) -> Epoch:
+        """Checkpoint now, whatever is due.
+
+        Args:
+            frame: The caller.
+            passed: Polls since the last consensus was posted or completed.
+            metrics: Numbers to keep with the epoch.
+
+        Raises:
+            RankError: on every rank; no epoch was committed, earlier ones stay valid.
+        """
+        call = Call(Kind.CHECKPOINT, self._polls + passed, None, site(frame))
+        flags = NONE
+        if self.consensus.outstanding:
+            outcome = self.consensus.complete()
+            self._heed(outcome)
+            flags = outcome.flags
+            self._left_behind |= outcome.leaving
+            self.window = FREE if self._left_behind else self.consensus.choose_gap(outcome)
+        if not self._left_behind:
+            outcome = self.consensus.agree(call, self._flags())
+            self._heed(outcome)
+            flags |= outcome.flags
+            self._left_behind = outcome.leaving
+        if self._left_behind:
+            raise RankError("checkpoint: some ranks have returned from the function given to run")
+        epoch = self._take(frame, call, flags, None, metrics)
+        assert epoch is not None, "a failure raises"
+        return epoch
+
+    def finish(self, value: object) -> None:
+        """End the run after the function returned ``value``: store the final epoch.
+
+        Returns when all ranks are here. A failure leaves the last epoch as the newest and warns.
+
+        Raises:
+            RankError: on every rank, when the final epoch cannot be stored and ``on_failure`` is
+                "raise", or when the calls differ.
+        """
+        if self.consensus.outstanding:
+            self._heed(self.consensus.complete())
+        call = Call(Kind.LEAVING, self._polls)
+        outcome = self.consensus.agree(call, self._flags())
+        self._heed(outcome)
+        while outcome.active:
+            self._reports.warn(
+                "some ranks returned from the function given to run, others still poll: "
+                "no further checkpoint in this run",
+                once="left behind",
+            )
+            outcome = self.consensus.agree(call, self._flags())
+            self._heed(outcome)
+        if self._refusal is not None:
+            self._reports.warn(f"no checkpoint could have been taken: {self._refusal}")
+        self._store_final(value)
+        self._store.release()
+
+    def fail(self, error: BaseException) -> None:
+        """Decide what an exception that leaves the function means; returns when all ranks fail.
+
+        On all ranks it propagates. On some only, the others have `ARRIVAL_TIME` seconds to fail
+        too; then the job is aborted with the traceback.
+        """
+        deadline = time.monotonic() + ARRIVAL_TIME
+        call = Call(Kind.FAILED, self._polls)
+        try:
+            if self.consensus.outstanding:
+                self.consensus.complete(ARRIVAL_TIME)
+            while True:
+                outcome = self.consensus.agree(call, NONE, deadline - time.monotonic())
+                if not outcome.active and not outcome.leaving:
+                    self._store.release()
+                    return
+        except (TimeoutError, RankError):
+            leaving.fail(self._group, error)
+
+    def _flags(self) -> Flags:
+        """What this rank has to say now; on rank 0 also what the directory and the clock say."""
+        flags = NONE
+        if self._signals.stop:
+            flags |= Flags.STOP
+        if self._signals.go_on:
+            flags |= Flags.GO_ON
+        if self._refusal is not None:
+            flags |= Flags.REFUSED
+        if self._group.rank == 0:
+            flags |= self._flags_of_rank_0(time.monotonic())
+        return flags
+
+    def _flags_of_rank_0(self, now: float) -> Flags:
+        flags = NONE
+        try:
+            self._store.touch(now - self._last_look)
+        except Superseded:
+            flags |= Flags.SUPERSEDED
+        self._last_look = now
+        self._requests = requests.pending(self._store.directory, self._satisfied)
+        if any(request.stop for request in self._requests):
+            flags |= Flags.STOP
+        elif self._requests and not self._schedule.backing_off(now):
+            flags |= Flags.GO_ON
+        if self._schedule.due(now):
+            flags |= Flags.DUE
+        return flags
+
+    def _heed(self, outcome: Outcome) -> None:
+        """End as all must when the directory is lost or another rank failed."""
+        if Flags.SUPERSEDED in outcome.flags:
+            self._end_superseded(f"another incarnation took {self._store.directory} over")
+        if outcome.failed:
+            # that rank aborts the job; nothing here may be unwound before
+            time.sleep(2 * ARRIVAL_TIME)
+            raise RankError("another rank failed, and the job did not end")
+
+    def _ordered(
+        self,
+        frame: FrameType,
+        call: Call,
+        outcome: Outcome,
+        of: float | None,
+        metrics: Mapping[str, float],
+    ) -> bool:
+        """Open what a consensus ordered and do it; False when a rank had left meanwhile."""
+        opening = self.consensus.agree(call, self._flags())
+        self._heed(opening)
+        if opening.leaving:
+            return False
+        self._take(frame, call, outcome.flags | opening.flags, of, metrics)
+        return True
+
+    def _let_leave(self) -> None:
+        """Make all further polls free: some rank has left, so no checkpoint can be complete."""
+        self._left_behind = True
+        self.window = FREE
+
+    def _take(
+        self,
+        frame: FrameType,
+        call: Call,
+        flags: Flags,
+        of: float | None,
+        metrics: Mapping[str, float],
+    ) -> Epoch | None:
+        """Store one epoch; leave the job when stopping was asked for."""
+        self.stopping |= Flags.STOP in flags
+        answered = tuple(request.id for request in self._requests)
+        self._signals.go_on = False
+        try:
+            about = self._about(call, of, metrics, answered)
+            epoch = self._store_epoch(lambda: self._state.capture(frame), about)
+        except Superseded as error:
+            self._end_superseded(str(error))
+        except RankError as error:
+            self.last_error = error
+            pause = self._schedule.failed(time.monotonic())
+            if self.stopping or call.kind is Kind.CHECKPOINT or self._on_failure == "raise":
+                raise
+            self._reports.warn(f"{error}; {self._age()}; next try in {pause:.0f} s")
+            self.consensus.restart_clock(self._polls)
+            return None
+        self.last, self.last_error = epoch, None
+        self._satisfied.update(answered)
+        self._schedule.committed(time.monotonic())
+        closing = self.consensus.agree(call, self._flags())
+        self._heed(closing)
+        self.stopping |= Flags.STOP in closing.flags
+        if self.stopping:
+            self._stop(epoch)
+        self.consensus.restart_clock(self._polls)
+        return epoch
+
+    def _store_epoch(self, capture: Any, about: About) -> Epoch:
+        captured: Captured | None = None
+
+        def work() -> None:
+            nonlocal captured
+            captured = capture()
+
+        try:
+            together(self._group, "capture", work)
+            assert captured is not None, "all ranks captured"
+            return self._store.write(captured.piece, about)
+        finally:
+            if captured is not None:
+                captured.release()
+
+    def _about(
+        self, call: Call, of: float | None, metrics: Mapping[str, float], answered: tuple[str, ...]
+    ) -> About:
+        return self._state.about(
+            step=call.step,
+            of=of,
+            metrics=dict(metrics),
+            requests=answered,
+            restarts=self._restarts,
+        )
+
+    def _store_final(self, value: object) -> None:
+        about = self._state.about(restarts=self._restarts, final=True)
+        try:
+            epoch = self._store_epoch(lambda: self._state.capture_final(value), about)
+            self._store.complete(epoch)
+            self.last = epoch
+        except Superseded as error:
+            self._end_superseded(str(error))
+        except RankError as error:
+            self.last_error = error
+            if self._on_failure == "raise" and not isinstance(error, CaptureError):
+                raise
+            self._reports.warn(f"the end of the run was not stored: {error}; {self._age()}")
+
+    def _age(self) -> str:
+        if self.last is None:
+            return "no epoch of this run was committed yet"
+        age = time.time() - self.last.when.timestamp()
+        return f"the last valid epoch is {self.last.number}, {age:.0f} s old"
+
+    def _try_capture(self, frame: FrameType) -> None:
+        """Capture and throw away, so that a refusal is met now and not at the first checkpoint."""
+        try:
+            self._state.capture(frame).release()
+        except CaptureError as error:
+            self._refusal = error
+
+    def _raise_refusal(self) -> NoReturn:
+        refusal = self._refusal
+        failures = self._group.allgather(None if refusal is None else Failure.of(refusal))
+        raise_together(
+            self._group,
+            "rehearsing a checkpoint",
+            {rank: failure for rank, failure in enumerate(failures) if failure is not None},
+            refusal,
+        )
+
+    def _stop(self, epoch: Epoch) -> NoReturn:
+        self._store.event("stop", epoch=epoch.number, attempt=epoch.attempt)
+        self._reports.tell(f"stopped after epoch {epoch.number}; the same command goes on")
+        self._store.release()
+        leaving.leave(self._group, leaving.CHECKPOINTED)
+
+    def _end_superseded(self, text: str) -> NoReturn:
+        self._store.event("superseded", error=text)
+        self._reports.warn(f"Superseded: {text}; this incarnation ends")
+        leaving.leave(self._group, leaving.REFUSED)
+
+
+def site(frame: FrameType) -> str:
+    """Name a call for people and for comparison, as in ``relax (heat2d.py:81)``."""
+    code = frame.f_code
+    return f"{code.co_qualname} ({code.co_filename.rpartition('/')[2]}:{frame.f_lineno})"

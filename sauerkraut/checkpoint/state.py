@@ -1,0 +1,275 @@
+"""What one rank puts into an epoch, and how it comes back.
+
+One object graph holds the frames with what they refer to, the state of the roots, the globals of
+the program's modules and the process state, so that an object shared between them stays one.
+Beside it lies a small record of how the run was started, which is read before anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, ModuleType
+from typing import Any
+
+from sauerkraut.checkpoint import program
+from sauerkraut.checkpoint.providers import Providers, graph_parts
+from sauerkraut.checkpoint.records import Restart
+from sauerkraut.checkpoint.reports import Reports
+from sauerkraut.checkpoint.roots import Roots
+from sauerkraut.checkpoint.store import Stored
+from sauerkraut.errors import ArgumentsChanged, CaptureError, InterpreterMismatch
+from sauerkraut.frames.capture import capture_stack
+from sauerkraut.frames.snapshot import Snapshot, Thawed
+from sauerkraut.objects import graph
+from sauerkraut.storage import About, Array, Piece, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A piece that borrows the program's arrays until `release`."""
+
+    piece: Piece
+    borrowed: tuple[graph.Frozen | Snapshot, ...]
+
+    def release(self) -> None:
+        """Let go of the arrays; the piece cannot be used any more."""
+        for each in self.borrowed:
+            each.release()
+
+
+class State:
+    """What of this rank belongs into an epoch. Nothing here is collective.
+
+    Args:
+        rank: Of this process.
+        fn: The function given to ``run``.
+        args: Its arguments.
+        kwargs: Its keyword arguments.
+        anchors: Objects that come back as this start's own: the Checkpointer, its communicator.
+        exclude: Locals that are not captured; see `Checkpointer`.
+        globals: "auto", "none" or modules; see `Checkpointer`.
+        code_changes: "frames" or "all"; see `Checkpointer`.
+        threshold: Bytes from which an array is stored as a dataset.
+        providers: Data the program saves itself.
+        reports: Told what a person should know.
+    """
+
+    def __init__(
+        self,
+        rank: int,
+        fn: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        *,
+        anchors: Mapping[str, object],
+        exclude: Collection[str] | Mapping[str, Collection[str]],
+        globals: str | Sequence[ModuleType],  # noqa: A002 - as in Checkpointer
+        code_changes: str,
+        threshold: int,
+        providers: Providers,
+        reports: Reports,
+    ) -> None:
+        self.providers = providers
+        self.base: FrameType | None = None
+        """The frame that called the outermost one to capture; set while the function runs."""
+        self.value: Any = None
+        """What the function returned, after `read` of a final epoch."""
+        self._rank = rank
+        self._fn, self._args, self._kwargs = fn, args, kwargs
+        given = {name: obj for name, obj in anchors.items() if obj is not None}
+        self._roots = Roots(fn, args, kwargs, list(given.values()))
+        self._anchors = {**given, **self._roots.anchors}
+        self._exclude = exclude
+        self._globals = globals
+        self._code_changes = code_changes
+        self._threshold = threshold
+        self._reports = reports
+        self._arguments: Any = None
+        self._thawed: Thawed | None = None
+        self._values: list[object] = []
+        self._actions: list[Callable[[], None]] = []
+
+    def call(self) -> Any:
+        """Call the function."""
+        return self._fn(*self._args, **self._kwargs)
+
+    def digest_arguments(self) -> None:
+        """Note what the function is called with, before it can change any of it."""
+        self._arguments = program.digest(self._args, self._kwargs)
+
+    # ---------------------------------------------------------------- capture
+
+    def capture(self, frame: FrameType) -> Captured:
+        """Capture the stack from ``frame`` out to the function given to ``run``.
+
+        Raises:
+            CaptureError: names frame and variable; nothing has changed.
+        """
+        outermost, modules = self._extent(frame)
+        values, names = self._more_values(modules)
+        snapshot = capture_stack(
+            frame,
+            base=outermost,
+            exclude=self._exclude,
+            values=values,
+            names=names.__getitem__,
+            anchors=self._anchors,
+            arrays="borrow",
+            threshold=self._threshold,
+        )
+        streams = [Stream("control", snapshot.control), Stream("objects", snapshot.objects)]
+        return self._piece(streams, snapshot)
+
+    def capture_final(self, value: object) -> Captured:
+        """Capture the end of the run: what the function returned, and what outlives its frames.
+
+        Raises:
+            CaptureError: names what cannot be captured.
+        """
+        values, names = self._more_values([])
+        frozen = graph.freeze(
+            [value, *values],
+            names=["the value that run returns", *names].__getitem__,
+            anchors=self._anchors,
+            arrays="borrow",
+            threshold=self._threshold,
+        )
+        return self._piece([Stream("objects", frozen.stream)], frozen)
+
+    def about(self, **fields: Any) -> About:
+        """What the manifest says of an epoch, in the eyes of this rank."""
+        more = {
+            "function": getattr(self._fn, "__qualname__", type(self._fn).__qualname__),
+            "hash_seed": os.environ.get("PYTHONHASHSEED"),
+            "python": platform.python_version(),
+        }
+        return About(
+            command=tuple(sys.orig_argv), working_directory=str(Path.cwd()), more=more, **fields
+        )
+
+    def _extent(self, frame: FrameType) -> tuple[FrameType, list[str]]:
+        """The outermost frame to capture, and the modules that own frames, outermost last."""
+        frames: list[FrameType] = []
+        here: FrameType | None = frame
+        while here is not None and here is not self.base:
+            frames.append(here)
+            here = here.f_back
+        if here is None:
+            raise CaptureError("this thread is not inside the function given to run")
+        # between the two lie frames of ours: those that called or resumed the function
+        while frames and frames[-1].f_globals.get("__name__", "").startswith("sauerkraut."):
+            frames.pop()
+        if not frames:
+            raise CaptureError("the function given to run has no Python frame")
+        return frames[-1], [each.f_globals.get("__name__", "") for each in frames]
+
+    def _more_values(self, modules: Sequence[str]) -> tuple[list[object], list[str]]:
+        """The values beside the frames' own, and how a person finds each."""
+        values: list[object] = [self._collect_globals(modules), program.process()]
+        names = ["the globals", "the process state"]
+        return [*values, *self._roots.states()], [*names, *self._roots.names]
+
+    def _piece(self, streams: list[Stream], snapshot: graph.Frozen | Snapshot) -> Captured:
+        record = {
+            "arguments": self._arguments,
+            "providers": self.providers.names,
+            "roots": self._roots.names,
+            "interpreter": [sys.implementation.name, platform.python_version()],
+        }
+        arrays = [
+            Array(f"arrays/{i}", each.memory, each.dtype, each.shape, each.path)
+            for i, each in enumerate(snapshot.blocks)
+        ]
+        more, provided, frozen = self.providers.save(self._threshold)
+        run = Stream("run", json.dumps(record).encode())
+        piece = Piece(self._rank, (run, *streams, *more), (*arrays, *provided))
+        return Captured(piece, (snapshot, *frozen))
+
+    def _collect_globals(self, modules: Sequence[str]) -> object:
+        if self._globals == "none":
+            return {}
+        if isinstance(self._globals, str):
+            return program.collect(modules)
+        return program.collect([module.__name__ for module in self._globals])
+
+    # ---------------------------------------------------------------- restart
+
+    def check(self, stored: Stored, *, same_arguments: bool) -> None:
+        """Refuse an epoch that this start does not fit; nothing is touched.
+
+        Raises:
+            InterpreterMismatch, ArgumentsChanged, ResumeError: says what differs.
+        """
+        record = json.loads(bytes(_stream(stored.piece, "run")))
+        wrote = record["interpreter"]
+        here = [sys.implementation.name, platform.python_version()]
+        if _minor(wrote) != _minor(here):
+            raise InterpreterMismatch(
+                f"{' '.join(wrote)} wrote it, this is {' '.join(here)}: start it with that Python"
+            )
+        if wrote != here:
+            self._reports.warn(f"{' '.join(wrote)} wrote it, this is {' '.join(here)}")
+        if same_arguments and (text := program.difference(record["arguments"], self._arguments)):
+            raise ArgumentsChanged(f"{text}; same_arguments=False ignores it")
+        if record["roots"] != self._roots.names:
+            raise ArgumentsChanged(
+                f"the epoch holds the state of {', '.join(record['roots']) or 'no argument'}, "
+                f"this start has {', '.join(self._roots.names) or 'none'}"
+            )
+        self.providers.check(record["providers"])
+
+    def read(self, stored: Stored) -> None:
+        """Bring the objects of an epoch into this process; files and frames are not touched yet.
+
+        Raises:
+            ResumeError: see `Snapshot.thaw`, `graph.thaw`.
+        """
+        stream, blocks = graph_parts(stored.piece)
+        if stored.manifest.about.final:
+            memory = [block.memory for block in blocks]
+            values = graph.thaw((stream, memory), anchors=self._anchors, actions=self._actions)
+            self.value, self._values = values[0], values[1:]
+            return
+        control = bytes(_stream(stored.piece, "control"))
+        snapshot = Snapshot.of_parts(control, stream, blocks)
+        self._thawed = snapshot.thaw(self._anchors)
+        self._thawed.check()
+        self._values = self._thawed.values
+
+    def restore(self) -> None:
+        """Set files, working directory, roots and globals to what they were."""
+        held: Any
+        process: Any
+        held, process, *states = self._values
+        program.restore_place(process)
+        for act in self._actions:
+            act()
+        if self._thawed is not None:
+            self._thawed.touch_files()
+        self._roots.restore(states)
+        program.rebind(held)
+
+    def restore_process(self) -> None:
+        """Set random streams and contexts to what they were, after all else that may draw."""
+        process: Any = self._values[1]
+        program.restore_process(process)
+
+    def resume(self, restart: Restart) -> Any:
+        """Run the frames; the pending call returns ``restart``. Returns what the outermost does."""
+        assert self._thawed is not None, "after read()"
+        thawed, self._thawed, self._values = self._thawed, None, []
+        return thawed.run(restart)
+
+
+def _stream(piece: Piece, name: str) -> Any:
+    return next(each.data for each in piece.streams if each.name == name)
+
+
+def _minor(interpreter: Sequence[str]) -> tuple[str, list[str]]:
+    return interpreter[0], interpreter[1].split(".")[:2]

@@ -1,0 +1,318 @@
+"""The steps of storage in their order, taken by the right ranks, with agreement between them.
+
+Every method is collective. One that raises has raised the same error on every rank.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sauerkraut import storage
+from sauerkraut.checkpoint.agreement import agreed, shared, together
+from sauerkraut.checkpoint.reports import Reports
+from sauerkraut.errors import CorruptCheckpoint, RankError, Superseded, WorldSizeMismatch
+from sauerkraut.group import Group
+from sauerkraut.settings import Settings
+from sauerkraut.storage import About, Epoch, Manifest, Ownership, Piece, Trust
+
+NFS_WAIT = 60.0  # seconds until a file that rank 0 sees must be there for all ranks
+TOUCH_EVERY = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One whole epoch, read: what all know of it, and this rank's piece."""
+
+    manifest: Manifest
+    piece: Piece
+
+
+class Store:
+    """The checkpoint directory of a run.
+
+    Args:
+        directory: The same on every rank.
+        group: The ranks.
+        settings: The same on every rank.
+        keep: Epochs to keep.
+        share: None or "group".
+        reports: Told what a person should know.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        group: Group,
+        settings: Settings,
+        *,
+        keep: int,
+        share: str | None,
+        reports: Reports,
+    ) -> None:
+        self.directory = directory
+        self._group = group
+        self._settings = settings
+        self._keep = keep
+        self._share = share
+        self._reports = reports
+        self._trust = Trust()
+        self._ownership: Ownership | None = None  # rank 0 only
+        self._parent: str | None = None
+        self._touched = 0.0
+        self._longest_gap = 0.0
+
+    def take(self) -> None:
+        """Take the directory and decide what a dead incarnation left in it.
+
+        Raises:
+            DirectoryOwned, Superseded, UntrustedCheckpoint, StorageError: see `storage`.
+        """
+        group, settings = self._group, self._settings
+        processes = together(group, "start", storage.Process.this)
+
+        def take() -> None:
+            self._ownership = Ownership.take(
+                self.directory,
+                storage.Incarnation.of_this_job(processes),
+                take_over=settings.take_over,
+                wait=settings.owner_wait,
+                share=self._share,
+                say=self._reports.tell,
+            )
+
+        with agreed(group, "key file"):
+            self._trust = Trust.of(settings)
+        shared(group, f"taking {self.directory}", take)
+        rolled = shared(
+            group,
+            f"rolling forward in {self.directory}",
+            lambda: storage.roll_forward(self.ownership, self._trust),
+        )
+        if rolled is not None:
+            self._reports.tell(f"epoch {rolled.number} was sealed on all ranks: rolled forward")
+
+    @property
+    def ownership(self) -> Ownership:
+        """This incarnation's right to write; rank 0 only."""
+        assert self._ownership is not None, "rank 0, after take()"
+        return self._ownership
+
+    def start_over(self) -> None:
+        """Set COMPLETE and all epochs aside, for ``fresh=True``."""
+        group = self._group
+        trash = shared(group, "fresh start", lambda: storage.start_over(self.ownership))
+        storage.sweep(trash, group.rank, group.size)
+
+    def newest(self) -> Stored | None:
+        """Read the newest whole epoch; None where there is none, not even a damaged one.
+
+        Falls back over epochs whose bytes are wrong, which are set aside, and over nothing else.
+
+        Raises:
+            CorruptCheckpoint: there are epochs and none is whole.
+            WorldSizeMismatch: the newest was written by another number of ranks.
+            UntrustedCheckpoint, StorageError: see `storage`; nothing was renamed.
+        """
+        names = shared(self._group, "listing epochs", self._names)
+        for path in names[0]:
+            stored = self._read(path)
+            if stored is not None:
+                self._parent = stored.manifest.epoch.attempt
+                return stored
+        if names[0] or names[1]:
+            seen = ", ".join([path.name for path in names[0]] + names[1])
+
+            def refuse() -> None:
+                raise CorruptCheckpoint(f"no epoch is whole ({seen}); fresh=True starts anew")
+
+            shared(self._group, f"restarting from {self.directory}", refuse)
+        return None
+
+    def _names(self) -> tuple[list[Path], list[str]]:
+        committed = [entry.path for entry in storage.catalog.committed(self.directory)]
+        every = storage.catalog.entries(self.directory)
+        return committed, [e.path.name for e in every if e.name.state == "damaged"]
+
+    def _read(self, path: Path) -> Stored | None:
+        """Read one epoch on all ranks; None when its bytes are wrong: it was set aside."""
+        group = self._group
+
+        def read_manifest() -> Manifest | str:
+            try:
+                manifest = storage.catalog.read_manifest(path, self._trust)
+            except CorruptCheckpoint as error:
+                return str(error)
+            if manifest.world_size != group.size:
+                raise WorldSizeMismatch(
+                    f"{manifest.world_size} ranks wrote {path}, this job has {group.size}: "
+                    f"start it with {manifest.world_size}"
+                )
+            return manifest
+
+        manifest = shared(group, f"reading {path.name}", read_manifest)
+        if isinstance(manifest, str):
+            self._set_aside(path, manifest)
+            return None
+        piece: Piece | None = None
+
+        def read_shard() -> str | None:
+            nonlocal piece
+            seal = manifest.seals[group.rank]
+            try:
+                with storage.Shard.open(
+                    path / seal.file, self._trust, seal=seal, wait=NFS_WAIT
+                ) as shard:
+                    piece = shard.piece()
+            except CorruptCheckpoint as error:
+                return str(error)
+            return None
+
+        problems = [p for p in together(group, f"reading {path.name}", read_shard) if p]
+        if problems or piece is None:
+            self._set_aside(path, problems[0])
+            return None
+        return Stored(manifest, piece)
+
+    def _set_aside(self, path: Path, problem: str) -> None:
+        aside = shared(
+            self._group,
+            f"setting {path.name} aside",
+            lambda: storage.set_aside_damaged(self.ownership, path),
+        )
+        self._reports.warn(f"{problem}; set aside as {aside.name}, trying the epoch before it")
+
+    def write(self, piece: Piece, about: About) -> Epoch:
+        """Store the pieces of all ranks as one epoch.
+
+        Raises:
+            Superseded: another incarnation owns the directory.
+            StorageError: no epoch was committed by this call; earlier ones stay valid.
+        """
+        group = self._group
+        nbytes = sum(group.allgather(piece.nbytes))
+        began = time.monotonic()
+        attempt = shared(
+            group,
+            "beginning an epoch",
+            lambda: storage.begin(
+                self.ownership,
+                world_size=group.size,
+                parent=self._parent,
+                about=about,
+                nbytes=nbytes,
+            ),
+        )
+        try:
+            self.event("begin", epoch=attempt.epoch, attempt=attempt.id, step=about.step)
+            seals = together(
+                group,
+                f"writing epoch {attempt.epoch}",
+                lambda: storage.write(attempt, piece, self._trust),
+            )
+            self.event("sealed", epoch=attempt.epoch, attempt=attempt.id)
+            epoch = shared(
+                group,
+                f"committing epoch {attempt.epoch}",
+                lambda: storage.publish(
+                    self.ownership,
+                    attempt,
+                    seals,
+                    seconds=time.monotonic() - began,
+                    trust=self._trust,
+                ),
+            )
+        except RankError as error:
+            self.event("failed", epoch=attempt.epoch, attempt=attempt.id, error=str(error))
+            self._discard(attempt)
+            raise
+        self._parent = attempt.id
+        self.event(
+            "commit",
+            epoch=epoch.number,
+            attempt=epoch.attempt,
+            step=epoch.step,
+            seconds=round(epoch.seconds, 6),
+            bytes=epoch.bytes,
+            metrics=dict(epoch.metrics),
+        )
+        self._prune()
+        return dataclasses.replace(epoch, path=self.directory / epoch.path.name)
+
+    def _discard(self, attempt: storage.Attempt) -> None:
+        """Set a failed attempt aside; what cannot be is decided at the next start."""
+        group = self._group
+
+        def discard() -> list[Path]:
+            try:
+                return storage.discard(self.ownership, attempt)
+            except OSError as error:
+                self._reports.note(f"the failed attempt {attempt.path.name} stays: {error}")
+                return []
+
+        trash = group.bcast(discard() if group.rank == 0 else [])
+        storage.sweep(trash, group.rank, group.size)
+
+    def _prune(self) -> None:
+        """Keep the newest epochs; that one more than asked for stays is worth a warning only."""
+        group = self._group
+
+        def prune() -> list[Path]:
+            try:
+                return storage.prune(self.ownership, self._keep)
+            except OSError as error:
+                self._reports.warn(f"old epochs could not be removed: {error}")
+                return []
+
+        trash = group.bcast(prune() if group.rank == 0 else [])
+        if trash:
+            storage.sweep(trash, group.rank, group.size)
+            self.event("prune", removed=[path.name for path in trash])
+
+    def complete(self, epoch: Epoch) -> None:
+        """Record that the run has finished with ``epoch``."""
+        shared(self._group, "completing", lambda: storage.finish(self.ownership, epoch))
+        self.event("complete", epoch=epoch.number, attempt=epoch.attempt)
+
+    def event(self, event: str, **fields: object) -> None:
+        """Log an event on rank 0; on others, nothing. Not collective."""
+        if self._group.rank == 0 and self._ownership is not None:
+            storage.events.append(self._ownership, event, **fields)
+
+    def touch(self, gap: float) -> None:
+        """Show that the owner lives, at most every 10 s. Rank 0 only, not collective.
+
+        Args:
+            gap: Seconds since the consensus before.
+
+        Raises:
+            Superseded: another incarnation owns the directory.
+        """
+        self._longest_gap = max(self._longest_gap, gap)
+        now = time.monotonic()
+        if now - self._touched < TOUCH_EVERY:
+            return
+        self._touched = now
+        try:
+            self.ownership.touch(self._longest_gap)
+        except Superseded:
+            raise
+        except OSError as error:
+            self._reports.warn(f"OWNER could not be touched: {error}")
+
+    def release(self) -> None:
+        """Let anybody take the directory over. Not collective; never raises."""
+        if self._ownership is not None:
+            try:
+                self._ownership.release()
+            except OSError as error:
+                self._reports.warn(f"OWNER could not be released: {error}")
+            self._ownership = None
+
+
+def satisfied_requests(manifests: Sequence[Manifest]) -> set[str]:
+    """Ids of the requests that these epochs satisfied."""
+    return {request for manifest in manifests for request in manifest.about.requests}
