@@ -306,16 +306,28 @@ void bind_stack(nb::module_& m)
 
   m.def(
       "capture",
-      [](nb::handle innermost, nb::handle base, nb::handle marker) {
+      [](nb::handle innermost, nb::handle base, const nb::tuple& markers) {
         if (!PyFrame_Check(innermost.ptr())) {
           throw nb::type_error("innermost must be a frame object");
         }
         return capture::capture_stack(innermost.ptr(), base.is_none() ? nullptr : base.ptr(),
-                                      marker.ptr());
+                                      markers.ptr());
       },
-      "innermost"_a, "base"_a.none(), "marker"_a,
+      "innermost"_a, "base"_a.none(), "markers"_a,
       nb::sig("def capture(innermost: types.FrameType, "
-              "base: types.FrameType | types.CodeType | None, marker: types.CodeType) -> Stack"));
+              "base: types.FrameType | types.CodeType | None, markers: tuple[types.CodeType, ...]) "
+              "-> Stack"));
+  m.def(
+      "probe",
+      [](nb::handle frame) {
+        if (!PyFrame_Check(frame.ptr())) {
+          throw nb::type_error("probe needs a frame object");
+        }
+        const auto [code, unit] = capture::probe(frame.ptr());
+        return nb::make_tuple(nb::borrow(code), unit);
+      },
+      "frame"_a, "Code and instruction unit of a frame, read from its internal structure.",
+      nb::sig("def probe(frame: types.FrameType) -> tuple[types.CodeType, int]"));
   bind_control(m);
 }
 

@@ -46,9 +46,20 @@ bool is_base(Frame& frame, PyObject* base)
          (frame.frame_obj != nullptr && base == reinterpret_cast<PyObject*>(frame.frame_obj));
 }
 
+bool is_marked(Frame& frame, PyObject* markers)
+{
+  auto* code = reinterpret_cast<PyObject*>(Layout::code(frame));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(markers); ++i) {
+    if (PyTuple_GET_ITEM(markers, i) == code) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
-Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* marker)
+Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers)
 {
   PyThreadState* state = PyThreadState_Get();
   Frame* start = Layout::frame_of(reinterpret_cast<PyFrameObject*>(innermost));
@@ -59,6 +70,15 @@ Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* marker)
   if (inner == nullptr) {
     throw CaptureError("the innermost frame is not on this thread's stack, or calls nothing");
   }
+  if (base != nullptr) {
+    Frame* frame = start;
+    while (frame != nullptr && (Layout::is_init_shim(*frame) || !is_base(*frame, base))) {
+      frame = Layout::caller(*frame);
+    }
+    if (frame == nullptr) {
+      throw CaptureError("base is not on the call stack of this thread");
+    }
+  }
   Stack stack;
   stack.handled = Owned::take(PyErr_GetHandledException());
   bool found = false;
@@ -68,8 +88,7 @@ Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* marker)
       continue;
     }
     const bool at_base = base != nullptr && is_base(*frame, base);
-    if (base == nullptr &&
-        (is_module_body(*frame) || reinterpret_cast<PyObject*>(Layout::code(*frame)) == marker)) {
+    if (base == nullptr && (is_module_body(*frame) || is_marked(*frame, markers))) {
       break;
     }
     if (Layout::is_generator(*frame)) {
@@ -81,14 +100,17 @@ Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* marker)
     inner = frame;
     found = at_base;
   }
-  if (base != nullptr && !found) {
-    throw CaptureError("base is not on the call stack of this thread");
-  }
   if (stack.frames.empty()) {
     throw CaptureError("there is no function to capture: module-level code needs a base");
   }
   std::reverse(stack.frames.begin(), stack.frames.end());
   return stack;
+}
+
+std::pair<PyObject*, int> probe(PyObject* frame)
+{
+  const Frame* internal = Layout::frame_of(reinterpret_cast<PyFrameObject*>(frame));
+  return {reinterpret_cast<PyObject*>(Layout::code(*internal)), Layout::unit(*internal)};
 }
 
 }  // namespace sauerkraut::capture

@@ -3,13 +3,20 @@
 
 #include "stack.hpp"
 
+#include <utility>
+
 namespace sauerkraut::capture {
 
 // Captures from the frame object `innermost` outwards. The walk ends with
 // (including) `base`, a frame object or a code object, when given; otherwise
-// before the first frame that runs `marker` (skt.call) or is a module body.
+// before the first frame that runs one of `markers` (a tuple of code objects, such
+// as that of skt.call) or is a module body.
 //
 // Throws CaptureError when a frame cannot be captured, or `base` is not on the stack.
-Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* marker);
+Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers);
+
+// What the frame object's internal structure says: its code (borrowed) and the
+// unit of the instruction it stands at. For the self-test of the layout.
+std::pair<PyObject*, int> probe(PyObject* frame);
 
 }  // namespace sauerkraut::capture

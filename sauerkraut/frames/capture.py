@@ -10,9 +10,9 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from sauerkraut import _native
 from sauerkraut.errors import CaptureError
-from sauerkraut.frames import labels
+from sauerkraut.frames import labels, self_test
 from sauerkraut.frames.sentinels import EXCLUDED
-from sauerkraut.frames.snapshot import MAGIC, Snapshot
+from sauerkraut.frames.snapshot import MAGIC, Snapshot, Thawed
 from sauerkraut.objects import graph
 
 P = ParamSpec("P")
@@ -20,6 +20,8 @@ R = TypeVar("R")
 
 Base = FrameType | CodeType | Callable[..., Any] | None
 Exclude = Iterable[str] | Mapping[str, Iterable[str]]
+
+_broken = self_test.failure()
 
 
 def call(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -70,6 +72,7 @@ def capture_stack(
     anchors: Mapping[str, object] | None = None,
     arrays: Literal["copy", "borrow"] = "copy",
     threshold: int = 64 * 1024,
+    marker: CodeType | None = None,
     strict: bool = False,
 ) -> Snapshot:
     """Capture from ``innermost``, a frame of the calling thread that is calling us, outwards.
@@ -84,12 +87,18 @@ def capture_stack(
         anchors: Objects written as the name they are given here.
         arrays: See `capture`.
         threshold: Bytes from which an array's memory becomes a block of its own.
+        marker: Code of the function whose callee is the base, when ``base`` is None; default:
+            that of `call`.
         strict: Whether an excluded name that no frame has is a KeyError.
 
     Raises:
         CaptureError: as in `capture`.
     """
-    stack = _native.capture(innermost, _base(base), call.__code__)
+    if _broken is not None:
+        raise CaptureError(f"capture is disabled: {_broken}; please report this")
+    # The base of a resumed stack is the frame that Thawed.run rebuilt first.
+    markers = (marker or call.__code__, Thawed.run.__code__)
+    stack = _native.capture(innermost, _base(base), markers)
     count = len(stack)
     excluded = _leave_out(stack, exclude, strict=strict)
     described = [labels.make(stack, i, excluded[i], embed=code == "embed") for i in range(count)]

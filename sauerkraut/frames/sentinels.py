@@ -19,8 +19,10 @@ class _Excluded:
         return "EXCLUDED"
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        scope = sys._getframe(1).f_locals
-        names = [name for name, value in scope.items() if value is self]
+        frame = sys._getframe(1)
+        while frame.f_globals is globals() and frame.f_back is not None:
+            frame = frame.f_back  # to the user's frame, past __getattr__
+        names = [name for name, value in frame.f_locals.items() if value is self]
         shown = " or ".join(repr(name) for name in names) or "a local"
         raise NameError(
             f"{shown} was excluded from the snapshot this stack was resumed from; "

@@ -1,0 +1,45 @@
+"""A resumed stack does what one that never stopped does, whatever it was in the middle of."""
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+spec = importlib.util.spec_from_file_location("scenarios", HERE / "scenarios.py")
+scenarios = sys.modules["scenarios"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(scenarios)
+
+
+@pytest.fixture(scope="module")
+def elsewhere():
+    """Resumes a snapshot in another process and returns what it returned, as text."""
+    with subprocess.Popen(
+        [sys.executable, "-P", HERE / "resume_files.py"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+
+        def resume(path):
+            process.stdin.write(f"{path}\n")
+            process.stdin.flush()
+            return ast.literal_eval(process.stdout.readline())
+
+        yield resume
+        process.stdin.close()
+
+
+@pytest.mark.parametrize("name", scenarios.scenarios)
+def test_resumed_equals_undisturbed(name, elsewhere, tmp_path):
+    expected, pauses, _ = scenarios.run(name)
+    assert pauses > 0
+    for at in range(1, pauses + 1):
+        value, _, snapshot = scenarios.run(name, at)
+        assert value == expected, f"capturing at pause {at} changed the program"
+        path = tmp_path / f"{name}-{at}.skt"
+        path.write_bytes(snapshot.to_bytes())
+        assert elsewhere(path) == expected, f"resumed from pause {at}"
