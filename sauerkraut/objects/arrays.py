@@ -15,7 +15,8 @@ import numpy as np
 
 from sauerkraut.errors import CaptureError
 from sauerkraut.objects import thawing
-from sauerkraut.objects.freezing import Freezing, Reduced, Shell, reduces
+from sauerkraut.objects.freezing import Freezing, Reduced, Shell, reduces, same
+from sauerkraut.objects.state import ArrayState
 
 ALIGNMENT = 64
 """Bytes that restored memory is aligned to."""
@@ -127,6 +128,8 @@ def reduce_array(value: Array, freezing: Freezing) -> Reduced:
     root, base = _root(value)
     if value.dtype.hasobject:
         return _reduce_object_array(value, root)
+    if id(root) in freezing.anchored:
+        return (view, (root, *_description(value, _bounds(root)[0])))
     if base is None and root.nbytes <= freezing.threshold and _is_whole(root):
         if value is root:
             return _in_stream(value)
@@ -134,10 +137,23 @@ def reduce_array(value: Array, freezing: Freezing) -> Reduced:
     if isinstance(base, (bytearray, bytes, array.array)):
         start = np.frombuffer(base, np.uint8).__array_interface__["data"][0] if len(base) else 0
         return (view, (base, *_description(value, start)))
-    memory = _memory_of(root, base, freezing)
+    return _of_memory(value, _memory_of(root, base, freezing), freezing)
+
+
+def _of_memory(value: Array, memory: Memory, freezing: Freezing) -> Reduced:
     low, high = _bounds(value)
     memory.use(value, low, high, freezing.name_of(id(value)))
     return (view, (memory.shell, *_description(value, memory.address)))
+
+
+@reduces(ArrayState)
+def _reduce_state(state: ArrayState, freezing: Freezing) -> Reduced:
+    value = state.array.view(np.ndarray)
+    if value.dtype.hasobject:
+        return (same, (value.copy(),))
+    # Not through `reduce_array`: the array or its root may be anchored, its contents are not.
+    root, base = _root(state.array)
+    return _of_memory(value, _memory_of(root, base, freezing), freezing)
 
 
 def _is_whole(root: Array) -> bool:
@@ -246,6 +262,19 @@ def _reduce_subclass(value: Array, _: Freezing) -> Reduced:
         None,
         set_attributes,
     )
+
+
+@reduces(np.flatiter)
+def _reduce_flat(iterator: Any, _: Freezing) -> Reduced:
+    return (flat_after, (iterator.base, iterator.index))
+
+
+def flat_after(value: Array, done: int) -> Any:
+    """``value.flat`` after ``done`` steps."""
+    iterator = value.flat
+    for _ in range(done):
+        next(iterator)
+    return iterator
 
 
 def view_as(cls: type[Array], value: Array) -> Array:

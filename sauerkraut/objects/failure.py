@@ -50,8 +50,8 @@ def explain(
     tracing = _Tracing(freezing, anchors)
     try:
         tracing.dump(list(values))
-        for namespace in freezing.namespaces.values():
-            tracing.dump([v for k, v in namespace.items() if k != "__builtins__"])
+        for namespace in list(freezing.namespaces.values()):
+            tracing.dump(freezing.contents_of(namespace))
     except RecursionError as met:
         error = met
     except Exception as met:  # noqa: BLE001 - told in the message
@@ -118,10 +118,10 @@ def _link(holder: object, obj: object) -> str | None:
         except ValueError:
             return None
     try:
-        attributes = object.__getattribute__(holder, "__dict__")
-    except AttributeError:
+        attributes = vars(holder)
+    except TypeError:
         attributes = {}
-    for name, value in attributes.items() if isinstance(attributes, dict) else ():
+    for name, value in attributes.items():
         if value is obj:
             return f"attribute {name!r}"
     for cls in type(holder).__mro__:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from sauerkraut.errors import CaptureError
@@ -66,6 +66,7 @@ class Freezing:
 
     Attributes:
         threshold: bytes from which the memory of an array leaves the stream.
+        anchored: ids of the objects that are written by name.
         name_of: how a person finds an object that is a value or an attribute of one.
         memories: root owner's id -> its memory, in order of first use.
         shells: stand-ins by id of the object they stand for, see `shell_of`.
@@ -77,8 +78,15 @@ class Freezing:
         dead: names of the types of objects that only weak references reach.
     """
 
-    def __init__(self, *, threshold: int, name_of: Callable[[int], str | None]) -> None:
+    def __init__(
+        self,
+        *,
+        threshold: int,
+        name_of: Callable[[int], str | None],
+        anchored: Collection[int] = (),
+    ) -> None:
         self.threshold = threshold
+        self.anchored = anchored
         self.name_of = name_of
         self.memories: dict[int, Memory] = {}
         self.shells: dict[int, tuple[object, Shell]] = {}
@@ -88,6 +96,7 @@ class Freezing:
         self.weak_targets: dict[int, object] = {}
         self.strong: frozenset[int] | None = None
         self.dead: list[str] = []
+        self._written: set[int] = set()
         self._chosen: dict[type, Reducer | None] = {}
 
     def reduce(self, obj: object) -> Any:
@@ -118,6 +127,14 @@ class Freezing:
             return f"module {name}"
         self.namespaces.setdefault(id(namespace), namespace)
         return f"namespace {list(self.namespaces).index(id(namespace))}"
+
+    def contents_of(self, namespace: dict[str, object]) -> list[tuple[str, object]]:
+        """What a globals dict of no module holds: once, then and for modules nothing."""
+        self.name_of_globals(namespace)
+        if id(namespace) not in self.namespaces or id(namespace) in self._written:
+            return []
+        self._written.add(id(namespace))
+        return [(key, value) for key, value in namespace.items() if key != "__builtins__"]
 
 
 class Shell:
@@ -152,7 +169,9 @@ def _choose(cls: type) -> Reducer | None:
     for base in cls.__mro__:
         if (found := _by_subclass.get(base)) is not None:
             return found
-    return None
+    from sauerkraut.objects.reducers import refused
+
+    return refused.find(cls)
 
 
 def _calling(reduce: Callable[[Any], Reduced]) -> Reducer:
@@ -162,7 +181,9 @@ def _calling(reduce: Callable[[Any], Reduced]) -> Reducer:
 def _load_reducers_for(cls: type) -> None:
     """Import the reducers of a library that only some programs use."""
     numpy = sys.modules.get("numpy")
-    if numpy is not None and issubclass(cls, numpy.ndarray):
+    if numpy is not None and (
+        issubclass(cls, (numpy.ndarray, numpy.flatiter)) or cls.__name__ == "ArrayState"
+    ):
         import sauerkraut.objects.arrays  # noqa: F401
 
 

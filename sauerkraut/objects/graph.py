@@ -169,7 +169,9 @@ class _Attempt:
         return stream, freezing
 
     def _new_freezing(self) -> Freezing:
-        return Freezing(threshold=self.threshold, name_of=self._name_of)
+        return Freezing(
+            threshold=self.threshold, name_of=self._array_names.get, anchored=self.anchors
+        )
 
     def _write(
         self, pickler: Callable[..., Any], freezing: Freezing
@@ -180,12 +182,9 @@ class _Attempt:
         written = 0
         while written < len(freezing.namespaces):
             namespace = list(freezing.namespaces.values())[written]
-            writer.dump([(k, v) for k, v in namespace.items() if k != "__builtins__"])
+            writer.dump(freezing.contents_of(namespace))
             written += 1
         return stream, lambda: dict(writer.memo.copy())
-
-    def _name_of(self, address: int) -> str | None:
-        return self._array_names.get(address)
 
     @functools.cached_property
     def _array_names(self) -> dict[int, str]:
@@ -209,8 +208,9 @@ class _Attempt:
 class _Pickler(pickle.Pickler):
     def __init__(self, file: io.BytesIO, freezing: Freezing, anchors: dict[int, str]) -> None:
         super().__init__(file, protocol=5)
-        self.persistent_id = persistent_id(anchors, freezing.name_of_globals)  # type: ignore[method-assign]
-        self.reducer_override = freezing.reduce
+        name = persistent_id(anchors, freezing.name_of_globals)
+        self.persistent_id = name  # type: ignore[method-assign]
+        self.reducer_override = freezing.reduce  # type: ignore[method-assign]
 
 
 def _dill_pickler() -> Callable[..., Any]:

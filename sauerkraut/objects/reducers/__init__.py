@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import importlib
 
-_FAMILIES = ("functions",)
+_FAMILIES = (
+    "classes",
+    "exceptions",
+    "files",
+    "functions",
+    "plain",
+    "iterators",
+    "locks",
+    "refused",
+    "singletons",
+    "weakrefs",
+)
 
 
 def load() -> None:

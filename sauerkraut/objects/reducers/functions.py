@@ -53,6 +53,7 @@ def reduce_function(function: types.FunctionType, freezing: Freezing) -> Reduced
             function.__doc__,
             function.__dict__,
             getattr(function, "__type_params__", ()),
+            freezing.contents_of(function.__globals__),
         ),
         None,
         None,
@@ -69,7 +70,8 @@ def make_function(
 
 def set_function(function: types.FunctionType, state: tuple[Any, ...]) -> None:
     """Set what `make_function` left out; the cells in ``state`` were filled by being read."""
-    _, qualname, module, defaults, kwdefaults, annotations, doc, attributes, params = state
+    _, qualname, module, defaults, kwdefaults, annotations, doc, attributes, params, held = state
+    function.__globals__.update(held)
     function.__qualname__ = qualname
     function.__module__ = module
     function.__defaults__ = defaults

@@ -55,7 +55,7 @@ class Runs:
         return self.reduced
 
 
-@pytest.mark.parametrize("protocol", (4, 5))
+@pytest.mark.parametrize("protocol", [4, 5])
 def test_nothing_runs(tmp_path, protocol):
     path = tmp_path / "ran"
     stream = pickle.dumps([Runs(os.mkdir, str(path)), Runs(eval, "1 / 0")], protocol)

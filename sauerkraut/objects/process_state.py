@@ -1,0 +1,117 @@
+"""State of the process beside its frames and objects: random streams, contexts, directories."""
+
+from __future__ import annotations
+
+import contextvars
+import importlib
+import os
+import random
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sauerkraut.errors import ResumeError
+from sauerkraut.objects.project import is_project
+
+
+def capture() -> dict[str, Any]:
+    """The state of this process, as values to be frozen with the graph; changes nothing.
+
+    `random`, the legacy generator of `numpy.random` (when imported), working directory, umask,
+    decimal context, ``numpy.errstate``, context variables of project modules, warnings filters
+    and recursion limit. Not: environment, locale, logging.
+    """
+    state: dict[str, Any] = {
+        "random": random.getstate(),
+        "directory": os.getcwd(),  # noqa: PTH109
+        "umask": _umask(),
+        "recursion_limit": sys.getrecursionlimit(),
+        "warnings": list(warnings.filters),
+        "variables": _variables(),
+    }
+    if "decimal" in sys.modules:
+        state["decimal"] = sys.modules["decimal"].getcontext().copy()
+    if "numpy" in sys.modules:
+        state["numpy.errstate"] = dict(sys.modules["numpy"].geterr())
+    if "numpy.random" in sys.modules:
+        state["numpy.random"] = sys.modules["numpy.random"].get_state(legacy=False)
+    return state
+
+
+def restore(state: Mapping[str, Any]) -> None:
+    """Set what `capture` returned, thawed.
+
+    Raises:
+        ResumeError: the working directory is not there; nothing was set.
+    """
+    try:
+        os.chdir(state["directory"])
+    except OSError as error:
+        raise ResumeError(f"the working directory of the capture is needed: {error}") from error
+    os.umask(state["umask"])
+    sys.setrecursionlimit(max(state["recursion_limit"], sys.getrecursionlimit()))
+    random.setstate(state["random"])
+    warnings.filters[:] = state["warnings"]  # type: ignore[index]
+    warnings._filters_mutated()  # type: ignore[attr-defined]
+    if "decimal" in state:
+        importlib.import_module("decimal").setcontext(state["decimal"])
+    if "numpy.errstate" in state:
+        importlib.import_module("numpy").seterr(**state["numpy.errstate"])
+    if "numpy.random" in state:
+        importlib.import_module("numpy.random").set_state(state["numpy.random"])
+    for variable, value in state["variables"]:
+        variable.set(value)
+
+
+def _umask() -> int:
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("Umask:"):
+                return int(line.split()[1], 8)
+    except OSError:
+        pass
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _variables() -> list[tuple[contextvars.ContextVar[Any], Any]]:
+    """Context variables that project modules hold, with their values."""
+    set_here = contextvars.copy_context()
+    found: dict[int, tuple[contextvars.ContextVar[Any], Any]] = {}
+    for name, module in list(sys.modules.items()):
+        if len(set_here) and is_project(name):
+            for value in list(getattr(module, "__dict__", {}).values()):
+                if isinstance(value, contextvars.ContextVar) and value in set_here:
+                    found[id(value)] = (value, set_here[value])
+    return list(found.values())
+
+
+def environment() -> dict[str, str]:
+    """Facts of this process that a restart compares: Python, NumPy, MPI, project packages."""
+    facts = {
+        "python": sys.version.split()[0],
+        "hash seed": os.environ.get("PYTHONHASHSEED", "random"),
+    }
+    for package in ("numpy", "mpi4py"):
+        if package in sys.modules:
+            facts[package] = str(getattr(sys.modules[package], "__version__", "unknown"))
+    library = getattr(sys.modules.get("mpi4py.MPI"), "Get_library_version", None)
+    if library is not None:
+        facts["MPI"] = library().splitlines()[0].strip("\0 ")
+    for name, module in sorted(sys.modules.items()):
+        version = getattr(module, "__version__", None)
+        if "." not in name and isinstance(version, str) and is_project(name):
+            facts[name] = version
+    return facts
+
+
+def compare(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """One line per fact that differs."""
+    return [
+        f"{name}: {then.get(name, 'absent')} at the capture, {now.get(name, 'absent')} now"
+        for name in dict.fromkeys([*then, *now])
+        if then.get(name) != now.get(name)
+    ]

@@ -1,0 +1,193 @@
+"""Classes: by name, or, made at run time, as an empty class that is given its attributes."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import operator
+import sys
+import types
+from typing import Any
+
+from sauerkraut.code import fingerprint
+from sauerkraut.objects.freezing import Freezing, Reduced, reduces
+from sauerkraut.objects.project import is_project
+from sauerkraut.objects.reducers.functions import attribute
+
+# Made anew with the class, or by its metaclass.
+_OWN = frozenset(("__dict__", "__weakref__", "_abc_impl", "__static_attributes__"))
+_ENUM_OWN = frozenset(
+    (
+        "_generate_next_value_",
+        "_hashable_values_",
+        "_member_map_",
+        "_member_names_",
+        "_member_type_",
+        "_new_member_",
+        "_unhashable_values_",
+        "_unhashable_values_map_",
+        "_use_args_",
+        "_value2member_map_",
+        "_value_repr_",
+        "_boundary_",
+        "_flag_mask_",
+        "_all_bits_",
+        "_inverted_",
+        "_singles_mask_",
+        "__new__",
+    )
+)
+
+
+@reduces(type, subclasses=True)
+def reduce_class(cls: type, freezing: Freezing) -> Any:
+    """By name when the name finds this very class, otherwise by value."""
+    module, qualname = cls.__module__, cls.__qualname__
+    if "<" not in qualname and attribute(module, qualname) is cls:
+        if is_project(module):
+            _note_methods(cls, freezing)
+        return qualname
+    if module == "builtins" and cls in _BUILT_IN_BY_TYPES_NAME:
+        return (built_in, (_BUILT_IN_BY_TYPES_NAME[cls],))
+    if cls in (type(None), type(NotImplemented), type(Ellipsis)):
+        return NotImplemented
+    if (of_ctypes := _reduce_ctypes(cls)) is not None:
+        return of_ctypes
+    if issubclass(cls, enum.Enum):
+        return _reduce_enum(cls)
+    attributes = _attributes(cls)
+    at_creation = {name: attributes.pop(name) for name in ("__slots__",) if name in attributes}
+    at_creation["__module__"] = module
+    return (
+        make_class,
+        (type(cls), cls.__name__, cls.__bases__, at_creation),
+        (qualname, attributes),
+        None,
+        None,
+        set_class,
+    )
+
+
+def _reduce_ctypes(cls: Any) -> Reduced | None:
+    """Array and pointer types of ctypes are made by an expression."""
+    if type(cls).__module__ == "_ctypes" and cls.__mro__[1].__module__ == "_ctypes":
+        if cls.__mro__[1].__name__ == "Array":
+            return (operator.mul, (cls._type_, cls._length_))
+        if cls.__mro__[1].__name__ == "_Pointer":
+            return (pointer_to, (cls._type_,))
+    return None
+
+
+def pointer_to(cls: Any) -> type:
+    """``ctypes.POINTER(cls)``."""
+    import ctypes
+
+    made: type = ctypes.POINTER(cls)
+    return made
+
+
+_BUILT_IN_BY_TYPES_NAME: dict[type, str] = {
+    value: name
+    for name, value in vars(types).items()
+    if isinstance(value, type) and name.endswith("Type")
+}
+
+
+def built_in(name: str) -> type:
+    """A built-in class that only the module ``types`` has a name for."""
+    found: type = getattr(types, name)
+    return found
+
+
+def _note_methods(cls: type, freezing: Freezing) -> None:
+    key = f"{cls.__module__}:{cls.__qualname__}"
+    if key in freezing.code:
+        return
+    freezing.code[key] = b""
+    for value in vars(cls).values():
+        function = getattr(value, "__func__", value)
+        if isinstance(function, types.FunctionType) and function.__module__ == cls.__module__:
+            name = f"{function.__module__}:{function.__qualname__}"
+            freezing.code[name] = fingerprint.of(function.__code__)
+
+
+def _attributes(cls: type) -> dict[str, Any]:
+    slots = cls.__dict__.get("__slots__", ())
+    slots = (slots,) if isinstance(slots, str) else tuple(slots)
+    private = f"_{cls.__name__.lstrip('_')}"
+    made = {f"{private}{s}" if s.startswith("__") and not s.endswith("__") else s for s in slots}
+    return {
+        name: value
+        for name, value in vars(cls).items()
+        if name not in _OWN and not (name in made and isinstance(value, types.MemberDescriptorType))
+    }
+
+
+def make_class(
+    metaclass: type, name: str, bases: tuple[type, ...], at_creation: dict[str, Any]
+) -> type:
+    """A class without attributes; base classes hear of it as of any other."""
+    return types.new_class(
+        name, bases, {"metaclass": metaclass}, lambda namespace: namespace.update(at_creation)
+    )
+
+
+def set_class(cls: type, state: tuple[str, dict[str, Any]]) -> None:
+    """Give a class its attributes."""
+    qualname, attributes = state
+    cls.__qualname__ = qualname
+    for name, value in attributes.items():
+        setattr(cls, name, value)
+
+
+def _reduce_enum(cls: Any) -> Reduced:
+    members = {name: member._value_ for name, member in cls.__members__.items()}
+    attributes = {
+        name: value
+        for name, value in _attributes(cls).items()
+        if name not in _ENUM_OWN and name not in members
+    }
+    return (
+        make_enum,
+        (type(cls), cls.__name__, cls.__bases__, members, cls.__module__, cls.__qualname__),
+        (cls.__qualname__, attributes),
+        None,
+        None,
+        set_enum,
+    )
+
+
+def make_enum(
+    metaclass: Any,
+    name: str,
+    bases: tuple[type, ...],
+    members: dict[str, Any],
+    module: str,
+    qualname: str,
+) -> type:
+    """An enumeration with its members."""
+    namespace = metaclass.__prepare__(name, bases)
+    namespace["__module__"] = module
+    namespace["__qualname__"] = qualname
+    for key, value in members.items():
+        namespace[key] = value
+    made: type = metaclass.__new__(metaclass, name, bases, namespace)
+    return made
+
+
+def set_enum(cls: type, state: tuple[str, dict[str, Any]]) -> None:
+    """Give an enumeration its methods."""
+    for name, value in state[1].items():
+        if name not in ("__module__", "__qualname__"):
+            setattr(cls, name, value)
+
+
+@reduces(type(dataclasses.MISSING), type(dataclasses._FIELD))  # type: ignore[attr-defined]
+def _reduce_dataclass_mark(mark: object, _: Freezing) -> Reduced:
+    name = next(name for name, value in vars(dataclasses).items() if value is mark)
+    return (getattr, (sys.modules["dataclasses"], name))
+
+
+@reduces(types.MemberDescriptorType, types.GetSetDescriptorType, types.WrapperDescriptorType)
+def _reduce_descriptor(descriptor: Any, _: Freezing) -> Reduced:
+    return (getattr, (descriptor.__objclass__, descriptor.__name__))

@@ -1,0 +1,211 @@
+"""Open files: read ones must be unchanged, written ones are cut back to what they held.
+
+Text over buffer over raw file, each written as itself, so that whoever holds one of them holds
+the same one after a restart. The raw file carries the policy; each layer its own position.
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import stat
+import sys
+from typing import Any
+
+from sauerkraut.errors import ResumeError
+from sauerkraut.objects import thawing
+from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
+
+_REOPEN = "close it before the checkpoint and open it again in on_restart, or exclude it"
+_STANDARD = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
+
+
+def standard(name: str, layer: str) -> Any:
+    """A standard stream of this process, or the buffer or raw file under it."""
+    stream = getattr(sys, name)
+    for attribute in layer.split():
+        stream = getattr(stream, attribute)
+    return stream
+
+
+def _standard_name(file: Any) -> Reduced | None:
+    for name in _STANDARD:
+        stream = getattr(sys, name, None)
+        for layer in ("", "buffer", "buffer raw"):
+            if stream is file:
+                return (standard, (name, layer))
+            stream = getattr(stream, "raw" if layer else "buffer", None)
+    return None
+
+
+@reduces(io.FileIO)
+def _reduce_raw(file: io.FileIO, _: Freezing) -> Reduced:
+    if (by_name := _standard_name(file)) is not None:
+        return by_name
+    if file.closed:
+        return (closed, (io.FileIO, file.mode))
+    path = _path(file)
+    status = os.fstat(file.fileno())
+    if not file.writable():
+        facts = (os.path.abspath(path), status.st_size, status.st_mtime_ns)  # noqa: PTH100
+        return (open_to_read, facts, (file.tell(),), None, None, seek)
+    os.fsync(file.fileno())
+    written = (os.path.abspath(path), file.mode, status.st_size)  # noqa: PTH100
+    return (open_to_write, written, (file.tell(),), None, None, seek)
+
+
+def _path(file: io.FileIO) -> str:
+    """The path of a regular file that is still there."""
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        kind = "pipe or socket" if stat.S_ISFIFO(status.st_mode) else "device"
+        if stat.S_ISSOCK(status.st_mode):
+            kind = "socket"
+        raise refuse(file, f"it is a {kind}, not a regular file; {_REOPEN}")
+    name = file.name
+    path = os.fsdecode(name) if isinstance(name, (str, bytes, os.PathLike)) else None
+    try:
+        there = os.stat(path) if path is not None else None  # noqa: PTH116
+    except OSError:
+        there = None
+    if path is None or there is None or not os.path.samestat(status, there):
+        raise refuse(file, f"the file {name!r} has no name any more; {_REOPEN}")
+    return path
+
+
+def open_to_read(path: str, size: int, mtime_ns: int) -> io.FileIO:
+    """A file opened for reading, which must be as it was."""
+    try:
+        file = io.FileIO(path, "r")
+    except OSError as error:
+        raise ResumeError(f"the file {path} was open for reading: {error}") from error
+    status = os.fstat(file.fileno())
+    if (status.st_size, status.st_mtime_ns) != (size, mtime_ns):
+        file.close()
+        raise ResumeError(
+            f"the file {path}, open for reading, has changed since the capture: "
+            f"{size} bytes then, {status.st_size} now"
+        )
+    return file
+
+
+def open_to_write(path: str, mode: str, size: int) -> io.FileIO:
+    """A file opened for writing as it was, without truncation; cut back when all is read."""
+    mode = {"wb": "w", "xb": "x", "ab": "a", "rb+": "r+", "wb+": "w+", "xb+": "x+", "ab+": "a+"}[
+        mode
+    ]
+
+    def keep(name: str, flags: int) -> int:
+        return os.open(name, flags & ~(os.O_TRUNC | os.O_EXCL | os.O_CREAT), 0o666)
+
+    try:
+        file = io.FileIO(path, mode, opener=keep)
+    except OSError as error:
+        raise ResumeError(f"the file {path} was open for writing: {error}") from error
+    now = os.fstat(file.fileno()).st_size
+    if now < size:
+        file.close()
+        raise ResumeError(f"the file {path} is shorter than at the capture: {size} then, {now} now")
+    thawing.current().actions.append(lambda: cut(file, size))
+    return file
+
+
+def cut(file: io.FileIO, size: int) -> None:
+    """Take off what was written after the capture."""
+    if not file.closed and os.fstat(file.fileno()).st_size != size:
+        os.ftruncate(file.fileno(), size)
+
+
+def seek(file: Any, state: tuple[int]) -> None:
+    """Move a file to its position."""
+    file.seek(state[0])
+
+
+@reduces(io.BufferedReader, io.BufferedWriter, io.BufferedRandom)
+def _reduce_buffered(file: Any, _: Freezing) -> Reduced:
+    if (by_name := _standard_name(file)) is not None:
+        return by_name
+    if file.closed:
+        return (closed, (type(file), getattr(file, "mode", "rb")))
+    if not isinstance(file.raw, io.FileIO):
+        raise refuse(file, _REOPEN)
+    if file.writable():
+        file.flush()
+    return (type(file), (file.raw,), (file.tell(),), None, None, seek)
+
+
+@reduces(io.TextIOWrapper)
+def _reduce_text(file: Any, _: Freezing) -> Reduced:
+    if (by_name := _standard_name(file)) is not None:
+        return by_name
+    if file.closed:
+        return (closed, (io.TextIOWrapper, getattr(file, "mode", "r")))
+    if not isinstance(file.buffer, (io.BufferedReader, io.BufferedWriter, io.BufferedRandom)):
+        raise refuse(file, _REOPEN)
+    if file.writable():
+        file.flush()
+    position = _text_position(file)
+    newline = _newline(file)
+    settings = (file.encoding, file.errors, newline, file.line_buffering, file.write_through)
+    state = (position, getattr(file, "mode", None))
+    return (io.TextIOWrapper, (file.buffer, *settings), state, None, None, set_text)
+
+
+def set_text(file: Any, state: tuple[int, str | None]) -> None:
+    """Move a text file to its position."""
+    position, mode = state
+    if mode is not None:
+        file.mode = mode
+    if position or file.readable():
+        file.seek(position)
+
+
+def _text_position(file: Any) -> int:
+    """Where the program is in a text file; also while it iterates over its lines."""
+    if not file.seekable():
+        raise refuse(file, _REOPEN)
+    try:
+        position: int = file.tell()
+    except OSError:  # "telling position disabled by next() call"
+        position = _position_by_rest(file)
+    file.seek(position)  # forgets what was read ahead, so that `_newline` is sure
+    return position
+
+
+def _position_by_rest(file: Any) -> int:
+    """Position by what is left to read: the same characters are left in a second reader."""
+    rest = len(file.read())
+    with open(  # noqa: PTH123
+        file.name, encoding=file.encoding, errors=file.errors, newline=_newline(file)
+    ) as second:
+        whole = sum(len(part) for part in iter(lambda: second.read(1 << 20), ""))
+        second.seek(0)
+        left = whole - rest
+        while left > 0:
+            left -= len(second.read(min(left, 1 << 20)))
+        return second.tell()
+
+
+def _newline(file: Any) -> str | None:
+    """The ``newline`` argument a text file was opened with, which no attribute tells."""
+    held = gc.get_referents(file)
+    coders = [i for i, each in enumerate(held) if hasattr(each, "setstate")]
+    texts = [each for each in held[coders[-1] + 1 :] if isinstance(each, str)] if coders else []
+    # Behind the coder: the newline (if one was given), text read ahead, then the error handler.
+    if len(texts) > 1 and texts[0] in ("", "\n", "\r", "\r\n"):
+        return texts[0]
+    return None
+
+
+def closed(cls: type, mode: str) -> Any:
+    """A closed file."""
+    writing = "r" not in mode
+    raw = io.FileIO(os.devnull, "w" if writing else "r")
+    file: Any = raw
+    if cls is not io.FileIO:
+        file = io.BufferedWriter(raw) if writing else io.BufferedReader(raw)
+    if cls is io.TextIOWrapper:
+        file = io.TextIOWrapper(file, "utf-8")
+    file.close()
+    return file

@@ -1,0 +1,78 @@
+"""What is refused by name, with advice: told by the name of the type, without importing it."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+from sauerkraut.objects.freezing import Freezing, Reducer, reduces, refuse
+
+_NOT_YET = "it cannot be captured yet; run it to its end before the checkpoint, or keep a list"
+_REOPEN = "close it before the checkpoint and open it again in on_restart, or exclude it"
+_JOIN = "join it before the checkpoint, or exclude it and start it again in on_restart"
+
+_ADVICE: dict[str, str] = {
+    "_queue.SimpleQueue": "keep a collections.deque, or exclude it",
+    "_socket.socket": _REOPEN,
+    "asyncio.events.AbstractEventLoop": "run it to its end before the checkpoint",
+    "concurrent.futures._base.Executor": "shut it down before the checkpoint, or exclude it",
+    "concurrent.futures._base.Future": "wait for its result and keep that",
+    "greenlet.greenlet": "let it end before the checkpoint",
+    "h5py._hl.base.HLObject": "h5py objects belong to an open file: "
+    "open the file inside a function that returns before the checkpoint",
+    "mmap.mmap": "use numpy.memmap, or exclude it",
+    "multiprocessing.connection._ConnectionBase": _REOPEN,
+    "multiprocessing.pool.Pool": "close it before the checkpoint, or exclude it",
+    "multiprocessing.process.BaseProcess": _JOIN,
+    "multiprocessing.queues.Queue": "close it before the checkpoint, or exclude it",
+    "re.Match": "keep its groups",
+    "select.epoll": _REOPEN,
+    "selectors.BaseSelector": _REOPEN,
+    "socket.socket": _REOPEN,
+    "sqlite3.Connection": _REOPEN,
+    "sqlite3.Cursor": _REOPEN,
+    "subprocess.Popen": "wait for it before the checkpoint, or exclude it",
+    "threading.Thread": _JOIN,
+}
+
+_MPI_ADVICE = {
+    "Comm": "make it inside a function that returns before the checkpoint, or exclude it "
+    "and make it again in on_restart",
+    "Request": "complete it (Wait) before the checkpoint",
+    "Win": "free it before the checkpoint and make it again in on_restart",
+    "File": _REOPEN,
+}
+
+
+def find(cls: type) -> Reducer | None:
+    """The reducer that refuses instances of ``cls``, or tells why theirs failed; None: no such."""
+    for base in cls.__mro__:
+        advice = _ADVICE.get(f"{base.__module__}.{base.__qualname__}")
+        if advice is not None:
+            return _refusing(advice)
+        if base.__module__ == "mpi4py.MPI":
+            return _reduce_handle
+    return None
+
+
+def _refusing(advice: str) -> Reducer:
+    def reduce(obj: Any, _: Freezing) -> Any:
+        raise refuse(obj, advice)
+
+    return reduce
+
+
+def _reduce_handle(handle: Any, _: Freezing) -> Any:
+    """Predefined handles pickle as their name, data types as their description."""
+    try:
+        return handle.__reduce_ex__(5)
+    except Exception as error:
+        for cls in type(handle).__mro__:
+            if cls.__name__ in _MPI_ADVICE:
+                raise refuse(handle, _MPI_ADVICE[cls.__name__]) from error
+        raise refuse(handle, "make it again in on_restart") from error
+
+
+@reduces(types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
+def _refuse_generator(generator: Any, _: Freezing) -> Any:
+    raise refuse(generator, f"{generator.__qualname__}(): {_NOT_YET}")

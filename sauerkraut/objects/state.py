@@ -1,0 +1,254 @@
+"""State of a root: taken from the caller's own object, and set on it in place after a restart.
+
+The root itself is anchored, so frames refer to the caller's object by name; its state is a value
+of its own in the same graph.
+"""
+
+from __future__ import annotations
+
+import array
+import collections
+import contextlib
+import datetime as dt
+import decimal
+import enum
+import fractions
+import pathlib
+import random
+import re
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sauerkraut.errors import CaptureError, ResumeError
+from sauerkraut.objects.freezing import describe
+
+_IMMUTABLE: tuple[type, ...] = (
+    bool,
+    bytes,
+    complex,
+    dt.date,
+    dt.time,
+    dt.timedelta,
+    dt.tzinfo,
+    decimal.Decimal,
+    enum.Enum,
+    float,
+    fractions.Fraction,
+    frozenset,
+    int,
+    pathlib.PurePath,
+    range,
+    re.Pattern,
+    slice,
+    str,
+    tuple,
+    type,
+    type(None),
+    type(Ellipsis),
+    type(NotImplemented),
+    types.BuiltinFunctionType,
+    types.CodeType,
+    types.FunctionType,
+    types.MethodType,
+    types.ModuleType,
+)
+
+
+def is_mutable(obj: object) -> bool:
+    """Whether ``obj`` has state that a restart must set on the caller's own object.
+
+    Numbers, strings, tuples, functions, classes, modules, handles of MPI and read-only arrays
+    have none: they are captured like any other value.
+    """
+    if isinstance(obj, _IMMUTABLE) or type(obj) is object:
+        return False
+    if any(cls.__module__ == "mpi4py.MPI" for cls in type(obj).__mro__):
+        return False
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        if isinstance(obj, (numpy.generic, numpy.dtype, numpy.ufunc)):
+            return False
+        if isinstance(obj, numpy.ndarray):
+            return bool(obj.flags.writeable)
+    return True
+
+
+class ArrayState:
+    """The contents of an array: written as bytes of their own although the array is anchored."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, value: Any) -> None:
+        self.array = value
+
+
+def state_of(obj: object) -> tuple[Any, ...]:
+    """The state of a mutable object, to be frozen beside the graph that anchors the object.
+
+    Args:
+        obj: One that `is_mutable`. It is not changed.
+
+    Returns:
+        (kind, contents, attributes): shares the elements of ``obj``, not its containers.
+
+    Raises:
+        CaptureError: the state of such an object cannot be set in place.
+    """
+    kind, read, _ = _kind_of(obj)
+    contents = read(obj)
+    # __getstate__ speaks for the whole object.
+    return (kind, contents, None if kind == "setstate" else _attributes(obj))
+
+
+def set_state(obj: object, state: tuple[Any, ...]) -> None:
+    """Set the state that `state_of` returned, thawed, on the caller's own object.
+
+    Raises:
+        ResumeError: ``obj`` is of another kind, or an array of another dtype or shape.
+    """
+    kind, contents, attributes = state
+    try:
+        here, _, write = _kind_of(obj)
+    except CaptureError as error:
+        raise ResumeError(str(error)) from error
+    if here != kind:
+        raise ResumeError(f"{describe(type(obj))} cannot take the state of a captured {kind}")
+    write(obj, contents)
+    if attributes is not None:
+        _set_attributes(obj, attributes)
+
+
+Read = Callable[[Any], Any]
+Write = Callable[[Any, Any], None]
+
+
+def _kind_of(obj: Any) -> tuple[str, Read, Write]:
+    """(kind, how to read the contents, how to write them) of an object."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(obj, numpy.ndarray):
+        return "array", ArrayState, _write_array
+    for cls, kind, read, write in _CONTAINERS:
+        if isinstance(obj, cls):
+            return kind, read, write
+    if "numpy.random" in sys.modules:
+        if isinstance(obj, numpy.random.Generator):  # type: ignore[union-attr]
+            return "numpy.random.Generator", _bit_state, _write_bit_state
+        if isinstance(obj, numpy.random.BitGenerator):  # type: ignore[union-attr]
+            return "numpy.random.BitGenerator", _own_state, _write_own_state
+        if isinstance(obj, numpy.random.RandomState):  # type: ignore[union-attr]
+            return "numpy.random.RandomState", _legacy_state, _write_legacy_state
+    cls = type(obj)
+    if hasattr(cls, "__setstate__"):
+        return "setstate", lambda o: o.__getstate__(), lambda o, s: o.__setstate__(s)
+    if _is_all_attributes(obj):
+        return "instance", lambda _: None, lambda _o, _s: None
+    raise CaptureError(
+        f"{describe(cls)} cannot be an argument of run: its state cannot be set in place; "
+        "make it inside the function, or give its class __getstate__ and __setstate__"
+    )
+
+
+def _is_all_attributes(obj: object) -> bool:
+    """Whether the state of an object is in its attributes, as for classes written in Python."""
+    if not hasattr(obj, "__dict__") and not any(True for _ in _slots(type(obj))):
+        return False
+    try:
+        # The interpreter's own rule: it refuses objects with more memory than their attributes.
+        object.__reduce_ex__(obj, 2)
+    except TypeError:
+        return False
+    return True
+
+
+def _write_array(obj: Any, contents: Any) -> None:
+    if (obj.dtype, obj.shape) != (contents.dtype, contents.shape):
+        raise ResumeError(
+            f"an array of {contents.dtype} {contents.shape} was captured, "
+            f"{obj.dtype} {obj.shape} is given"
+        )
+    obj[...] = contents
+
+
+def _write_sequence(obj: Any, contents: Any) -> None:
+    obj[:] = contents
+
+
+def _write_collection(obj: Any, contents: Any) -> None:
+    obj.clear()
+    obj.update(contents)
+
+
+def _write_deque(obj: Any, contents: Any) -> None:
+    obj.clear()
+    obj.extend(contents)
+
+
+def _bit_state(obj: Any) -> Any:
+    return obj.bit_generator.state
+
+
+def _write_bit_state(obj: Any, contents: Any) -> None:
+    obj.bit_generator.state = contents
+
+
+def _own_state(obj: Any) -> Any:
+    return obj.state
+
+
+def _write_own_state(obj: Any, contents: Any) -> None:
+    obj.state = contents
+
+
+def _legacy_state(obj: Any) -> Any:
+    return obj.get_state(legacy=False)
+
+
+def _write_legacy_state(obj: Any, contents: Any) -> None:
+    obj.set_state(contents)
+
+
+_CONTAINERS: tuple[tuple[type, str, Read, Write], ...] = (
+    (list, "list", list, _write_sequence),
+    (dict, "dict", dict, _write_collection),
+    (set, "set", set, _write_collection),
+    (bytearray, "bytearray", bytes, _write_sequence),
+    (collections.deque, "deque", list, _write_deque),
+    (array.array, "array.array", lambda o: o[:], _write_sequence),
+    (random.Random, "random.Random", lambda o: o.getstate(), lambda o, s: o.setstate(s)),
+)
+
+
+def _slots(cls: type) -> Iterator[str]:
+    for base in cls.__mro__:
+        for name, value in vars(base).items():
+            # Not those of C classes, which may be read-only.
+            if isinstance(value, types.MemberDescriptorType) and "__slots__" in vars(base):
+                yield name
+
+
+def _attributes(obj: Any) -> dict[str, Any] | None:
+    """Attributes in ``__dict__`` and slots; None when the class has neither."""
+    found: dict[str, Any] = {}
+    names = list(_slots(type(obj)))
+    for name in names:
+        with contextlib.suppress(AttributeError):
+            found[name] = object.__getattribute__(obj, name)
+    own = getattr(obj, "__dict__", None)
+    if not names and not isinstance(own, dict):
+        return None
+    return {**found, **(own or {})}
+
+
+def _set_attributes(obj: Any, attributes: dict[str, Any]) -> None:
+    names = set(_slots(type(obj)))
+    for name in names - attributes.keys():
+        with contextlib.suppress(AttributeError):
+            object.__delattr__(obj, name)
+    own = getattr(obj, "__dict__", None)
+    if isinstance(own, dict):
+        own.clear()
+        own.update((key, value) for key, value in attributes.items() if key not in names)
+    for name in names & attributes.keys():
+        object.__setattr__(obj, name, attributes[name])

@@ -1,0 +1,91 @@
+"""Objects the tests capture, in a module of their own so that names find them."""
+
+import dataclasses
+import enum
+
+MISSING = object()
+
+
+class Node:
+    NOTHING = object()
+
+    def __init__(self, name):
+        self.name = name
+        self.children = []
+
+    def add(self, child):
+        self.children.append(child)
+
+    def __secret(self):
+        return f"secret of {self.name}"
+
+
+def counter(start):
+    n = start
+
+    def increment():
+        nonlocal n
+        n += 1
+        return n
+
+    def read():
+        return n
+
+    return increment, read
+
+
+def recursive():
+    def factorial(n):
+        return 1 if n < 2 else n * factorial(n - 1)
+
+    return factorial
+
+
+def local_class():
+    class Base:
+        __slots__ = ("x",)
+
+        def __init__(self, x):
+            self.x = x
+
+        def total(self):
+            return self.x
+
+    class Local(Base):
+        def total(self):
+            return super().total() + 1
+
+        @property
+        def double(self):
+            return 2 * self.x
+
+        @classmethod
+        def make(cls, x):
+            return cls(x)
+
+        @staticmethod
+        def static():
+            return "static"
+
+    Local.itself = Local
+    return Local, Local(10)
+
+
+def local_enum():
+    class Colour(enum.Enum):
+        RED = 1
+        GREEN = 2
+
+        def describe(self):
+            return f"{self.name}!"
+
+    return Colour
+
+
+def local_dataclass():
+    @dataclasses.dataclass
+    class Point:
+        x: int
+        y: list = dataclasses.field(default_factory=list)
+
+    return Point
