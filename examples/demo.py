@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import struct
+import subprocess
 import sys
 import time
 import zlib
@@ -32,15 +33,21 @@ def say(text):
     print(text, flush=True)
 
 
+def sauerkraut(*words):
+    """Show what a verb of the command line says."""
+    say("$ sauerkraut " + " ".join(map(str, words)))
+    subprocess.run([sys.executable, "-m", "sauerkraut", *words], check=True, timeout=60)
+
+
 class Simulation:
     """One directory in which heat2d.py runs, again and again with the same command."""
 
-    def __init__(self, directory, launcher, size, steps):
+    def __init__(self, directory, launcher, size, steps, interval):
         self.directory, self.launcher, self.steps = directory, launcher, steps
         self.checkpoints, self.log, self.out = (
             directory / name for name in ("ckpt", "heat2d.log", "heat2d.npy")
         )
-        options = f"--size {size} --steps {steps} --dir ckpt --interval 1s".split()
+        options = f"--size {size} --steps {steps} --dir ckpt --interval {interval}".split()
         self.command = [sys.executable, str(HERE / "heat2d.py"), *options]
         self.next_line = 0  # where progress is told next, without a terminal
         directory.mkdir(parents=True)
@@ -124,15 +131,15 @@ def draw(field, path):
 
 def killed_run(simulation, chance):
     """Start `simulation` and kill it at a random moment after a commit."""
+    step = chance.randrange(simulation.steps // 5, simulation.steps * 3 // 4)
     with simulation.start() as job:
-        while job.status is None and not simulation.commits():
+        while job.status is None and not (simulation.commits() and simulation.step() >= step):
             simulation.watch(job, until=time.monotonic() + 0.2)
-        simulation.watch(job, until=time.monotonic() + chance.uniform(0, 3))
+        simulation.watch(job, until=time.monotonic() + chance.uniform(0, 1))
         victim = chance.choice(list(WHAT))
         if not job.kill(victim, chance):
             raise SystemExit(f"{job.said()}\nFAIL: it ended before it could be killed")
         say(f"\nkill -9: {WHAT[victim]}, at step {simulation.step()} or a little later")
-        job.end()
 
 
 def main():
@@ -147,9 +154,10 @@ def main():
     launcher = find_launcher()
 
     say(f"\n1. Run, and kill (seed {args.seed})")
-    killed = Simulation(out / "killed", launcher, args.size, args.steps)
+    killed = Simulation(out / "killed", launcher, args.size, args.steps, "1s")
     killed_run(killed, chance)
     draw(killed.saved_field(), out / "at-the-kill.png")
+    sauerkraut("inspect", "--rank", "0", killed.checkpoints)
 
     say("\n2. The same command again: it resumes inside its loops")
     killed.finish()
@@ -158,8 +166,8 @@ def main():
         say(f"  resumed from epoch {event['epoch']} at step {event.get('step')}")
     draw(np.load(killed.out), out / "at-the-end.png")
 
-    say("\n3. The undisturbed reference")
-    reference = Simulation(out / "reference", launcher, args.size, args.steps)
+    say("\n3. The undisturbed reference, without a checkpoint on the way")
+    reference = Simulation(out / "reference", launcher, args.size, args.steps, "10min")
     reference.finish()
 
     say("\n4. Compare")

@@ -56,7 +56,7 @@ class Opaque:
         """Ignore an item."""
 
     def __repr__(self) -> str:
-        return f"<{self.label.encode('unicode_escape').decode()}>"
+        return text(self) or f"<{self.label.encode('unicode_escape').decode()}>"
 
 
 class _Reader(pickle.Unpickler):
@@ -112,10 +112,8 @@ def read(stream: Any) -> list[object]:
 
 def text(value: object) -> str | None:
     """A value for people, cut to about 80 characters; None for what only a label is known of."""
-    if isinstance(value, Opaque):
-        return _text_of_opaque(value)
     try:
-        return _short.repr(value)
+        return _text_of_opaque(value) if isinstance(value, Opaque) else _short.repr(value)
     except Exception:  # noqa: BLE001 - a text is not worth an error
         return None
 

@@ -32,6 +32,7 @@ def cell_of(value):
         (np.complex128(1 + 2j), "(1+2j)"),
         (np.bool_(True), "True"),
         (range(1, 9, 2), "range(1, 9, 2)"),
+        ([slice(2), np.float64(3)], "[slice(None, 2, None), 3.0]"),
         (fractions.Fraction(1, 3), None),
         (cell_of(12), "12"),
         (np.zeros(3), None),

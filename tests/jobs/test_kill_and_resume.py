@@ -1,0 +1,158 @@
+"""SIGKILL at random moments, again and again: the examples end with the bytes of a quiet run.
+
+KILLS in the environment is how many kills to count at least, over all programs and victims.
+"""
+
+import math
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from sauerkraut.testing import Job, find_launcher, histogram, kill_and_resume
+
+pytestmark = pytest.mark.job
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAIN = 3
+KILLS = int(os.environ.get("KILLS", "18"))
+ENVIRONMENT = {"PYTHONHASHSEED": "0", "SAUERKRAUT_SIGNAL_LATENCY": "0.1"}
+NOBODY = 65534
+PROGRAMS = {
+    "heat2d": (["examples/heat2d.py", "--size=256", "--steps=4000"], ["heat2d.npy", "heat2d.log"]),
+    "nbody": (["examples/nbody.py", "--size=200", "--steps=2000"], ["nbody.npy", "nbody.txt"]),
+    "late_save": (["tests/programs/late_save.py"], ["late_save.txt"]),
+}
+VICTIMS = ("rank", "all", "mpiexec")
+SEEDS = range(math.ceil(KILLS / (CHAIN * len(VICTIMS) * 2)))
+
+
+class Program:
+    """One of PROGRAMS in a directory of its own."""
+
+    def __init__(self, name, launcher, directory, user=None):
+        (script, *options), self.results = PROGRAMS[name]
+        self.command = [sys.executable, str(ROOT / script), *options, "--dir=ckpt"]
+        self.launcher, self.directory, self.user = launcher, Path(directory), user
+        self.checkpoints = self.directory / "ckpt"
+
+    def start(self, *, interval="0.2s"):
+        return Job(
+            self.launcher,
+            4,
+            [*self.command, f"--interval={interval}"],
+            cwd=self.directory,
+            output=self.directory / "output.txt",
+            environment=ENVIRONMENT,
+            user=self.user,
+        )
+
+    def finish(self, **options):
+        with self.start(**options) as job:
+            job.wait(120)
+        assert (self.checkpoints / "COMPLETE").exists(), job.said()
+
+    def bytes(self):
+        return {name: (self.directory / name).read_bytes() for name in self.results}
+
+
+@pytest.fixture(scope="module")
+def launcher():
+    return find_launcher()
+
+
+@pytest.fixture
+def scratch():
+    """A directory that another user may be given: pytest's own are closed to them."""
+    made = Path(tempfile.mkdtemp(prefix="sauerkraut-"))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(launcher, tmp_path_factory):
+    """The bytes that a program leaves when it runs in one go, without a checkpoint on the way."""
+    known = {}
+
+    def run(name):
+        if name not in known:
+            program = Program(name, launcher, tmp_path_factory.mktemp(name))
+            program.finish(interval="1h")
+            known[name] = program.bytes()
+        return known[name]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def ledger(request):
+    """Every counted kill of this module; drawn at its end."""
+    kills = []
+    yield kills
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\n{histogram(kills)}\n")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize("name", ["heat2d", "nbody"])
+def test_chain_of_kills(name, victim, seed, launcher, undisturbed, ledger, tmp_path):
+    program = Program(name, launcher, tmp_path)
+    chance = random.Random(f"{name} {victim} {seed}")
+
+    kills = kill_and_resume(
+        program.start, program.checkpoints, chance, victim=victim, kills=CHAIN, inside=1
+    )
+    ledger += kills
+
+    assert len(kills) >= CHAIN
+    assert 3 * sum(kill.inside for kill in kills) >= len(kills)
+    assert program.bytes() == undisturbed(name)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_kill_between_the_return_of_run_and_the_save(launcher, tmp_path):
+    program = Program("late_save", launcher, tmp_path)
+    with program.start() as job:
+        wait_for(tmp_path / "returned", job)  # rank 0 sleeps after run() has returned
+        job.kill("all", random.Random(1))
+        job.wait(60)
+    assert not (tmp_path / "late_save.txt").exists()
+
+    (tmp_path / "save").touch()
+    program.finish()
+
+    assert program.bytes() == {"late_save.txt": b"computed 1 times: 4950\n"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_chain_of_kills_as_an_ordinary_user(launcher, undisturbed, ledger, scratch):
+    user = NOBODY if os.getuid() == 0 else None  # otherwise every test here is that user's
+    if user:
+        os.chown(scratch, user, user)
+    program = Program("heat2d", launcher, scratch, user)
+
+    ledger += kill_and_resume(
+        program.start, program.checkpoints, random.Random(5), victim="all", kills=2, inside=1
+    )
+
+    assert program.bytes() == undisturbed("heat2d")
+    assert (program.checkpoints.stat().st_mode & 0o777) == 0o700
+
+
+def wait_for(path, job):
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert job.status is None, job.said()
+        assert time.monotonic() < deadline, f"{path} never appeared:\n{job.said()}"
+        time.sleep(0.01)
