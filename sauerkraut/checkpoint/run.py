@@ -158,11 +158,7 @@ class Run:
         outcome = self.consensus.agree(call, self._flags())
         self._heed(outcome)
         while outcome.active:
-            self._reports.warn(
-                "some ranks returned from the function given to run, others still poll: "
-                "no further checkpoint in this run",
-                once="left behind",
-            )
+            self._say_left_behind()
             outcome = self.consensus.agree(call, self._flags())
             self._heed(outcome)
         if self._refusal is not None:
@@ -247,6 +243,14 @@ class Run:
         """Make all further polls free: some rank has left, so no checkpoint can be complete."""
         self._left_behind = True
         self.window = FREE
+        self._say_left_behind()
+
+    def _say_left_behind(self) -> None:
+        self._reports.warn(
+            "some ranks returned from the function given to run, others still poll: "
+            "no further checkpoint in this run (a task farm polls between batches)",
+            once="left behind",
+        )
 
     def _take(
         self,

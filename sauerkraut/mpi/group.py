@@ -6,6 +6,7 @@ lets signal handlers run, and can tell which ranks it waits for.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pickle
 import sys
@@ -99,10 +100,12 @@ class MpiGroup:
         os._exit(code)
 
     def leave(self, code: int) -> NoReturn:
-        """Barrier, ``MPI_Finalize``, ``os._exit(code)``: no user frame is unwound.
+        """Barrier, ``MPI_Finalize``, ``exit(3)``: no Python frame is unwound, no atexit of Python.
 
         Requests the program left incomplete can make Finalize wait for ever, so it has
-        `FINALIZE_TIME` seconds; everything that must be durable is so already.
+        `FINALIZE_TIME` seconds; everything that must be durable is so already. ``os._exit`` would
+        do but for MPICH, which leaves its process manager in a handler of C's ``exit``: without it,
+        mpiexec kills the ranks that are a moment later, and their 9 becomes its status.
         """
         self.barrier()
         timer = threading.Timer(FINALIZE_TIME, os._exit, (code,))
@@ -110,6 +113,8 @@ class MpiGroup:
         timer.start()
         _flush()
         MPI.Finalize()
+        timer.cancel()
+        ctypes.PyDLL(None).exit(code)  # keeps the GIL: no other thread of Python runs meanwhile
         os._exit(code)
 
     def close(self) -> None:

@@ -1,0 +1,70 @@
+"""Ranks that do unlike things end with one error on all of them, never in a hang."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.job
+
+
+@pytest.mark.parametrize(
+    ("scenario", "named"),
+    [
+        ("unlike_steps", r"rank 1: poll (\d+) in unlike_steps \(stepping.py:\d+\), step \1;"),
+        ("unlike_places", r"rank 1: poll 1 in unlike_places \(stepping.py:\d+\), step 0"),
+        ("unlike_kinds", r"rank 1: checkpoint in unlike_kinds"),
+        ("unlike_counts", r"rank 1: poll \d+ in unlike_counts"),
+    ],
+)
+def test_unlike_calls_are_named_on_all_ranks(step, scenario, named):
+    done = step(scenario)
+    assert done.status == 1, done.said
+    lines = [line for line in done.said.splitlines() if "RankError: ranks disagree" in line]
+    assert len(lines) == 4, done.said
+    assert all(re.search(named, line) for line in lines), lines
+    assert all("ranks 0, 2, 3: " in line for line in lines), lines
+
+
+def test_a_rank_that_leaves_early_makes_polls_free_and_the_run_ends_well(step, tmp_path):
+    done = step("leaving_early", interval="0.1s")
+    assert done.status == 0, done.said
+    assert done.values == {0: "40", 1: "left", 2: "40", 3: "40"}
+    assert done.said.count("no further checkpoint in this run") == 1
+    assert (tmp_path / "ckpt" / "COMPLETE").exists()
+    assert sorted(p.name for p in (tmp_path / "ckpt").glob("epoch-????????")) == ["epoch-00000001"]
+
+
+def test_a_checkpoint_that_a_rank_has_left_is_refused_on_the_others(step):
+    done = step("leaving_then_checkpoint")
+    assert done.status == 0, done.said
+    values = done.values
+    assert values.pop(1) == "left"
+    assert all(each.startswith("refused: checkpoint: some ranks") for each in values.values())
+
+
+def test_an_exception_on_one_rank_ends_the_job_with_its_traceback(step, tmp_path):
+    done = step("raising", interval="0.1s")
+    assert done.status not in (0, 85, 87), done.said
+    assert "sauerkraut: rank 1 failed:" in done.said
+    assert "ArithmeticError: it diverged" in done.said
+    assert "in raising" in done.said
+    assert done.values == {}
+    assert not (tmp_path / "ckpt" / "COMPLETE").exists()
+
+
+def test_an_exception_on_all_ranks_propagates_and_can_be_caught(step):
+    done = step("raising_everywhere")
+    assert done.status == 0, done.said
+    assert done.values == dict.fromkeys(range(4), "caught")
+
+
+def test_sys_exit_on_one_rank_ends_the_job(step):
+    done = step("exiting")
+    assert done.status not in (0, 85, 87), done.said
+    assert "sys.exit(3) on this rank only" in done.said
+
+
+def test_an_exception_on_one_rank_before_run_ends_the_job(step):
+    done = step("failing_before_run")
+    assert done.status not in (0, 85, 87), done.said
+    assert "ArithmeticError: before run" in done.said

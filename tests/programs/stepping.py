@@ -1,0 +1,192 @@
+"""Ranks that step and poll, each scenario with one thing that goes wrong or is asked for.
+
+    stepping.py SCENARIO DIRECTORY [NAME=VALUE ...]
+
+Options are attributes of `options`. Every rank that finishes prints `rank R: VALUE`.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+import sauerkraut as skt
+
+options = SimpleNamespace(
+    steps=40,
+    pause=0.02,
+    interval="none",
+    on_failure="warn",
+    mpi=1,
+    rank=1,
+    at=10,
+    until=0,
+    n=1,
+    fresh=0,
+)
+
+
+def step_on(n):
+    """Steps with a sum that tells whether any was lost or done twice."""
+    total = np.zeros(4)
+    back = None
+    for step in range(options.steps):
+        total += (step + 1) * (rank + 1) * n
+        back = ckpt.poll(step, options.steps, total=float(total[0])) or back
+        time.sleep(options.pause)
+    return float(total[0]), None if back is None else (back.epoch, back.count)
+
+
+def signalled(n):
+    """One rank gets a signal at one step, in the first start only."""
+    total = 0
+    for step in range(options.steps):
+        if step == options.at and rank == options.rank and ckpt.restarted is None:
+            os.kill(os.getpid(), signal.Signals[options.signal])
+        total += step
+        ckpt.poll(step)
+        time.sleep(options.pause)
+    return total
+
+
+def unwinding(n):
+    """What `finally` and `with` would delete must survive the stop."""
+    precious = Path(f"precious-{rank}")
+    precious.touch()
+    try:
+        value = signalled(n)
+        assert precious.exists()
+    finally:
+        precious.unlink()
+    return value
+
+
+def unlike_steps(n):
+    for step in range(options.steps):
+        ckpt.poll(step + (rank == options.rank and step >= options.at))
+
+
+def unlike_places(n):
+    for step in range(options.steps):
+        if rank == options.rank:
+            ckpt.poll(step)
+        else:
+            ckpt.poll(step)
+
+
+def unlike_kinds(n):
+    for step in range(options.steps):
+        if rank == options.rank and step == options.at:
+            ckpt.checkpoint()
+        ckpt.poll(step)
+
+
+def unlike_counts(n):
+    for _ in range(options.steps):
+        ckpt.poll()
+        if rank == options.rank:
+            ckpt.poll()
+
+
+def leaving_early(n):
+    if rank == options.rank:
+        return "left"
+    polls = 0
+    for step in range(options.steps):
+        polls += ckpt.poll(step) is None
+        time.sleep(options.pause)
+    return polls
+
+
+def leaving_then_checkpoint(n):
+    if rank == options.rank:
+        return "left"
+    try:
+        ckpt.checkpoint()
+    except skt.RankError as error:
+        return f"refused: {error}"
+
+
+def raising(n):
+    for step in range(options.steps):
+        if step == options.at and rank == options.rank:
+            raise ArithmeticError("it diverged")
+        ckpt.poll(step)
+        time.sleep(options.pause)
+
+
+def raising_everywhere(n):
+    for step in range(options.steps):
+        if step == options.at:
+            time.sleep(0.2 * rank)
+            raise ArithmeticError("it diverged")
+        ckpt.poll(step)
+
+
+def exiting(n):
+    if rank == options.rank:
+        sys.exit(3)
+    return step_on(n)
+
+
+def checkpointing(n):
+    """Explicit checkpoints, as many as steps."""
+    last = None
+    for step in range(options.steps):
+        last = ckpt.checkpoint(step=step)
+    return last.epoch if isinstance(last, skt.Restart) else last.number
+
+
+def crash_after_a_checkpoint(n):
+    held = [rank, n]
+    if ckpt.checkpoint() != ckpt.restarted:
+        raise ArithmeticError("crash")
+    return held
+
+
+def full_disk(n):
+    """No file may grow, from the step `at` to the end of `options.until`; then all is well."""
+    import resource
+
+    failures = 0
+    for step in range(options.steps):
+        if rank == options.rank and step in (options.at, options.until):
+            limit = 4096 if step == options.at else resource.RLIM_INFINITY
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        ckpt.poll(step)
+        failures += ckpt.last_error is not None
+        time.sleep(options.pause)
+    return failures > 0, ckpt.last is not None, ckpt.last_error is None
+
+
+if __name__ == "__main__":
+    scenario, directory, *rest = sys.argv[1:]
+    for word in rest:
+        name, _, value = word.partition("=")
+        vars(options)[name] = type(getattr(options, name, ""))(value)
+    if options.mpi:
+        from mpi4py import MPI
+
+        comm = MPI.COMM_WORLD
+        rank = comm.rank
+    else:
+        comm, rank = None, 0
+    if scenario == "failing_before_run" and rank == options.rank:
+        ckpt = skt.Checkpointer(directory, comm)
+        raise ArithmeticError("before run")
+    interval = None if options.interval == "none" else options.interval
+    ckpt = skt.Checkpointer(directory, comm, interval=interval, on_failure=options.on_failure)
+    if scenario == "failing_before_run":
+        scenario = "step_on"
+    try:
+        value = ckpt.run(globals()[scenario], options.n, fresh=bool(options.fresh))
+    except ArithmeticError:
+        if scenario != "raising_everywhere":
+            raise
+        value = "caught"
+    print(f"rank {rank}: {value}", flush=True)
+    ckpt.close()
