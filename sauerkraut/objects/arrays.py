@@ -119,6 +119,8 @@ def _root(value: Array) -> tuple[Array, object]:
             base = base.base
         else:
             break
+    if type(base) is bytes and root.flags.writeable:
+        base = None  # NumPy's own unpickling writes over the bytes that it read
     return root, base
 
 
