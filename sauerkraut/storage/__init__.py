@@ -13,7 +13,7 @@ from sauerkraut.storage.epoch import About, Attempt, Epoch, Manifest, Seal
 from sauerkraut.storage.incarnation import Incarnation, Process
 from sauerkraut.storage.ownership import Ownership
 from sauerkraut.storage.piece import Array, Piece, Stream
-from sauerkraut.storage.prune import discard, prune, set_aside_damaged, start_over, sweep
+from sauerkraut.storage.pruning import discard, prune, set_aside_damaged, start_over, sweep
 from sauerkraut.storage.rollforward import roll_forward
 from sauerkraut.storage.shard import Shard, write
 from sauerkraut.storage.trust import Trust

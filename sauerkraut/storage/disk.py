@@ -204,9 +204,9 @@ def rename(old: Path, new: Path) -> None:
 
 
 def unlink(path: Path) -> None:
-    """Remove a file."""
+    """Remove a file, if it is there."""
     with _calling("unlink", path):
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def remove_directory(path: Path) -> None:

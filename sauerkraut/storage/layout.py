@@ -33,7 +33,7 @@ _EPOCH = re.compile(
     r"epoch-(?P<number>\d{8,})(\.(?P<state>partial|fenced|damaged|trash)-(?P<id>[0-9a-f]{32}))?"
 )
 _TRASH = re.compile(rf"{COMPLETE}\.trash-[0-9a-f]{{32}}")
-_SHARD = re.compile(r"shard-\d{5,}\.h5")
+_SHARD = re.compile(r"shard-(?P<rank>\d{5,})\.h5")
 _PRIVATE = re.compile(rf"({OWNER}|{COMPLETE}|{MANIFEST})\.new-[0-9a-f]{{32}}")
 
 
@@ -87,6 +87,12 @@ def is_private(name: str) -> bool:
 def is_of_epoch(name: str) -> bool:
     """Whether ``name`` is one that we give to files inside an epoch's directory."""
     return _SHARD.fullmatch(name) is not None or name == MANIFEST or is_private(name)
+
+
+def shard_rank(name: str) -> int:
+    """Rank whose shard has that file name; 0 for another file."""
+    match = _SHARD.fullmatch(name)
+    return 0 if match is None else int(match["rank"])
 
 
 def is_trash(name: str) -> bool:

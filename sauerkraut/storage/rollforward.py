@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError
-from sauerkraut.storage import catalog, commit, disk, layout, manifest, prune
+from sauerkraut.storage import catalog, commit, disk, layout, manifest
 from sauerkraut.storage.catalog import Entry
 from sauerkraut.storage.disk import File
 from sauerkraut.storage.epoch import Attempt, Epoch, Seal
@@ -33,17 +33,27 @@ def roll_forward(ownership: Ownership, trust: Trust) -> Epoch | None:
         StorageError: EIO, EACCES, ESTALE or the like; call again at the next start.
     """
     directory = ownership.directory
-    published = None
+    published, changed = None, False
     for entry in catalog.entries(directory):  # newest first: only one can have the right parent
         if entry.name.state != "fenced":
             continue
-        if published is None:
-            published = _publish(ownership, entry, trust)
-            if published is not None:
-                continue
-        prune.discard(ownership, entry.path)
-    _sweep_private(directory)
-    disk.sync_directory(directory)
+        try:
+            if published is None:
+                published = _publish(ownership, entry, trust)
+                if published is not None:
+                    continue
+            ownership.check()
+            disk.rename(entry.path, layout.trash(entry.path))
+            changed = True
+        except StorageError as error:
+            # Decided by one that we took over from, just before it could see that: as we would.
+            if not disk.is_missing(error):
+                raise
+            ownership.check()
+    for name in filter(layout.is_private, disk.names(directory)):
+        disk.unlink(directory / name)
+    if changed:
+        disk.sync_directory(directory)
     ownership.check()
     return published
 
@@ -107,12 +117,3 @@ def _newest_attempt(directory: Path) -> str | None:
     for entry in catalog.committed(directory):
         return manifest.read(entry.path).epoch.attempt
     return None
-
-
-def _sweep_private(directory: Path) -> None:
-    for name in filter(layout.is_private, disk.names(directory)):
-        try:
-            disk.unlink(directory / name)
-        except StorageError as error:
-            if not disk.is_missing(error):
-                raise

@@ -16,7 +16,7 @@ from sauerkraut.storage.ownership import Ownership
 log = logging.getLogger(__name__)
 
 
-def discard(ownership: Ownership, attempt: Attempt | Path) -> list[Path]:
+def discard(ownership: Ownership, attempt: Attempt) -> list[Path]:
     """Set a failed attempt aside, after all its writers stopped; returns what to `sweep`.
 
     One that is not there, because it was published or never made, returns nothing to sweep.
@@ -25,8 +25,7 @@ def discard(ownership: Ownership, attempt: Attempt | Path) -> list[Path]:
         Superseded: another incarnation owns the directory.
         StorageError: it stays where it is, and is decided at the next start.
     """
-    path = attempt if isinstance(attempt, Path) else attempt.path
-    return _set_aside(ownership, [path])
+    return _set_aside(ownership, [attempt.path])
 
 
 def prune(ownership: Ownership, keep: int) -> list[Path]:
@@ -115,8 +114,8 @@ def _remove(path: Path, rank: int, size: int) -> None:
         if rank == 0:
             disk.unlink(path)
         return
-    for place, name in enumerate(filter(layout.is_of_epoch, disk.names(path))):
-        if place % size == rank:
+    for name in filter(layout.is_of_epoch, disk.names(path)):
+        if layout.shard_rank(name) % size == rank:
             disk.unlink(path / name)
     try:
         disk.remove_directory(path)
