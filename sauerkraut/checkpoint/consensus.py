@@ -71,7 +71,7 @@ class Call:
             self.kind, self.kind.name.lower()
         )
         where = f" in {self.site}" if self.site else ""
-        step = "" if self.step is None else f", step {self.step:g}"
+        step = "" if self.step is None else f", step {self.step:.12g}"
         poll = f" {self.polls}" if self.kind is Kind.POLL else ""
         return f"{name}{poll}{where}{step}"
 

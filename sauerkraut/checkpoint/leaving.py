@@ -88,6 +88,7 @@ class UncaughtErrors:
         self._group = group
         self._together: BaseException | None = None
         self._before: Hook | None = None
+        self._removed = False
 
     def install(self) -> None:
         """Put the hook before the one that is there; the main thread's errors only."""
@@ -97,6 +98,7 @@ class UncaughtErrors:
 
     def remove(self) -> None:
         """Take the hook back, unless another was put before it."""
+        self._removed = True
         if sys.excepthook == self._handle and self._before is not None:
             sys.excepthook = self._before
             self._before = None
@@ -108,8 +110,8 @@ class UncaughtErrors:
     def _handle(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
-        together = error is self._together
-        if together and isinstance(error, REFUSALS):
+        together = error is self._together or self._removed
+        if error is self._together and isinstance(error, REFUSALS):
             if self._group.rank == 0:
                 # one line, whatever the message holds
                 line = " ".join(str(error).split("\n"))

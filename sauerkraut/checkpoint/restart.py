@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sauerkraut.checkpoint.agreement import agreed
+from sauerkraut.checkpoint.agreement import agreed, together
 from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.state import State
 from sauerkraut.checkpoint.store import Store, Stored
+from sauerkraut.errors import RankError
 from sauerkraut.group import Group
 
 
@@ -51,8 +52,7 @@ def begin(
     store.take()
     if fresh:
         store.start_over()
-    with agreed(group, "arguments of run"):
-        state.digest_arguments()
+    _same_everywhere(group, state, fresh=fresh)
     stored = store.newest()
     if stored is None:
         store.event("start")
@@ -77,10 +77,31 @@ def begin(
         state.restore_process()
     seconds = time.monotonic() - began
     store.event("restart", epoch=restart.epoch, step=restart.step, seconds=round(seconds, 6))
-    step = "" if restart.step is None else f" at step {restart.step:g}"
+    step = "" if restart.step is None else f" at step {restart.step:.12g}"
     reports.tell(f"restart {restart.count}: going on from epoch {restart.epoch}{step}")
     about = stored.manifest.about
     return Start(restart, stored.manifest.epoch, requests=about.requests)
+
+
+def _same_everywhere(group: Group, state: State, *, fresh: bool) -> None:
+    """Note the arguments, and refuse a start that the ranks make in different ways."""
+
+    def told() -> dict[str, str]:
+        state.note_arguments()
+        return {
+            "fresh": str(fresh),
+            "providers": ", ".join(state.providers.names) or "none",
+        }
+
+    ranks = together(group, "arguments of run", told)
+    for name, value in ranks[0].items():
+        other = next((rank for rank, each in enumerate(ranks) if each[name] != value), None)
+        if other is not None:
+            raise RankError(
+                f"run: {name} must be the same on every rank: {value} on rank 0, "
+                f"{ranks[other][name]} on rank {other}",
+                {other: f"{name}: {ranks[other][name]}"},
+            )
 
 
 def _finished(

@@ -8,21 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, time, timedelta, tzinfo
-from enum import Enum
-from pathlib import PurePath
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
-from sauerkraut.checkpoint import program
 from sauerkraut.errors import CaptureError
-
-BY_VALUE = (
-    *(int, float, complex, str, bytes, range, slice, frozenset, type(None), type(...), type),
-    *(PurePath, Enum, date, time, timedelta, tzinfo),
-    *(FunctionType, BuiltinFunctionType, MethodType, ModuleType),
-)
-"""Types without a state of their own, whose instances come back as equal ones."""
+from sauerkraut.objects import state
 
 
 class Roots:
@@ -45,7 +35,7 @@ class Roots:
         self._objects: dict[str, object] = {}
         seen = {id(obj) for obj in known}
         for name, obj in _named(fn, args, kwargs):
-            if id(obj) not in seen and not _by_value(obj):
+            if id(obj) not in seen and state.is_mutable(obj):
                 seen.add(id(obj))
                 self._objects[name] = obj
 
@@ -67,14 +57,18 @@ class Roots:
         """
         return [self._state(name, obj) for name, obj in self._objects.items()]
 
-    def restore(self, states: Sequence[object]) -> None:
-        """Set the state of each in place, as `states` returned it."""
-        for obj, state in zip(self._objects.values(), states, strict=True):
-            program.set_state(obj, state)
+    def restore(self, states: Sequence[Any]) -> None:
+        """Set the state of each in place, as `states` returned it.
+
+        Raises:
+            ResumeError: an object of this start is of another kind.
+        """
+        for obj, each in zip(self._objects.values(), states, strict=True):
+            state.set_state(obj, each)
 
     def _state(self, name: str, obj: object) -> object:
         try:
-            return program.state_of(obj)
+            return state.state_of(obj)
         except CaptureError as error:
             raise CaptureError(f"{name} of run: {error}") from error
 
@@ -106,8 +100,3 @@ def _members(name: str, obj: object) -> Iterator[tuple[str, object]]:
             yield from _members(f"{name}[{i}]", member)
     else:
         yield name, obj
-
-
-def _by_value(obj: object) -> bool:
-    # a communicator, datatype or operation is a handle: the MPI layer's to bring back
-    return isinstance(obj, BY_VALUE) or type(obj).__module__.partition(".")[0] == "mpi4py"

@@ -8,9 +8,9 @@ one decision made by all from the same data.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sauerkraut.checkpoint import leaving, requests
 from sauerkraut.checkpoint.agreement import Failure, raise_together, together
@@ -76,7 +76,7 @@ class Run:
         self._reports = reports
         self._on_failure = on_failure
         self._rehearse = rehearse and start.restart is None
-        self._refusal: CaptureError | None = None
+        self._refusal: Exception | None = None
         self._requests: list[requests.Request] = []
         self._polls = 0
         self._left_behind = False
@@ -158,9 +158,12 @@ class Run:
         outcome = self.consensus.agree(call, self._flags())
         self._heed(outcome)
         while outcome.active:
+            self._left_behind = True
             self._say_left_behind()
             outcome = self.consensus.agree(call, self._flags())
             self._heed(outcome)
+        if self._left_behind and Flags.STOP in outcome.flags:
+            self._reports.tell("a stop was asked for when some ranks had returned: the run ended")
         if self._refusal is not None:
             self._reports.warn(f"no checkpoint could have been taken: {self._refusal}")
         self._store_final(value)
@@ -288,17 +291,18 @@ class Run:
         self.consensus.restart_clock(self._polls)
         return epoch
 
-    def _store_epoch(self, capture: Any, about: About) -> Epoch:
+    def _store_epoch(self, capture: Callable[[], Captured], about: About) -> Epoch:
         captured: Captured | None = None
 
-        def work() -> None:
+        def work() -> int:
             nonlocal captured
             captured = capture()
+            return captured.piece.nbytes
 
         try:
-            together(self._group, "capture", work)
+            sizes = together(self._group, "capture", work)
             assert captured is not None, "all ranks captured"
-            return self._store.write(captured.piece, about)
+            return self._store.write(captured.piece, about, sum(sizes))
         finally:
             if captured is not None:
                 captured.release()
@@ -338,7 +342,7 @@ class Run:
         """Capture and throw away, so that a refusal is met now and not at the first checkpoint."""
         try:
             self._state.capture(frame).release()
-        except CaptureError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, a checkpoint would meet it
             self._refusal = error
 
     def _raise_refusal(self) -> NoReturn:

@@ -14,19 +14,19 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
-from sauerkraut.checkpoint import program
 from sauerkraut.checkpoint.providers import Providers, graph_parts
 from sauerkraut.checkpoint.records import Restart
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.roots import Roots
 from sauerkraut.checkpoint.store import Stored
-from sauerkraut.errors import ArgumentsChanged, CaptureError, InterpreterMismatch
+from sauerkraut.code import fingerprint
+from sauerkraut.errors import ArgumentsChanged, CaptureError, CodeChanged, InterpreterMismatch
 from sauerkraut.frames.capture import capture_stack
 from sauerkraut.frames.snapshot import Snapshot, Thawed
-from sauerkraut.objects import graph
+from sauerkraut.objects import arguments, graph, module_data, process_state
 from sauerkraut.storage import About, Array, Piece, Stream
 
 
@@ -64,7 +64,7 @@ class State:
         self,
         rank: int,
         fn: Callable[..., Any],
-        args: Sequence[Any],
+        args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         *,
         anchors: Mapping[str, object],
@@ -90,7 +90,8 @@ class State:
         self._code_changes = code_changes
         self._threshold = threshold
         self._reports = reports
-        self._arguments: Any = None
+        self._started_in = str(Path.cwd())
+        self._arguments: dict[str, str] = {}
         self._thawed: Thawed | None = None
         self._values: list[object] = []
         self._actions: list[Callable[[], None]] = []
@@ -99,9 +100,9 @@ class State:
         """Call the function."""
         return self._fn(*self._args, **self._kwargs)
 
-    def digest_arguments(self) -> None:
+    def note_arguments(self) -> None:
         """Note what the function is called with, before it can change any of it."""
-        self._arguments = program.digest(self._args, self._kwargs)
+        self._arguments = arguments.describe_arguments(self._fn, self._args, self._kwargs)
 
     # ---------------------------------------------------------------- capture
 
@@ -150,7 +151,7 @@ class State:
             "python": platform.python_version(),
         }
         return About(
-            command=tuple(sys.orig_argv), working_directory=str(Path.cwd()), more=more, **fields
+            command=tuple(sys.orig_argv), working_directory=self._started_in, more=more, **fields
         )
 
     def _extent(self, frame: FrameType) -> tuple[FrameType, list[str]]:
@@ -171,7 +172,7 @@ class State:
 
     def _more_values(self, modules: Sequence[str]) -> tuple[list[object], list[str]]:
         """The values beside the frames' own, and how a person finds each."""
-        values: list[object] = [self._collect_globals(modules), program.process()]
+        values: list[object] = [self._collect_globals(modules), process_state.capture()]
         names = ["the globals", "the process state"]
         return [*values, *self._roots.states()], [*names, *self._roots.names]
 
@@ -181,6 +182,7 @@ class State:
             "providers": self.providers.names,
             "roots": self._roots.names,
             "interpreter": [sys.implementation.name, platform.python_version()],
+            "environment": process_state.environment(),
         }
         arrays = [
             Array(f"arrays/{i}", each.memory, each.dtype, each.shape, each.path)
@@ -191,12 +193,11 @@ class State:
         piece = Piece(self._rank, (run, *streams, *more), (*arrays, *provided))
         return Captured(piece, (snapshot, *frozen))
 
-    def _collect_globals(self, modules: Sequence[str]) -> object:
-        if self._globals == "none":
-            return {}
-        if isinstance(self._globals, str):
-            return program.collect(modules)
-        return program.collect([module.__name__ for module in self._globals])
+    def _collect_globals(self, owners: Sequence[str]) -> object:
+        chosen: Any = self._globals
+        if not isinstance(chosen, str):
+            chosen = [module.__name__ for module in chosen]
+        return module_data.collect(owners, chosen, anchors=self._anchors)
 
     # ---------------------------------------------------------------- restart
 
@@ -213,16 +214,29 @@ class State:
             raise InterpreterMismatch(
                 f"{' '.join(wrote)} wrote it, this is {' '.join(here)}: start it with that Python"
             )
-        if wrote != here:
-            self._reports.warn(f"{' '.join(wrote)} wrote it, this is {' '.join(here)}")
-        if same_arguments and (text := program.difference(record["arguments"], self._arguments)):
-            raise ArgumentsChanged(f"{text}; same_arguments=False ignores it")
+        differing = arguments.difference(record["arguments"], self._arguments)
+        if same_arguments and differing:
+            raise ArgumentsChanged(f"{differing}; same_arguments=False ignores it")
         if record["roots"] != self._roots.names:
             raise ArgumentsChanged(
                 f"the epoch holds the state of {', '.join(record['roots']) or 'no argument'}, "
                 f"this start has {', '.join(self._roots.names) or 'none'}"
             )
         self.providers.check(record["providers"])
+        for line in process_state.compare(record["environment"], process_state.environment()):
+            self._reports.warn(f"the epoch was written elsewhere: {line}")
+        self._compare_code(stored)
+
+    def _compare_code(self, stored: Stored) -> None:
+        """Look for functions off the stack that changed; those on it are checked by `read`."""
+        names = graph.code_names(_stream(stored.piece, "objects"))
+        changed = [name for name, then in names.items() if then and _fingerprint(name) != then]
+        if not changed:
+            return
+        text = f"changed since the epoch: {', '.join(sorted(changed))}"
+        if self._code_changes == "all":
+            raise CodeChanged(f'{text}; code_changes="frames" allows it')
+        self._reports.warn(text)
 
     def read(self, stored: Stored) -> None:
         """Bring the objects of an epoch into this process; files and frames are not touched yet.
@@ -247,18 +261,19 @@ class State:
         held: Any
         process: Any
         held, process, *states = self._values
-        program.restore_place(process)
+        os.chdir(process["directory"])  # the files and roots may have relative names
+        os.umask(process["umask"])
         for act in self._actions:
             act()
         if self._thawed is not None:
             self._thawed.touch_files()
         self._roots.restore(states)
-        program.rebind(held)
+        module_data.restore(held)
 
     def restore_process(self) -> None:
         """Set random streams and contexts to what they were, after all else that may draw."""
         process: Any = self._values[1]
-        program.restore_process(process)
+        process_state.restore(process)
 
     def resume(self, restart: Restart) -> Any:
         """Run the frames; the pending call returns ``restart``. Returns what the outermost does."""
@@ -269,6 +284,18 @@ class State:
 
 def _stream(piece: Piece, name: str) -> Any:
     return next(each.data for each in piece.streams if each.name == name)
+
+
+def _fingerprint(name: str) -> bytes | None:
+    """Of the function that ``module:qualified name`` finds here; None when it finds none."""
+    module, _, qualname = name.partition(":")
+    found: Any = sys.modules.get(module)
+    if found is None:
+        return None
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    code = getattr(getattr(found, "__func__", found), "__code__", None)
+    return fingerprint.of(code) if isinstance(code, CodeType) else None
 
 
 def _minor(interpreter: Sequence[str]) -> tuple[str, list[str]]:

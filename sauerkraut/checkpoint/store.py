@@ -185,15 +185,14 @@ class Store:
         )
         self._reports.warn(f"{problem}; set aside as {aside.name}, trying the epoch before it")
 
-    def write(self, piece: Piece, about: About) -> Epoch:
-        """Store the pieces of all ranks as one epoch.
+    def write(self, piece: Piece, about: About, nbytes: int) -> Epoch:
+        """Store the pieces of all ranks, ``nbytes`` together, as one epoch.
 
         Raises:
             Superseded: another incarnation owns the directory.
             StorageError: no epoch was committed by this call; earlier ones stay valid.
         """
         group = self._group
-        nbytes = sum(group.allgather(piece.nbytes))
         began = time.monotonic()
         attempt = shared(
             group,

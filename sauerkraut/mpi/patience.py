@@ -19,6 +19,7 @@ from mpi4py import MPI
 from sauerkraut.settings import Settings
 
 TAG = 1  # the duplicate is ours alone, so any tag is free
+LISTEN_AFTER = 1.0  # seconds of waiting before a rank looks whether others ask
 ANSWER_TIME = 1.0  # seconds from asking to reporting
 LOST = 86  # exit status: ranks lost, restart
 
@@ -54,7 +55,7 @@ class Patience:
 
     def waiting(self, kind: str, where: str, waited: float) -> None:
         """Called in every slice of a wait of ``waited`` seconds so far; cheap until it is long."""
-        if waited < 0.01:  # a probe per slice would slow the common case
+        if waited < min(LISTEN_AFTER, self._settings.patience):
             return
         if self._current != self.operation:
             self._current = self.operation

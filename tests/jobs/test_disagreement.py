@@ -10,7 +10,7 @@ pytestmark = pytest.mark.job
 @pytest.mark.parametrize(
     ("scenario", "named"),
     [
-        ("unlike_steps", r"rank 1: poll (\d+) in unlike_steps \(stepping.py:\d+\), step \1;"),
+        ("unlike_steps", r"rank 1: poll (\d+) in unlike_steps \(stepping.py:\d+\), step \1 "),
         ("unlike_places", r"rank 1: poll 1 in unlike_places \(stepping.py:\d+\), step 0"),
         ("unlike_kinds", r"rank 1: checkpoint in unlike_kinds"),
         ("unlike_counts", r"rank 1: poll \d+ in unlike_counts"),

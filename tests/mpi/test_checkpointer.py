@@ -1,0 +1,226 @@
+"""The Checkpointer on every rank: what is agreed, what it costs in calls of MPI."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import sauerkraut as skt
+from sauerkraut.errors import CaptureError, CorruptCheckpoint, RankError
+
+pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
+
+
+class CrashError(Exception):
+    """What ends a run in the middle."""
+
+
+LOCAL = {"Iprobe"}  # looks for what arrived, while a wait takes long
+
+
+class Counting:
+    """A communicator that counts the communication on its duplicates."""
+
+    def __init__(self, comm, calls):
+        self._comm, self._calls = comm, calls
+
+    def Dup(self):  # noqa: N802 - as mpi4py names it
+        return Counting(self._comm.Dup(), self._calls)
+
+    def __getattr__(self, name):
+        self._calls[name] += name not in LOCAL
+        return getattr(self._comm, name)
+
+
+@pytest.fixture
+def make(comm, shared_dir):
+    made = []
+
+    def make(on=comm, **options):
+        options = {"interval": None, "quiet": True, **options}
+        made.append(skt.Checkpointer(shared_dir / "ckpt", on, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each._free()
+
+
+def crash(make, fn, *args, **options):
+    with pytest.raises(CrashError):
+        make(**options).run(fn, *args)
+
+
+def once(rank, data):
+    data += rank
+    if isinstance(skt.current().checkpoint(), skt.Epoch):
+        raise CrashError
+    return data * 2
+
+
+def test_every_rank_comes_back_with_its_own_state(make, comm):
+    crash(make, once, comm.rank, np.ones(3))
+    data = np.ones(3)
+    value = make().run(once, comm.rank, data)
+    assert value.tolist() == [2 * (1 + comm.rank)] * 3
+    assert data.tolist() == [1 + comm.rank] * 3
+
+
+def test_large_arrays_come_back(make, comm):
+    crash(make, once, comm.rank, np.arange(50_000.0))
+    value = make().run(once, comm.rank, np.zeros(50_000))
+    assert np.array_equal(value, 2 * (np.arange(50_000.0) + comm.rank))
+
+
+def stuck(rank, at):
+    mine = (i for i in range(3)) if rank == at else None
+    try:
+        skt.current().checkpoint()
+    except CaptureError as error:
+        text = str(error)
+    del mine
+    return text, skt.current().checkpoint().number
+
+
+def test_one_rank_that_cannot_be_captured_fails_all_and_nothing_is_lost(make, comm):
+    last = comm.size - 1
+    text, number = make().run(stuck, comm.rank, last)
+    assert "local 'mine'" in text
+    assert (comm.size == 1) or f"rank {last}: " in text
+    assert comm.allgather(text) == [text] * comm.size
+    assert number == 1
+
+
+def refused_at_poll(rank, at):
+    mine = (i for i in range(3)) if rank == at else None
+    for step in range(10):
+        try:
+            skt.current().poll(step)
+        except CaptureError as error:
+            return step, isinstance(error, RankError), mine is None
+    return None
+
+
+def test_the_rehearsal_of_one_rank_refuses_on_all_at_poll_2(make, comm):
+    value = make().run(refused_at_poll, comm.rank, comm.size - 1)
+    assert value[:2] == (1, True)
+
+
+def polling(calls, polls):
+    """The calls of MPI in each poll."""
+    found = []
+    for step in range(polls):
+        before = calls.copy()
+        skt.current().poll(step)
+        found.append(calls - before)
+    return found
+
+
+def test_mpi_calls_are_counted(make, comm, monkeypatch):
+    calls = Counter()
+    ckpt = make(on=Counting(comm, calls), rehearse=False)
+
+    per_poll = ckpt.run(polling, calls, 1000)
+
+    posts = [poll for poll, made in enumerate(per_poll, 1) if made["Iallreduce"]]
+    assert posts[:3] == [1, 2, 4]
+    for poll, made in enumerate(per_poll, 1):
+        if poll in posts:
+            assert made == {"Iallreduce": 1}
+        else:
+            assert made == {}, poll
+    assert 4 <= len(posts) < 1000
+
+
+def two_checkpoints(calls):
+    skt.current().checkpoint()
+    before = calls.copy()
+    skt.current().checkpoint()
+    return calls - before
+
+
+def test_a_checkpoint_is_a_fixed_number_of_calls(make, comm):
+    calls = Counter()
+    made = make(on=Counting(comm, calls)).run(two_checkpoints, calls)
+    # opening and closing; captured, sealed; attempt, committed, pruned
+    assert made == {"Iallreduce": 2, "Iallgather": 2, "Iallgatherv": 2, "Ibcast": 6}
+
+
+def test_a_damaged_shard_of_one_rank_falls_back_on_all(make, comm, shared_dir, caplog):
+    crash(make, twice, comm.rank)
+    comm.barrier()
+    if comm.rank == 0:
+        shard = shared_dir / "ckpt" / "epoch-00000002" / f"shard-{comm.size - 1:05d}.h5"
+        data = bytearray(shard.read_bytes())
+        data[-100] ^= 1
+        shard.write_bytes(data)
+    comm.barrier()
+    with pytest.raises(CrashError):
+        make().run(twice, comm.rank)
+    if comm.rank == 0:
+        assert "set aside as epoch-00000002.damaged-" in caplog.text
+        assert len(list((shared_dir / "ckpt").glob("epoch-00000002.damaged-*"))) == 1
+        # it went on after the first checkpoint and took the second one again, as the third
+        assert (shared_dir / "ckpt" / "epoch-00000003").is_dir()
+
+
+def twice(rank):
+    skt.current().checkpoint()
+    skt.current().checkpoint()
+    raise CrashError
+
+
+def test_no_whole_epoch_is_refused_on_all(make, comm, shared_dir):
+    crash(make, once, comm.rank, np.ones(3))
+    comm.barrier()
+    if comm.rank == 0:
+        (shared_dir / "ckpt" / "epoch-00000001" / "manifest.h5").write_bytes(b"")
+    comm.barrier()
+    with pytest.raises(CorruptCheckpoint) as raised:
+        make().run(once, comm.rank, np.ones(3))
+    assert isinstance(raised.value, RankError)
+
+
+def uses(comm):
+    ranks = comm.allgather(comm.rank)
+    if isinstance(skt.current().checkpoint(), skt.Epoch):
+        raise CrashError
+    return ranks == comm.allgather(comm.rank)
+
+
+def test_the_communicator_given_to_it_comes_back_where_frames_use_it(make, comm):
+    crash(make, uses, comm)
+    assert make().run(uses, comm) is True
+
+
+def test_providers_must_be_the_same_on_every_rank(make, comm):
+    ckpt = make()
+    if comm.rank == 0:
+        ckpt.provide("mesh", dict, lambda data: None)
+    if comm.size > 1:
+        with pytest.raises(RankError, match="mesh"):
+            ckpt.run(int, "3")
+    else:
+        assert ckpt.run(int, "3") == 3
+
+
+def leaves(rank):
+    if rank == 0:
+        return "left"
+    return [skt.current().poll(step) for step in range(20)]
+
+
+def test_a_rank_that_leaves_early_ends_consensus_and_all_end_together(make, comm, shared_dir):
+    value = make().run(leaves, comm.rank)
+    assert value == ("left" if comm.rank == 0 else [None] * 20)
+    comm.barrier()
+    assert (shared_dir / "ckpt" / "COMPLETE").exists()
+
+
+def test_errors_of_all_ranks_propagate_each_its_own(make, comm):
+    def fail():
+        raise CrashError(f"rank {comm.rank}")
+
+    with pytest.raises(CrashError, match=f"rank {comm.rank}"):
+        make().run(fail)
+    assert make().run(int, "3") == 3
