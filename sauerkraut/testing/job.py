@@ -35,7 +35,9 @@ class Job:
         cwd: Working directory.
         output: File that standard output and error are appended to.
         environment: Variables set beside the caller's.
-        user: Numeric user and group to run as, through ``setpriv``; None: the caller's.
+        under: Words before those of the launcher, such as ``setpriv --reuid=1000``; the first
+            program must become the launcher and keep its PID.
+        user: Who owns the temporary directory of the job, by number; None: the caller.
     """
 
     def __init__(
@@ -47,9 +49,9 @@ class Job:
         cwd: str | Path,
         output: str | Path,
         environment: Mapping[str, str] | None = None,
+        under: Sequence[str] = (),
         user: int | None = None,
     ) -> None:
-        become = [] if user is None else _become(user)
         self.command = list(command)
         self.ranks = ranks
         self._pids: dict[int, str] = {}
@@ -60,7 +62,7 @@ class Job:
             os.chown(self._temporary, user, user)
         with self._output.open("ab") as out:
             self._process = subprocess.Popen(
-                [*become, *launcher.command(ranks), *command],
+                [*under, *launcher.command(ranks), *command],
                 cwd=cwd,
                 env={
                     **os.environ,
@@ -164,10 +166,6 @@ def events(directory: str | Path) -> list[dict[str, Any]]:
             with contextlib.suppress(ValueError):
                 found.append(json.loads(line))
     return found
-
-
-def _become(user: int) -> Iterable[str]:
-    return ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups")
 
 
 def _killed(pid: int) -> bool:
