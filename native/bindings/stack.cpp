@@ -294,7 +294,8 @@ void bind_stack(nb::module_& m)
             if (raised != nullptr && !PyExceptionInstance_Check(raised)) {
               throw nb::type_error("throw must be an exception");
             }
-            const Stack stack = self;  // a frame may drop the last reference to its own snapshot
+            Stack stack = self;  // a frame may drop the last reference to its own snapshot
+            resume::make_private(stack);
             PyObject* result = resume::drive(stack, value.ptr(), raised);
             if (result == nullptr) {
               throw nb::python_error();

@@ -87,10 +87,14 @@ void Analysis::each_handler(const Instruction& instruction, Visit visit) const
   }
 }
 
-Kind Analysis::kind_of_local(int slot) const
+// An except* statement starts with an empty list above the exception it handles, and at once
+// brings a copy of that exception above the list: no other statement does.
+bool Analysis::collects_exceptions(const Instruction& instruction, const Stack& stack) const
 {
-  const auto kind = _PyLocals_GetKind(code_->co_localspluskinds, slot);
-  return (kind & (CO_FAST_CELL | CO_FAST_FREE)) != 0 ? Kind::cell : Kind::any;
+  const Instruction* next = map_.instruction(instruction.next);
+  return instruction.argument == 0 && !stack.empty() && stack.back() == Kind::exception &&
+         next != nullptr && next->argument == 2 &&
+         (info(*next).push == Push::copy || info(*next).push == Push::swap);
 }
 
 void Analysis::arrive(int unit, const Stack& stack)
@@ -216,7 +220,7 @@ void Analysis::push_results(const Instruction& instruction, Stack& stack, bool j
       pushed = {stack[static_cast<std::size_t>(depth - argument)]};
       break;
     case Push::list:
-      pushed = {Kind::list};
+      pushed = {collects_exceptions(instruction, stack) ? Kind::exception_list : Kind::list};
       break;
     case Push::tuple:
       pushed = {Kind::tuple};
@@ -253,7 +257,7 @@ void Analysis::push_results(const Instruction& instruction, Stack& stack, bool j
       pushed = {Kind::cell};
       break;
     case Push::local:
-      pushed = {argument < code_->co_nlocalsplus ? kind_of_local(argument) : Kind::any};
+      pushed = {kind_of_local(argument)};
       break;
     case Push::two_locals:
       pushed = {kind_of_local(argument >> 4), kind_of_local(argument & 15)};

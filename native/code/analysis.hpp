@@ -29,7 +29,8 @@ class Analysis {
   template <typename Visit>
   void each_handler(const Instruction& instruction, Visit visit) const;
   std::optional<int> jump_target(const Instruction& instruction) const;
-  Kind kind_of_local(int slot) const;
+  Kind kind_of_local(int slot) const { return CodeMap::local_kind(code_, slot); }
+  bool collects_exceptions(const Instruction& instruction, const Stack& stack) const;
   [[noreturn]] void refuse(const Instruction& instruction, const char* why) const;
 
   CodeMap& map_;

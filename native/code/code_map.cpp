@@ -124,6 +124,20 @@ bool CodeMap::reachable(int start) const
   return reachable_[static_cast<std::size_t>(index(start))] != 0;
 }
 
+Kind CodeMap::local_kind(PyCodeObject* code, int slot)
+{
+  if (slot < 0 || slot >= code->co_nlocalsplus) {
+    return Kind::any;
+  }
+  if ((_PyLocals_GetKind(code->co_localspluskinds, slot) & (CO_FAST_CELL | CO_FAST_FREE)) != 0) {
+    return Kind::cell;
+  }
+  // The compiler names the argument of a comprehension ".0" and loops over it unchecked.
+  PyObject* name = PyTuple_GET_ITEM(code->co_localsplusnames, slot);
+  const bool implicit = PyUnicode_GET_LENGTH(name) > 0 && PyUnicode_READ_CHAR(name, 0) == '.';
+  return implicit ? Kind::iterator : Kind::any;
+}
+
 bool CodeMap::needs_bound(int start, int slot) const
 {
   return unchecked_[static_cast<std::size_t>(index(start))][static_cast<std::size_t>(slot)];

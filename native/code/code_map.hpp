@@ -29,8 +29,16 @@ enum class Kind : std::uint8_t {
   cell,
   exception,
   exception_or_none,
-  lasti,  // the unit a handler re-raises at
+  lasti,           // the unit a handler re-raises at
+  exception_list,  // what except* clauses raised so far: exceptions and None
 };
+
+// Whether bytecode is still filling the container: nothing else refers to it yet.
+constexpr bool under_construction(Kind kind)
+{
+  return kind == Kind::list || kind == Kind::set || kind == Kind::dict ||
+         kind == Kind::exception_list;
+}
 
 struct Instruction {
   int start;  // unit of the opcode itself, after its EXTENDED_ARGs
@@ -67,6 +75,10 @@ class CodeMap {
   // Kinds of the stack slots before the instruction at `start`; empty span if unreachable.
   std::span<const Kind> stack(int start) const;
   bool reachable(int start) const;
+
+  // What fast local `slot` of `code` holds when it is bound: any object, a cell, or the
+  // iterator that a comprehension is called with.
+  static Kind local_kind(PyCodeObject* code, int slot);
 
   // Whether fast local `slot` may be read unchecked from the instruction at `start` on.
   bool needs_bound(int start, int slot) const;

@@ -14,6 +14,7 @@ using capture::Slot;
 using code::CallSite;
 using code::CodeMap;
 using code::Kind;
+using cpython::Layout;
 
 namespace {
 
@@ -33,6 +34,20 @@ std::string qualified_name(PyCodeObject* code)
 bool is_exception(PyObject* object)
 {
   return PyExceptionInstance_Check(object);
+}
+
+bool holds_exceptions(PyObject* object)
+{
+  if (!PyList_CheckExact(object)) {
+    return false;
+  }
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(object); ++i) {
+    PyObject* item = PyList_GET_ITEM(object, i);
+    if (item != Py_None && !is_exception(item)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 bool is_unit(const Slot& slot, int units)
@@ -70,6 +85,8 @@ bool fits(const Slot& slot, Kind kind, int units)
       return Py_TYPE(object)->tp_iternext != nullptr;
     case Kind::list:
       return PyList_CheckExact(object);
+    case Kind::exception_list:
+      return holds_exceptions(object);
     case Kind::set:
       return PySet_CheckExact(object);
     case Kind::dict:
@@ -101,6 +118,8 @@ const char* wanted(Kind kind)
       return "an iterator";
     case Kind::list:
       return "a list";
+    case Kind::exception_list:
+      return "a list of exceptions";
     case Kind::set:
       return "a set";
     case Kind::dict:
@@ -123,19 +142,43 @@ void check_locals(const FrameState& frame, PyCodeObject* code, const CodeMap& ma
 {
   for (int slot = 0; slot < frame.local_count; ++slot) {
     const Slot& value = frame.slots[static_cast<std::size_t>(slot)];
-    const auto kind = _PyLocals_GetKind(code->co_localspluskinds, slot);
-    const bool is_cell = (kind & (CO_FAST_CELL | CO_FAST_FREE)) != 0;
+    const Kind kind = CodeMap::local_kind(code, slot);
+    // locals() looks into every cell, so none may be missing.
     const bool good = value.kind == Slot::Kind::null
-                          ? !map.needs_bound(frame.unit, slot)
-                          : fits(value, is_cell ? Kind::cell : Kind::any, map.units());
+                          ? kind != Kind::cell && !map.needs_bound(frame.unit, slot)
+                          : fits(value, kind, map.units());
     if (!good) {
       PyObject* name = PyTuple_GET_ITEM(code->co_localsplusnames, slot);
       const char* text = PyUnicode_AsUTF8(name);
       PyErr_Clear();
       refuse(code, std::string("local '") + (text != nullptr ? text : "?") + "' must be " +
-                       (is_cell ? "a cell" : "bound"));
+                       (kind == Kind::any ? "bound" : wanted(kind)));
     }
   }
+}
+
+// CPython 3.13 and later specialise `x.append(y)` and then trust that list.append comes
+// with a self. Whether slot `depth`, the callable of a call not yet made, breaks that trust.
+bool appends_to_nothing(const FrameState& frame, const CodeMap& map, int depth)
+{
+  const auto at = static_cast<std::size_t>(frame.local_count + depth);
+  if (Layout::null_below_callable || at + 1 >= frame.slots.size() ||
+      frame.slots[at + 1].kind != Slot::Kind::null || !frame.slots[at].object) {
+    return false;
+  }
+  static PyObject* append =
+      PyObject_GetAttrString(reinterpret_cast<PyObject*>(&PyList_Type), "append");
+  if (frame.slots[at].object.get() != append) {
+    return false;
+  }
+  for (int unit = map.instruction(frame.unit)->next; unit < map.units();) {
+    CallSite site;
+    if (map.call_site(unit, site) && site.waits == cpython::Waits::call && site.kept == depth) {
+      return site.argument == 1;
+    }
+    unit = map.instruction(unit)->next;
+  }
+  return true;
 }
 
 void check_frame(const FrameState& frame)
@@ -176,6 +219,9 @@ void check_frame(const FrameState& frame)
               map.units())) {
       refuse(code, "stack slot " + std::to_string(depth) + " must be " + wanted(kind));
     }
+    if (appends_to_nothing(frame, map, depth)) {
+      refuse(code, "stack slot " + std::to_string(depth) + " needs a list beside it");
+    }
   }
 }
 
@@ -195,6 +241,29 @@ void check(const capture::Stack& stack)
     }
   } catch (const CaptureError& error) {  // bytecode that does not analyse
     throw ResumeError(error.what());
+  }
+}
+
+void make_private(capture::Stack& stack)
+{
+  for (FrameState& frame : stack.frames) {
+    auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
+    const auto kinds = CodeMap::of(code).stack(frame.unit);
+    for (std::size_t at = static_cast<std::size_t>(frame.local_count); at < frame.slots.size();
+         ++at) {
+      PyObject* object = frame.slots[at].object.get();
+      if (!under_construction(kinds[at - static_cast<std::size_t>(frame.local_count)])) {
+        continue;
+      }
+      PyObject* copy = PyList_Check(object)  ? PyList_GetSlice(object, 0, PY_SSIZE_T_MAX)
+                       : PySet_Check(object) ? PySet_New(object)
+                                             : PyDict_Copy(object);
+      if (copy == nullptr) {
+        PyErr_Clear();
+        throw ResumeError("out of memory");
+      }
+      frame.slots[at].object = capture::Owned::take(copy);
+    }
   }
 }
 

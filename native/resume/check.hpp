@@ -10,4 +10,9 @@ namespace sauerkraut::resume {
 // interpreter takes for granted. After it, rebuilding cannot corrupt memory.
 void check(const capture::Stack& stack);
 
+// Gives each frame its own copy of the containers its bytecode is still filling, and
+// takes to be exactly what it put there: nothing else may refer to them. To a
+// program the copy is invisible, since it never saw the container.
+void make_private(capture::Stack& stack);
+
 }  // namespace sauerkraut::resume

@@ -1,17 +1,14 @@
 """A resumed stack does what one that never stopped does, whatever it was in the middle of."""
 
 import ast
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import scenarios
 
 HERE = Path(__file__).parent
-spec = importlib.util.spec_from_file_location("scenarios", HERE / "scenarios.py")
-scenarios = sys.modules["scenarios"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(scenarios)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,160 @@
+"""Resumes snapshots whose control state was changed with care: nothing may crash.
+
+The hashes of the container are out of the way, so that the second and third ring of
+verification are what is tested. Run as a program it prints how far the changed ones came:
+
+    python tests/unit/frames/fuzz.py 20000
+"""
+
+import collections
+import os
+import pickle
+import random
+import resource
+import signal
+import struct
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import control_buffer as cb
+import scenarios
+
+from sauerkraut import ResumeError, Snapshot
+
+BATCH = 100
+
+
+def corpus():
+    """A snapshot of each scenario at its first, a middle and its last pause."""
+    found = []
+    for name in scenarios.scenarios:
+        if name == "do_recursion":
+            continue  # a thousand frames alike
+        _, pauses, _ = scenarios.run(name)
+        for at in sorted({1, (pauses + 1) // 2, pauses}):
+            snapshot = scenarios.run(name, at)[2]
+            found.append((name, snapshot.control, snapshot.objects, snapshot.blocks))
+    return found
+
+
+def u64(buffer, at):
+    return struct.unpack_from("<Q", buffer, at)[0]
+
+
+def change(control, rng):
+    """Change one to three things in a control section."""
+    buffer = bytearray(control)
+    places = cb.slots(buffer)
+    flat = [at for frame in places for at in frame]
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        kind = rng.randrange(12)
+        frame = rng.choice(cb.frames(buffer))
+        if kind <= 3:  # a slot takes the object of another
+            value = u64(buffer, rng.choice(flat))
+            struct.pack_into("<Q", buffer, rng.choice(flat), value)
+        elif kind <= 5:  # two slots change places, perhaps between frames
+            a, b = rng.choice(flat), rng.choice(flat)
+            one, other = u64(buffer, a), u64(buffer, b)
+            struct.pack_into("<Q", buffer, a, other)
+            struct.pack_into("<Q", buffer, b, one)
+        elif kind <= 7:  # a slot becomes null, a number, None, any object
+            value = rng.choice(
+                (0, 3, 4, 5, 2 | rng.randrange(520) << 3, 6 | rng.randrange(99) << 3)
+            )
+            if rng.random() < 0.3:
+                value = 1 | rng.randrange(40) << 3
+            struct.pack_into("<Q", buffer, rng.choice(flat), value)
+        elif kind == 8 and (at := frame.field(cb.UNIT)) is not None:
+            unit = struct.unpack_from("<I", buffer, at)[0]
+            struct.pack_into("<I", buffer, at, max(0, unit + rng.randrange(-60, 60)))
+        elif kind == 9:
+            for field in (cb.CONTINUATION, cb.PENDING, cb.LOCALS, cb.GLOBALS, cb.LOCAL_COUNT):
+                at = frame.field(field)
+                if at is not None and rng.random() < 0.4:
+                    buffer[at] = rng.choice((0, 1, 2, 3, 9, rng.randrange(256)))
+        elif kind == 10 and (at := cb.snapshot(buffer).field(cb.HANDLED)) is not None:
+            struct.pack_into("<Q", buffer, at, u64(buffer, rng.choice(flat)))
+        else:
+            buffer[rng.randrange(len(buffer))] ^= 1 << rng.randrange(8)
+            break  # its structure may be gone
+    return bytes(buffer)
+
+
+class TooLong(BaseException):
+    pass
+
+
+def too_long(*_):
+    raise TooLong
+
+
+def attempt(entry, seed):
+    """How far one changed snapshot comes: "ring 2", "ring 3" or "ran"."""
+    name, control, objects, blocks = entry
+    scenarios.base = scenarios.scenarios[name]
+    scenarios.at = 0
+    changed = change(control, random.Random(seed))
+    try:
+        thawed = Snapshot.of_parts(changed, objects, blocks).thaw()
+    except (ResumeError, ImportError, UnicodeError):
+        return "ring 2"
+    try:
+        thawed.check()
+    except ResumeError:
+        return "ring 3"
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        thawed.run()
+    except BaseException:  # whatever a program does that finds other values than it left
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return "ran"
+
+
+def batch(entries, seeds):
+    """Run many in a child; returns (counts, seed that killed it or None)."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+        signal.signal(signal.SIGALRM, too_long)
+        resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+        counts = collections.Counter()
+        for seed in seeds:
+            os.write(writer, b"%d\n" % seed)
+            counts[attempt(entries[seed % len(entries)], seed)] += 1
+        os.write(writer, b"=" + pickle.dumps(counts))
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        text = pipe.read()
+    _, status = os.waitpid(child, 0)
+    head, _, tail = text.partition(b"=")
+    if status == 0 and tail:
+        return pickle.loads(tail), None
+    return collections.Counter(), int(head.split()[-1])
+
+
+def fuzz(executions, first_seed=0):
+    """Returns (how many came how far, seeds that crashed the interpreter)."""
+    entries = corpus()
+    counts, crashed = collections.Counter(), []
+    for start in range(first_seed, first_seed + executions, BATCH):
+        done, culprit = batch(entries, range(start, min(start + BATCH, first_seed + executions)))
+        counts.update(done)
+        if culprit is not None:
+            crashed.append(culprit)
+    return counts, crashed
+
+
+if __name__ == "__main__":
+    counts, crashed = fuzz(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    total = sum(counts.values())
+    for stage, number in sorted(counts.items()):
+        print(f"{stage}: {number} of {total} ({100 * number / max(1, total):.0f} %)")
+    print(f"crashed: {crashed}")
+    sys.exit(bool(crashed))
