@@ -1,0 +1,282 @@
+"""Real limits of the system: a full file system, file sizes, permissions, other users."""
+
+import errno
+import multiprocessing
+import os
+import pwd
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from sauerkraut import storage
+from sauerkraut.errors import StorageError, UntrustedCheckpoint
+from sauerkraut.settings import Settings
+from sauerkraut.storage import catalog, layout
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mount and setpriv")
+
+
+@pytest.fixture
+def full(request):
+    """A real file system of 1 MiB, and an absent checkpoint directory in it."""
+    place = tempfile.mkdtemp(prefix="sauerkraut-")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        Path(place).rmdir()
+        pytest.skip(f"missing: the right to mount a tmpfs ({mounted.stderr.decode().strip()})")
+    yield Path(place) / "ckpt"
+    subprocess.run(["umount", place], check=True)
+    Path(place).rmdir()
+
+
+def big_piece(nbytes):
+    return storage.Piece(0, (), (storage.Array("arrays/0", bytes(nbytes), "|u1", (nbytes,), "u"),))
+
+
+@root_only
+def test_a_full_file_system_is_an_error_and_the_newest_epoch_stays(full, job):
+    running = job(full, world_size=1).start()
+    kept = running.checkpoint()
+    attempt = running.attempt()
+    with pytest.raises(StorageError, match=r"shard-00000.h5") as error:
+        storage.write(attempt, big_piece(2 << 20), running.trust)
+    assert error.value.errno == errno.ENOSPC
+    running.sweep(storage.discard(running.ownership, attempt))
+    assert catalog.verify(kept.path) == []
+    assert running.checkpoint().number == 2
+    running.leave()
+
+
+@root_only
+def test_no_room_for_a_manifest(full, job):
+    running = job(full, world_size=1, keep=2).start()
+    running.checkpoint()
+    filler = full / "filler"
+    try:
+        with filler.open("wb") as file:
+            while True:
+                file.write(bytes(4096))
+                file.flush()
+    except OSError:
+        pass
+    with pytest.raises(StorageError) as error:
+        running.checkpoint()
+    assert error.value.errno == errno.ENOSPC
+    filler.unlink()
+    running.checkpoint()
+    assert all(catalog.verify(entry.path) == [] for entry in catalog.committed(full))
+    running.leave()
+
+
+def test_space_is_checked_before_staging(directory, job):
+    running = job(directory).start()
+    with pytest.raises(StorageError, match=r"needs about \d+ bytes, \d+ are free") as error:
+        storage.begin(
+            running.ownership, world_size=1, parent=None, about=storage.About(), nbytes=1 << 60
+        )
+    assert error.value.errno == errno.ENOSPC
+    assert catalog.entries(directory) == []
+
+
+def limited(directory, job, out):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    running = job(directory, world_size=1).start()
+    running.checkpoint()
+    attempt = running.attempt()
+    try:
+        storage.write(attempt, big_piece(200_000), running.trust)
+    except StorageError as error:
+        out.send(error.errno)
+    running.sweep(storage.discard(running.ownership, attempt))
+    out.send(running.checkpoint().number)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_limit_of_file_size_is_an_error(directory, job):
+    mine, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(
+        target=limited, args=(directory, job, theirs)
+    )
+    child.start()
+    assert mine.poll(30)
+    assert (mine.recv(), mine.recv()) == (errno.EFBIG, 2)
+    child.join()
+    assert child.exitcode == 0
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from sauerkraut import storage
+from sauerkraut.errors import StorageError
+directory, what = Path(sys.argv[1]), sys.argv[2]
+trust = storage.Trust(owner=sys.argv[3] if len(sys.argv) > 3 else None)
+try:
+    if what == "take":
+        storage.Ownership.take(directory, storage.Incarnation.of_this_job(), wait=0)
+    else:
+        entry = storage.catalog.committed(directory)[0]
+        storage.catalog.read_manifest(entry.path, trust)
+        with storage.Shard.open(entry.path / "shard-00000.h5", trust) as shard:
+            shard.piece()
+    print("done")
+except StorageError as error:
+    print(type(error).__name__, error.errno, error)
+"""
+
+
+def as_nobody(*arguments):
+    """Run SCRIPT as an ordinary user, who must be able to read this project."""
+    command = [sys.executable, "-c", SCRIPT, *map(str, arguments)]
+    if os.geteuid() == 0:
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+    )
+    if ran.returncode and "ModuleNotFoundError" in ran.stderr:
+        pytest.skip("missing: a checkout that an ordinary user can read")
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+@pytest.fixture
+def open_directory(directory):
+    """An empty directory that another user can look into."""
+    directory.mkdir(parents=True)
+    directory.parent.chmod(0o755)
+    directory.chmod(0o755)
+    return directory
+
+
+def test_a_directory_that_may_not_be_written_is_refused(open_directory):
+    open_directory.chmod(0o555)
+    said = as_nobody(open_directory, "take")
+    assert said.startswith(f"StorageError {errno.EACCES} ")
+    assert str(open_directory) in said
+    open_directory.chmod(0o755)
+
+
+def test_an_unreadable_epoch_is_no_damage(open_directory, job):
+    job(open_directory).start().checkpoint()
+    if os.geteuid() != 0:
+        (open_directory / str(layout.EpochName(1, "committed"))).chmod(0)
+    said = as_nobody(open_directory, "read", pwd.getpwuid(os.geteuid()).pw_name)
+    assert said.startswith(f"StorageError {errno.EACCES} ")
+
+
+@root_only
+def test_another_users_epoch_is_refused_unless_trusted(open_directory, job):
+    epoch = job(open_directory).start().checkpoint().path
+    for path in (epoch, *epoch.iterdir()):
+        path.chmod(0o755)
+    said = as_nobody(open_directory, "read")
+    assert said.startswith("UntrustedCheckpoint")
+    assert "--trust-owner root" in said
+    assert as_nobody(open_directory, "read", "root") == "done"
+    assert as_nobody(open_directory, "read", "0") == "done"
+    assert "no user 'nosuchuser'" in as_nobody(open_directory, "read", "nosuchuser")
+
+
+@pytest.mark.parametrize("which", ["", "manifest.h5", "shard-00000.h5"])
+@pytest.mark.parametrize("bits", [0o020, 0o002])
+def test_an_epoch_that_others_may_write_is_refused(epoch, which, bits):
+    path = epoch / which
+    path.chmod(path.stat().st_mode | bits)
+    ours = storage.Trust()
+    with pytest.raises(UntrustedCheckpoint, match="chmod go-w") as error:
+        [catalog.read_manifest(epoch, ours), storage.Shard.open(epoch / layout.shard(0), ours)]
+    assert isinstance(error.value, PermissionError)
+    catalog.read_manifest(epoch)  # who only looks may look
+    assert catalog.verify(epoch) == []
+
+
+def test_modes(directory, job):
+    old = os.umask(0o077)
+    try:
+        for share, folder, file in [(None, 0o700, 0o600), ("group", 0o750, 0o640)]:
+            here = directory / str(share)
+            ownership = storage.Ownership.take(
+                here, storage.Incarnation.of_this_job(), share=share, wait=0
+            )
+            running = job(here)
+            running.ownership = ownership
+            running.checkpoint(final=True)
+            storage.finish(ownership, running.newest)
+            for path in (here, *here.rglob("*")):
+                expected = folder if path.is_dir() else file
+                assert path.stat().st_mode & 0o777 == expected, path
+    finally:
+        os.umask(old)
+    with pytest.raises(ValueError, match="share='all'"):
+        layout.Modes.of("all")
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    path = tmp_path / "key"
+    path.write_bytes(b"secret")
+    path.chmod(0o600)
+    return path
+
+
+def test_a_keyed_epoch_needs_its_key(directory, job, key_file, is_same, expected_piece):
+    keyed = storage.Trust.of(Settings(key_file=str(key_file)))
+    epoch = job(directory, trust=keyed).start().checkpoint().path
+    assert catalog.verify(epoch, keyed) == []
+    with storage.Shard.open(epoch / "shard-00001.h5", keyed) as shard:
+        assert is_same(shard.piece(), expected_piece(1, 1))
+    key_file.write_bytes(b"another")
+    other = storage.Trust.of(Settings(key_file=str(key_file)))
+    for wrong, says in [(storage.Trust(), "SAUERKRAUT_KEY_FILE"), (other, "another key")]:
+        with pytest.raises(UntrustedCheckpoint, match=says):
+            catalog.read_manifest(epoch, wrong)
+        with pytest.raises(UntrustedCheckpoint, match=says):
+            storage.Shard.open(epoch / "shard-00001.h5", wrong)
+    with pytest.raises(UntrustedCheckpoint, match="SAUERKRAUT_KEY_FILE"):
+        catalog.verify(epoch)
+    assert catalog.read_manifest(epoch).world_size == 2  # ls looks without a key
+
+
+def test_an_epoch_without_a_key_is_refused_where_there_is_one(epoch, key_file):
+    keyed = storage.Trust.of(Settings(key_file=str(key_file)))
+    with pytest.raises(UntrustedCheckpoint, match="not authenticated"):
+        catalog.read_manifest(epoch, keyed)
+
+
+def test_a_keyed_table_cannot_be_forged(directory, job, key_file):
+    from sauerkraut.storage import hashes
+
+    keyed = storage.Trust.of(Settings(key_file=str(key_file)))
+    epoch = job(directory, trust=keyed).start().checkpoint().path
+    path = epoch / "shard-00000.h5"
+    content = bytearray(path.read_bytes())
+    content[content.index(b'"world_size":2') + 13] = ord("3")
+    content[4096 - 32 : 4096] = hashes.of_table(bytes(content[: 4096 - 32]), None)
+    path.write_bytes(content)
+    assert catalog.verify(epoch, keyed) != []
+    content[20] = 1  # and now it says that it has no key
+    content[64:80] = bytes(16)
+    content[4096 - 32 : 4096] = hashes.of_table(bytes(content[: 4096 - 32]), None)
+    path.write_bytes(content)
+    with pytest.raises(UntrustedCheckpoint, match="not authenticated"):
+        storage.Shard.open(path, keyed)
+
+
+def test_the_key_must_be_secret_and_there(key_file):
+    key_file.chmod(0o640)
+    with pytest.raises(UntrustedCheckpoint, match="chmod 600"):
+        storage.Trust.of(Settings(key_file=str(key_file)))
+    key_file.chmod(0o600)
+    key_file.write_bytes(b"")
+    with pytest.raises(UntrustedCheckpoint, match="empty"):
+        storage.Trust.of(Settings(key_file=str(key_file)))
+    with pytest.raises(StorageError) as error:
+        storage.Trust.of(Settings(key_file=str(key_file.with_name("none"))))
+    assert error.value.errno == errno.ENOENT
+    assert storage.Trust.of(Settings()) == storage.Trust()
