@@ -14,6 +14,8 @@ from typing import Any
 
 from sauerkraut.testing.job import Job, Victim, events
 
+MARKS = ("begin", "commit", "failed", "complete")
+
 
 @dataclass(frozen=True, slots=True)
 class Kill:
@@ -23,9 +25,9 @@ class Kill:
     generation: int
     """How many starts the directory had seen, this one included."""
     epoch: int
-    """The last epoch committed before the kill."""
+    """The last epoch that the killed incarnation committed."""
     inside: bool
-    """Whether it fell between the ``begin`` of a checkpoint and its ``commit``."""
+    """Whether it fell into a checkpoint: a ``begin`` of the incarnation without a ``commit``."""
 
 
 class ChainError(AssertionError):
@@ -63,25 +65,23 @@ def kill_and_resume(
             or the directory is not complete at the end. No process of the jobs is left.
     """
     directory = Path(checkpoints)
+    killed: list[str] = []
     counted: list[Kill] = []
     with contextlib.ExitStack() as jobs:
-        for generation in range(1, 4 * kills + 4):
-            before = len(events(directory))
+        while len(killed) < 4 * kills + 4:
+            known = {event["incarnation"] for event in events(directory)}
             job = jobs.enter_context(start())
+            counted = _account(events(directory), killed, victim)
             hits = sum(kill.inside for kill in counted)
             if len(counted) >= kills and hits >= inside and 3 * hits >= len(counted):
                 job.wait(patience)
                 _require((directory / "COMPLETE").exists(), job, "ended without COMPLETE")
-                _check_restarts(events(directory), counted)
-                return counted
+                return _checked(events(directory), killed, victim)
             aim = hits < max(inside, len(counted) / 2)
-            _wait_for_moment(job, directory, before, chance, patience, inside=aim)
+            killed.append(_wait_for_moment(job, directory, known, chance, patience, inside=aim))
             job.kill(victim, chance)
             job.wait(patience)
-            seen = events(directory)
-            if kill := _account(seen, victim, generation):
-                counted.append(kill)
-    raise ChainError(f"only {counted} of {kills} kills counted in {generation} generations")
+    raise ChainError(f"too few kills counted in {len(killed)} generations: {counted}")
 
 
 def histogram(kills: Iterable[Kill]) -> str:
@@ -98,53 +98,65 @@ def histogram(kills: Iterable[Kill]) -> str:
 def _wait_for_moment(
     job: Job,
     directory: Path,
-    before: int,
+    known: set[str],
     chance: random.Random,
     patience: float,
     *,
     inside: bool,
-) -> None:
-    """Wait for a commit by this job, then for a random time, or to a point in a checkpoint."""
+) -> str:
+    """Wait for a commit by this job, then for a random time, or to a point in a checkpoint.
+
+    Returns:
+        The id of its incarnation: the one that commits and is not among the `known` ones, whose
+        ranks may outlive their launcher and commit too.
+    """
     deadline = time.monotonic() + patience
-    while not (durations := _durations(events(directory)[before:])):
+    while not (
+        commits := [e for e in _commits(events(directory)) if e["incarnation"] not in known]
+    ):
         _require(job.status is None, job, "ended before it committed")
         _require(time.monotonic() < deadline, job, f"committed nothing in {patience} s")
         time.sleep(0.005)
     job.rank_pids()  # found now, so that the kill itself takes no time
-    if not inside:
+    if inside:
+        with (directory / "events.jsonl").open("rb") as log:
+            log.seek(0, os.SEEK_END)
+            while b'"begin"' not in log.read() and job.status is None:
+                time.sleep(0.001)
+        # Under load and through mpiexec it takes a while until the ranks are dead.
+        time.sleep(chance.choice((0, 0, chance.uniform(0, 0.7))) * float(commits[-1]["seconds"]))
+    else:
         time.sleep(chance.uniform(0, 0.5))
-        return
-    with (directory / "events.jsonl").open("rb") as log:
-        log.seek(0, os.SEEK_END)
-        while b'"begin"' not in log.read() and job.status is None:
-            time.sleep(0.001)
-    # Under load and through mpiexec it takes a while until the ranks are dead.
-    time.sleep(chance.choice((0, 0, chance.uniform(0, 0.7))) * durations[-1])
+    return str(commits[-1]["incarnation"])
 
 
-def _durations(seen: list[dict[str, Any]]) -> list[float]:
-    """Seconds of every checkpoint that was committed."""
-    return [float(event["seconds"]) for event in seen if event["event"] == "commit"]
+def _commits(seen: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [event for event in seen if event["event"] == "commit"]
 
 
-def _account(seen: list[dict[str, Any]], victim: Victim, generation: int) -> Kill | None:
-    """The kill that ended the last of `seen`; None when it does not count."""
-    commits = [event["epoch"] for event in seen if event["event"] == "commit"]
-    if not commits or any(event["event"] == "complete" for event in seen):
-        return None
-    marks = [e["event"] for e in seen if e["event"] in ("begin", "commit", "failed")]
-    return Kill(victim, generation, commits[-1], inside=marks[-1] == "begin")
+def _account(seen: list[dict[str, Any]], killed: list[str], victim: Victim) -> list[Kill]:
+    """The kills that count: the incarnation had committed, and its run was not over."""
+    counted = []
+    for generation, incarnation in enumerate(killed, 1):
+        own = [event for event in seen if event["incarnation"] == incarnation]
+        marks = [event["event"] for event in own if event["event"] in MARKS]
+        if "complete" not in marks:
+            last = _commits(own)[-1]["epoch"]
+            counted.append(Kill(victim, generation, last, inside=marks[-1] == "begin"))
+    return counted
 
 
-def _check_restarts(seen: list[dict[str, Any]], kills: list[Kill]) -> None:
-    """Every kill was followed by a restart from what was committed, and each got further."""
+def _checked(seen: list[dict[str, Any]], killed: list[str], victim: Victim) -> list[Kill]:
+    """The kills, each followed by a restart from what was committed that got further."""
     restarts = [event["epoch"] for event in seen if event["event"] == "restart"]
-    if len(restarts) < len(kills) or sorted(set(restarts)) != restarts:
+    kills = _account(seen, killed, victim)
+    if len(restarts) != len(killed) or sorted(set(restarts)) != restarts:
         raise ChainError(f"restarts from epochs {restarts} after {kills}")
     for kill in kills:
         came_back = restarts[kill.generation - 1]  # every generation but the first restarts
         if came_back < kill.epoch:
             raise ChainError(f"epoch {kill.epoch} was lost: restarted from {came_back}")
+    return kills
 
 
 def _require(condition: bool, job: Job, what: str) -> None:
