@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sauerkraut.cli import report
 from sauerkraut.errors import NoCheckpoint, StorageError
-from sauerkraut.storage import Manifest, catalog, owner
+from sauerkraut.storage import About, Manifest, catalog, owner
 
 # Open MPI's launcher kills its ranks soon after TERM; USR1 also asks for checkpoint and stop.
 FORWARDED = {
@@ -47,7 +47,7 @@ def run(chosen: argparse.Namespace) -> int:
     manifest = newest_manifest(chosen.directory)
     about = manifest.about
     command = [*_launcher(chosen.launcher, manifest.world_size), *about.command]
-    environment = {"PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "0")}
+    environment = {"PYTHONHASHSEED": _hash_seed(about)}
     if chosen.take_over:
         environment["SAUERKRAUT_TAKE_OVER"] = _owner(chosen.directory)
     described = {
@@ -84,6 +84,12 @@ def newest_manifest(directory: Path) -> Manifest:
         except StorageError as error:
             first = first or error
     raise first or NoCheckpoint(f"{directory}: no committed epoch")
+
+
+def _hash_seed(about: About) -> str:
+    """The seed of the job, so that its sets of strings keep their order; 0 when it had none."""
+    recorded = about.more.get("hash_seed")
+    return str(recorded) if recorded is not None else os.environ.get("PYTHONHASHSEED", "0")
 
 
 def _launcher(words: str | None, ranks: int) -> list[str]:

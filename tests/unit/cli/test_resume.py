@@ -17,6 +17,21 @@ def test_dry_run_shows_directory_ranks_and_command(sauerkraut, checkpoints, tmp_
     assert (document["epoch"], document["ranks"]) == (3, 2)
 
 
+def test_the_recorded_hash_seed_wins(sauerkraut, checkpoints, monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    ownership = Ownership.take(checkpoints, Incarnation.of_this_job())
+    about = storage.About(command=("true",), more={"hash_seed": "5"})
+    attempt = storage.begin(ownership, world_size=1, parent=None, about=about)
+    seal = storage.write(attempt, storage.Piece(0, ()), storage.Trust())
+    storage.publish(ownership, attempt, [seal], seconds=0.1, trust=storage.Trust())
+    ownership.release()
+
+    document = sauerkraut("resume", "--dry-run", "--json", checkpoints).json
+
+    assert document["environment"] == {"PYTHONHASHSEED": "5"}
+    assert document["command"] == ["true"]  # one rank needs no launcher
+
+
 def test_another_launcher(sauerkraut, checkpoints):
     done = sauerkraut("resume", "--dry-run", "--launcher", "srun -n 2", checkpoints)
 
