@@ -1,6 +1,7 @@
 #include "../capture/stack.hpp"
 
 #include "../capture/capture.hpp"
+#include "../code/code_map.hpp"
 #include "../errors.hpp"
 #include "../resume/check.hpp"
 #include "../resume/drive.hpp"
@@ -329,6 +330,22 @@ void bind_stack(nb::module_& m)
       },
       "frame"_a, "Code and instruction unit of a frame, read from its internal structure.",
       nb::sig("def probe(frame: types.FrameType) -> tuple[types.CodeType, int]"));
+  m.def(
+      "call_sites",
+      [](nb::handle code) {
+        if (!PyCode_Check(code.ptr())) {
+          throw nb::type_error("call_sites needs a code object");
+        }
+        nb::list sites;
+        for (const code::CallSite& site :
+             code::CodeMap::of(reinterpret_cast<PyCodeObject*>(code.ptr())).call_sites()) {
+          sites.append(nb::make_tuple(site.start, site.depth, site.kept));
+        }
+        return sites;
+      },
+      "code"_a, "(unit, depth, kept) of each place where a frame of this code may wait.",
+      nb::sig("def call_sites(code: types.CodeType) -> list[tuple[int, int, int]]"));
+  m.def("opcode_names", cpython::opcode_names, "Opcodes that the analysis knows.");
   bind_control(m);
 }
 

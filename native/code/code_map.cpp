@@ -114,6 +114,18 @@ bool CodeMap::call_site(int unit, CallSite& site) const
   return site.kept >= 0 && site.next < units();
 }
 
+std::vector<CallSite> CodeMap::call_sites() const
+{
+  std::vector<CallSite> sites;
+  for (const Instruction& instruction : instructions_) {
+    CallSite site;
+    if (call_site(instruction.start, site)) {
+      sites.push_back(site);
+    }
+  }
+  return sites;
+}
+
 std::span<const Kind> CodeMap::stack(int start) const
 {
   return stacks_[static_cast<std::size_t>(index(start))];

@@ -72,6 +72,9 @@ class CodeMap {
   // The call site that holds `unit`. Returns false when no frame can wait there.
   bool call_site(int unit, CallSite& site) const;
 
+  // All of them, in order.
+  std::vector<CallSite> call_sites() const;
+
   // Kinds of the stack slots before the instruction at `start`; empty span if unreachable.
   std::span<const Kind> stack(int start) const;
   bool reachable(int start) const;

@@ -6,6 +6,8 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace sauerkraut::cpython {
 
@@ -81,5 +83,8 @@ struct OpcodeTable {
 // The table of the running interpreter, built once from its `opcode` module.
 // Throws CaptureError when that module is not as expected.
 const OpcodeTable& opcodes();
+
+// Names of all opcodes that have an entry, of whatever version.
+std::vector<std::string> opcode_names();
 
 }  // namespace sauerkraut::cpython

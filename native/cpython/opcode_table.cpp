@@ -240,6 +240,15 @@ OpcodeTable build()
 
 }  // namespace
 
+std::vector<std::string> opcode_names()
+{
+  std::vector<std::string> names;
+  for (const Entry& entry : entries) {
+    names.emplace_back(entry.name);
+  }
+  return names;
+}
+
 const OpcodeTable& opcodes()
 {
   static const OpcodeTable table = build();
