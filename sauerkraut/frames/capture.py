@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import CellType, CodeType, FrameType, FunctionType
+from types import CellType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from sauerkraut import _native
@@ -13,7 +13,7 @@ from sauerkraut.errors import CaptureError
 from sauerkraut.frames import labels, self_test
 from sauerkraut.frames.sentinels import EXCLUDED
 from sauerkraut.frames.snapshot import MAGIC, Snapshot, Thawed
-from sauerkraut.objects import graph
+from sauerkraut.objects import graph, module_data
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,6 +33,7 @@ def capture(
     *,
     base: Base = None,
     exclude: Exclude = (),
+    globals: Literal["none", "auto"] | Sequence[ModuleType | str] = "none",  # noqa: A002 - the API
     code: Literal["auto", "embed"] = "auto",
     arrays: Literal["copy", "borrow"] = "copy",
 ) -> Any:
@@ -43,6 +44,9 @@ def capture(
             called by `call`, else everything up to but without the module body.
         exclude: Locals to leave out: names in any frame, or ``{qualified name: names}``. They
             come back as `EXCLUDED`.
+        globals: "none": functions find the globals of the process they are resumed in; "auto":
+            the data that ``__main__`` and the program's own modules on the stack hold in globals
+            is captured and bound again; or the modules to do so for.
         code: "auto": functions are found again by name where that leads to the same code, else
             carried along; "embed": always carried along.
         arrays: "copy" the memory of arrays once, or "borrow" it: then use the snapshot up
@@ -56,8 +60,22 @@ def capture(
         CaptureError: names the frame and variable, why, and what to do; nothing has changed.
         KeyError: ``exclude`` names a local that no captured frame has.
     """
+    innermost = sys._getframe(1)
+    data: list[object] = []
+    if globals != "none":
+        chosen: Any = globals
+        if not isinstance(globals, str):
+            chosen = [each if isinstance(each, str) else each.__name__ for each in globals]
+        data.append(module_data.collect(_owners(innermost), chosen))
     return capture_stack(
-        sys._getframe(1), base=base, exclude=exclude, code=code, arrays=arrays, strict=True
+        innermost,
+        base=base,
+        exclude=exclude,
+        code=code,
+        values=data,
+        names="the globals".format,
+        arrays=arrays,
+        strict=True,
     )
 
 
@@ -123,6 +141,15 @@ def capture_stack(
     )
     control = stack.encode(sys.implementation.name, platform.python_version(), MAGIC, described)
     return Snapshot(control, frozen)
+
+
+def _owners(frame: FrameType | None) -> list[str]:
+    """Names of the modules whose functions are on the stack."""
+    names: dict[str, None] = {}
+    while frame is not None:
+        names[str(frame.f_globals.get("__name__"))] = None
+        frame = frame.f_back
+    return list(names)
 
 
 def _base(base: Base) -> FrameType | CodeType | None:

@@ -6,7 +6,7 @@ import importlib.util
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from sauerkraut import _native
 from sauerkraut.code import difference, reference
@@ -14,7 +14,7 @@ from sauerkraut.errors import CodeChanged, InterpreterMismatch, ResumeError
 from sauerkraut.frames import container, labels
 from sauerkraut.frames.labels import FrameInfo
 from sauerkraut.frames.sentinels import Resumed
-from sauerkraut.objects import graph
+from sauerkraut.objects import graph, module_data
 from sauerkraut.objects.graph import Block, Frozen
 
 Replacements = Mapping[str, Any]
@@ -136,6 +136,8 @@ class Snapshot:
             thawed.replace(replace)
         thawed.check()
         thawed.touch_files()
+        for data in thawed.values:
+            module_data.restore(cast("dict[str, dict[str, object]]", data))
         return thawed.run(value, throw)
 
     def _verified(self) -> _native.Control:

@@ -335,3 +335,38 @@ def test_signal_handlers_interrupt_a_resumed_stack():
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)
+
+
+state = {"calls": 0}
+limit = 3
+
+
+def uses_globals(kept, how):
+    global limit
+    limit = 5
+    state["calls"] += 1
+    same = state
+    snapshot = skt.capture(globals=how)
+    if snapshot:
+        kept.append(snapshot)
+    limit += 1
+    return limit, state["calls"], same is state
+
+
+@pytest.mark.parametrize("how", ["auto", [__name__], [sys.modules[__name__]]])
+def test_globals_come_back_when_asked_for(how):
+    global limit
+    kept = []
+    state["calls"] = 0
+    assert skt.call(uses_globals, kept, how) == (6, 1, True)
+    limit, state["calls"] = 100, 100
+    assert again(kept[0]) == (6, 1, True)
+
+
+def test_globals_are_those_of_the_process_by_default():
+    global limit
+    kept = []
+    state["calls"] = 0
+    skt.call(uses_globals, kept, "none")
+    limit = 100
+    assert again(kept[0])[0] == 101
