@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -126,8 +127,7 @@ class Checkpointer:
         self._uncaught = UncaughtErrors(self._group)
         self._uncaught.install()
         self._run: Run | None = None
-        self._running = False
-        self._closed = False
+        self._claimed = self._running = self._closed = False
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Inside a snapshot a Checkpointer stands for the running one."""
@@ -167,52 +167,10 @@ class Checkpointer:
             Exception: what ``fn`` raised. On one rank only, it ends the job.
         """
         self._claim()
-        state = State(
-            self._group.rank,
-            fn,
-            args,
-            kwargs,
-            anchors={"checkpointer": self, "comm": self._comm},
-            exclude=self._exclude,
-            globals=self._globals,
-            code_changes=self._code_changes,
-            threshold=self._settings.block_threshold,
-            providers=self._providers,
-            reports=self._reports,
-        )
         try:
-            Consensus(self._group, 0.0).agree(Call(Kind.START))
-            start = restarts.begin(
-                self._group,
-                self._store,
-                state,
-                self._reports,
-                fresh=fresh,
-                same_arguments=same_arguments,
-                on_restart=self._on_restart,
-            )
-        except RankError as error:
-            self._store.release()
-            self._uncaught.raised_together(error)
-            raise
-        self.restarted = start.restart
-        if start.finished:
-            self._store.release()
-            finished: R = start.value
-            return finished
-        run = self._run = Run(
-            self._group,
-            self._store,
-            state,
-            schedule=intervals.Schedule(self._interval, time.monotonic()),
-            signals=self._signals,
-            reports=self._reports,
-            latency=self._settings.signal_latency,
-            on_failure=self._on_failure,
-            rehearse=self._rehearse,
-            start=start,
-        )
-        value: R = self._execute(run, state, start)
+            value: R = self._begin_and_execute(fn, args, kwargs, fresh, same_arguments)
+        finally:
+            self._let_go()
         return value
 
     def poll(
@@ -290,7 +248,7 @@ class Checkpointer:
             ValueError: the name is taken, or is no word.
             RuntimeError: `run` was called.
         """
-        if self._run is not None or self._running:
+        if self._claimed:
             raise RuntimeError("provide: call it before run")
         self._providers.add(name, save, load)
 
@@ -354,36 +312,95 @@ class Checkpointer:
         global _current
         if self._closed:
             raise RuntimeError("run: this Checkpointer is closed")
-        if self._running or self._run is not None:
+        if self._claimed:
             raise RuntimeError("run: a Checkpointer runs once; make another one")
         if _current is not None:
             raise RuntimeError("run: another Checkpointer is running in this process")
+        self._claimed = True
+        _current = self
+        if self._heed_signals and not self._signals.install():
+            self._reports.warn("signals are not heeded: run was not called in the main thread")
+
+    def _let_go(self) -> None:
+        global _current
+        _current, self._running, self._polls_left = None, False, 1
+        self._signals.remove()
+
+    def _begin_and_execute(
+        self,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        fresh: bool,
+        same_arguments: bool,
+    ) -> Any:
+        state = State(
+            self._group.rank,
+            fn,
+            args,
+            kwargs,
+            anchors={"checkpointer": self, "comm": self._comm},
+            exclude=self._exclude,
+            globals=self._globals,
+            code_changes=self._code_changes,
+            threshold=self._settings.block_threshold,
+            providers=self._providers,
+            reports=self._reports,
+        )
+        with self._raising_together():
+            Consensus(self._group, 0.0).agree(Call(Kind.START))
+            start = restarts.begin(
+                self._group,
+                self._store,
+                state,
+                self._reports,
+                fresh=fresh,
+                same_arguments=same_arguments,
+                on_restart=self._on_restart,
+            )
+        self.restarted = start.restart
+        if start.finished:
+            self._store.release()
+            return start.value
+        self._run = Run(
+            self._group,
+            self._store,
+            state,
+            schedule=intervals.Schedule(self._interval, time.monotonic()),
+            signals=self._signals,
+            reports=self._reports,
+            latency=self._settings.signal_latency,
+            on_failure=self._on_failure,
+            rehearse=self._rehearse,
+            start=start,
+        )
+        return self._execute(self._run, state, start)
 
     def _execute(self, run: Run, state: State, start: restarts.Start) -> Any:
         """Call the function or resume its frames, and end the run on all ranks."""
-        global _current
-        _current, self._running, self._polls_left = self, True, 1
-        if self._heed_signals and not self._signals.install():
-            self._reports.warn("signals are not heeded: run was not called in the main thread")
+        self._running = True
         state.base = sys._getframe()  # it calls the outermost one
         try:
-            try:
-                value = state.call() if start.restart is None else state.resume(start.restart)
-            except BaseException as error:
-                run.fail(error)
-                self._uncaught.raised_together(error)
-                raise
-            try:
-                run.finish(value)
-            except RankError as error:
-                self._store.release()
-                self._uncaught.raised_together(error)
-                raise
+            value = state.call() if start.restart is None else state.resume(start.restart)
+        except BaseException as error:
+            run.fail(error)
+            self._uncaught.raised_together(error)
+            raise
         finally:
             state.base = None
-            _current, self._running, self._polls_left = None, False, 1
-            self._signals.remove()
+        with self._raising_together():
+            run.finish(value)
         return value
+
+    @contextmanager
+    def _raising_together(self) -> Iterator[None]:
+        """What is raised as a RankError in here, every rank raises."""
+        try:
+            yield
+        except RankError as error:
+            self._store.release()
+            self._uncaught.raised_together(error)
+            raise
 
     def _inside(self, name: str) -> Run:
         if self._run is None or not self._running:

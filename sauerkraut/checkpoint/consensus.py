@@ -121,9 +121,15 @@ class Consensus:
         """Whether one was posted and not completed."""
         return self._pending is not None
 
-    def post(self, call: Call, flags: Flags = NONE) -> None:
-        """Start the next consensus; returns at once. Collective, as is every call here."""
-        now = time.monotonic()
+    def post(self, call: Call, flags: Flags = NONE, began: float | None = None) -> None:
+        """Start the next consensus; returns at once. Collective, as is every call here.
+
+        Args:
+            call: What this rank calls.
+            flags: What it has to say.
+            began: Monotonic time since when this consensus costs something; None: now.
+        """
+        now = time.monotonic() if began is None else began
         if call.polls > self.posted_poll and self._posted_at > 0:
             self._poll_seconds = (now - self._posted_at) / (call.polls - self.posted_poll)
         self.posted_poll, self._posted_at = call.polls, now

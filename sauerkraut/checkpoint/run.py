@@ -92,6 +92,7 @@ class Run:
                 cannot be captured, or when a checkpoint failed that had to succeed.
         """
         self._polls += self.window
+        self.window = 1  # should what follows raise
         call = Call(Kind.POLL, self._polls, step, site(frame))
         if not self.consensus.outstanding and self._polls == 1 and self._rehearse:
             self._try_capture(frame)
@@ -109,7 +110,8 @@ class Run:
                 self._let_leave()
                 return
         if following <= self._polls:
-            self.consensus.post(call, self._flags())
+            began = time.monotonic()
+            self.consensus.post(call, self._flags(), began)
             following = self._polls + 1
         self.window = following - self._polls
 

@@ -211,7 +211,13 @@ class State:
         chosen: Any = self._globals
         if not isinstance(chosen, str):
             chosen = [module.__name__ for module in chosen]
-        return module_data.collect(owners, chosen, anchors=self._anchors)
+        held = module_data.collect(owners, chosen, anchors=self._anchors)
+        # a Checkpointer in a global is each start's own, the running one or another
+        kind = type(self._anchors["checkpointer"])
+        return {
+            module: {name: value for name, value in data.items() if not isinstance(value, kind)}
+            for module, data in held.items()
+        }
 
     # ---------------------------------------------------------------- restart
 

@@ -272,9 +272,14 @@ class Store:
             self.event("prune", removed=[path.name for path in trash])
 
     def complete(self, epoch: Epoch) -> None:
-        """Record that the run has finished with ``epoch``."""
-        shared(self._group, "completing", lambda: storage.finish(self.ownership, epoch))
-        self.event("complete", epoch=epoch.number, attempt=epoch.attempt)
+        """Record that the run has finished with ``epoch``; does nothing where that is recorded."""
+
+        def complete() -> None:
+            if storage.catalog.completion(self.directory) is None:
+                storage.finish(self.ownership, epoch)
+                self.event("complete", epoch=epoch.number, attempt=epoch.attempt)
+
+        shared(self._group, "completing", complete)
 
     def event(self, event: str, **fields: object) -> None:
         """Log an event on rank 0; on others, nothing. Not collective."""

@@ -1,5 +1,6 @@
 """A start that does not fit what is there: one line, exit status 87, nothing changed."""
 
+import json
 import subprocess
 import sys
 import time
@@ -78,3 +79,31 @@ def test_wrong_bytes_in_every_epoch_are_never_a_fresh_start(step, crashed, tmp_p
     assert "set aside as epoch-00000001.damaged-" in done.said
     assert step("crash_after_a_checkpoint", 2).status == 87
     assert step("crash_after_a_checkpoint", 2, fresh=1).status == 1  # the scenario's own crash
+
+
+def test_an_incarnation_that_was_taken_over_ends_without_writing(step, stepping, tmp_path):
+    words = ["step_on", "ckpt", "mpi=0", "steps=600", "pause=0.01", "interval=0.1s"]
+    with subprocess.Popen(
+        [sys.executable, str(stepping), *words],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as first:
+        try:
+            deadline = time.monotonic() + 30
+            while not list((tmp_path / "ckpt").glob("epoch-????????")):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            owner = json.loads((tmp_path / "ckpt" / "OWNER").read_text())
+            rival = {"SAUERKRAUT_TAKE_OVER": owner["incarnation"]}
+            done = step("step_on", 0, environment=rival)
+            said, _ = first.communicate(timeout=30)
+        finally:
+            first.kill()
+    assert first.returncode == 87, said
+    assert "Superseded: " in said
+    assert "Traceback" not in said
+    assert done.status == 0, done.said
+    assert "restart 1: going on from epoch" in done.said

@@ -1,0 +1,96 @@
+"""Starts of a program that changed since its epoch, each a process of its own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys
+import sauerkraut as skt
+
+def helper(x):
+    return x + 1
+
+class Model:
+    def step(self, x):
+        return x * 2
+
+def work(n):
+    chosen, model = helper, Model()
+    if isinstance(skt.current().checkpoint(), skt.Epoch):
+        sys.exit(3)
+    return model.step(chosen(n))
+
+other = skt.Checkpointer("elsewhere", quiet=True)
+ckpt = skt.Checkpointer("ckpt", quiet=True, **eval(sys.argv[1]))
+print(ckpt.run(work, 1), other is not ckpt)
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Run PROGRAM, with one text replaced, in the test's directory."""
+
+    def start(old="", new="", python=(sys.executable,), **options):
+        (tmp_path / "program.py").write_text(PROGRAM.replace(old, new) if old else PROGRAM)
+        return subprocess.run(
+            [*python, "program.py", repr(options)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert start().returncode == 3
+    return start
+
+
+def test_the_unchanged_program_goes_on(start):
+    done = start()
+    assert (done.returncode, done.stdout) == (0, "4 True\n"), done.stderr
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(("old", "new", "name"), [("x + 1", "x + 10", "helper")])
+def test_a_function_off_the_stack_that_changed_is_warned_of(start, old, new, name):
+    done = start(old, new)
+    assert done.returncode == 0, done.stderr
+    assert f"changed since the epoch: __main__:{name}" in done.stderr
+
+
+def test_it_is_refused_when_all_code_must_be_the_same(start):
+    done = start("x + 1", "x + 10", code_changes="all")
+    assert done.returncode == 87
+    assert done.stderr.startswith("sauerkraut: CodeChanged: ")
+    assert "__main__:helper" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_function_on_the_stack_that_changed_is_refused_always(start):
+    done = start("step(chosen(n))", "step(chosen(n + 5))")
+    assert done.returncode == 87
+    assert done.stderr.startswith("sauerkraut: CodeChanged: ")
+    assert "work" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert start().returncode == 0  # nothing was lost
+
+
+def test_an_argument_that_changed_is_refused_in_one_line(start):
+    done = start("ckpt.run(work, 1)", "ckpt.run(work, 2)")
+    assert done.returncode == 87
+    assert done.stderr.startswith("sauerkraut: ArgumentsChanged: ")
+    assert "n: 1 then, 2 now" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_error_that_is_caught_leaves_the_status_to_the_program(start):
+    done = start(
+        "print(ckpt.run(work, 1), other is not ckpt)",
+        "try:\n    ckpt.run(work, 2)\nexcept skt.ResumeError:\n    sys.exit(4)",
+    )
+    assert done.returncode == 4, done.stderr
