@@ -140,9 +140,5 @@ def verify(epoch: Path, trust: Trust | None = None) -> list[Finding]:
                 problems = shard.problems()
         except CorruptCheckpoint as error:
             problems = [(None, str(error))]
-        except StorageError as error:
-            if error.errno != ENOENT:
-                raise
-            problems = [(None, f"{epoch / seal.file} is missing")]
         findings += [Finding(seal.file, stream, problem) for stream, problem in problems]
     return findings

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from errno import ENOENT
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sauerkraut.errors import CorruptCheckpoint
-from sauerkraut.storage import layout, sealed
+from sauerkraut.errors import CorruptCheckpoint, StorageError
+from sauerkraut.storage import disk, layout, sealed
 from sauerkraut.storage.epoch import About, Attempt, Seal
 from sauerkraut.storage.layout import Modes
 from sauerkraut.storage.piece import Array, Piece, Stream
@@ -63,6 +64,14 @@ def _checked(name: str) -> str:
     return name
 
 
+def _is_visible(directory: Path) -> bool:
+    try:
+        disk.status(directory)
+    except StorageError:
+        return False
+    return True
+
+
 class Shard:
     """A sealed shard, open for reading. Use as a context manager."""
 
@@ -100,10 +109,16 @@ class Shard:
 
         Raises:
             UntrustedCheckpoint: owner, permissions or key.
-            CorruptCheckpoint: the bytes are wrong, or it is not the shard that the seal speaks of.
+            CorruptCheckpoint: the bytes are wrong, or it is not the shard that the seal speaks of,
+                or that one is not in its directory.
             StorageError: it could not be read (ENOENT, EIO, EACCES, ESTALE, ...).
         """
-        file = SealedFile.open(path, trust, kind="shard", wait=wait)
+        try:
+            file = SealedFile.open(path, trust, kind="shard", wait=wait)
+        except StorageError as error:
+            if seal is None or error.errno != ENOENT or not _is_visible(path.parent):
+                raise
+            raise CorruptCheckpoint(f"{path} is missing") from error
         try:
             shard = cls(file)
             shard._must_be(seal)

@@ -150,6 +150,15 @@ def test_a_start_falls_back_and_never_chooses_a_damaged_epoch_again(directory, j
     assert [e.name.state for e in catalog.entries(directory)] == ["committed"]  # swept
 
 
+@pytest.mark.parametrize("name", [layout.MANIFEST, layout.shard(1)])
+def test_a_start_falls_back_over_a_missing_file(directory, job, name):
+    running = job(directory, keep=5).start()
+    running.checkpoint()
+    (running.checkpoint().path / name).unlink()
+    running.leave()
+    assert job(directory).start().newest.number == 1
+
+
 def test_what_was_there_is_remembered_when_nothing_is_usable(directory, job, epoch):
     assert catalog.ever_committed(directory)
     again = job(directory).start()
