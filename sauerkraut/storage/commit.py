@@ -27,7 +27,7 @@ from sauerkraut.storage import owner as owners
 from sauerkraut.storage.disk import File
 from sauerkraut.storage.epoch import About, Attempt, Epoch, Manifest, Seal
 from sauerkraut.storage.layout import EpochName
-from sauerkraut.storage.ownership import Ownership, superseded
+from sauerkraut.storage.ownership import Ownership
 from sauerkraut.storage.trust import Trust
 
 
@@ -68,7 +68,14 @@ def begin(
     # fail for ever, and shards of two timelines could meet under one name.
     number = 1 + max((entry.name.number for entry in entries), default=0)
     attempt = Attempt(
-        ownership.directory, number, layout.new_id(), parent, world_size, about, ownership.share
+        ownership.directory,
+        number,
+        layout.new_id(),
+        parent,
+        world_size,
+        about,
+        ownership.incarnation.id,
+        ownership.share,
     )
     disk.make_directory(attempt.path, ownership.modes.directory)
     return attempt
@@ -104,7 +111,7 @@ def publish(
             attempt.path / layout.MANIFEST, described, share=ownership.share, key=trust.key
         )
     except StorageError as error:
-        raise _explained(ownership, error) from error
+        raise owners.explained(ownership.directory, ownership.incarnation.id, error) from error
     return move_into_place(ownership, attempt.path, described)
 
 
@@ -148,18 +155,9 @@ def move_into_place(ownership: Ownership, source: Path, described: Manifest) -> 
         disk.rename(source, epoch.path)
     except StorageError as error:
         if not disk.is_missing(error) or not _was_renamed(ownership, epoch):
-            raise _explained(ownership, error) from error
+            raise owners.explained(ownership.directory, ownership.incarnation.id, error) from error
     disk.sync_directory(ownership.directory)
     return epoch
-
-
-def _explained(ownership: Ownership, error: StorageError) -> StorageError:
-    """Tell a name that is gone because a rival fenced it from a plain failure."""
-    if disk.is_missing(error):
-        found = owners.read(ownership.directory)
-        if found is None or found.incarnation.id != ownership.incarnation.id:
-            return superseded(ownership.directory, found)
-    return error
 
 
 def _was_renamed(ownership: Ownership, epoch: Epoch) -> bool:

@@ -71,6 +71,8 @@ class Attempt:
     """Attempt of the epoch this run last committed or resumed from."""
     world_size: int
     about: About
+    incarnation: str
+    """Who writes it."""
     share: str | None = None
 
     @property

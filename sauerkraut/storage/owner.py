@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sauerkraut.errors import DirectoryOwned, StorageError
+from sauerkraut.errors import DirectoryOwned, StorageError, Superseded
 from sauerkraut.storage import disk, layout
 from sauerkraut.storage.incarnation import Incarnation, Process
 
@@ -130,3 +130,23 @@ def refusal(directory: Path, owner: Owner) -> DirectoryOwned:
         f"{directory} belongs to a run that may still write: {theirs.processes[0].host}, "
         f"pid {theirs.processes[0].pid}{job}; if it has ended: SAUERKRAUT_TAKE_OVER={theirs.id}"
     )
+
+
+def superseded(directory: Path, found: Owner | None) -> Superseded:
+    """Build the error of an incarnation that is no longer the owner."""
+    if found is None:
+        return Superseded(f"{directory} has lost its OWNER file, so this run must not write there")
+    theirs = found.incarnation
+    return Superseded(
+        f"{directory} was taken over by {theirs.processes[0].host}, pid {theirs.processes[0].pid}"
+        + (f", job {theirs.job_id}" if theirs.job_id is not None else "")
+    )
+
+
+def explained(directory: Path, incarnation: str, error: StorageError) -> StorageError:
+    """Tell a name that is gone because a rival fenced it from a plain failure."""
+    if disk.is_missing(error):
+        found = read(directory)
+        if found is None or found.incarnation.id != incarnation:
+            return superseded(directory, found)
+    return error

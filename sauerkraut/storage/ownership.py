@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from errno import EEXIST
+from errno import EEXIST, ENOENT
 from pathlib import Path
 from typing import Self
 
-from sauerkraut.errors import DirectoryOwned, StorageError, Superseded
+from sauerkraut.errors import DirectoryOwned, StorageError
 from sauerkraut.storage import disk, layout
 from sauerkraut.storage import owner as owners
 from sauerkraut.storage.disk import File
@@ -94,7 +94,7 @@ class Ownership:
         """Read OWNER anew; raises Superseded when it names another incarnation."""
         found = owners.read(self.directory)
         if found is None or found.incarnation.id != self.incarnation.id:
-            raise superseded(self.directory, found)
+            raise owners.superseded(self.directory, found)
 
     def touch(self, longest_gap: float) -> None:
         """Show that the owner lives; call at consensus, at most every 10 s.
@@ -131,21 +131,10 @@ class Ownership:
         self._owner = owner
 
 
-def superseded(directory: Path, found: Owner | None) -> Superseded:
-    """Build the error of an incarnation that is no longer the owner."""
-    if found is None:
-        return Superseded(f"{directory} has lost its OWNER file, so this run must not write there")
-    theirs = found.incarnation
-    return Superseded(
-        f"{directory} was taken over by {theirs.processes[0].host}, pid {theirs.processes[0].pid}"
-        + (f", job {theirs.job_id}" if theirs.job_id is not None else "")
-    )
-
-
 def _make(directory: Path, modes: Modes) -> None:
     missing = []
     path = directory.absolute()
-    while not path.exists():
+    while not _is_there(path):
         missing.append(path)
         path = path.parent
     for path in reversed(missing):
@@ -155,6 +144,16 @@ def _make(directory: Path, modes: Modes) -> None:
             if error.errno != EEXIST:
                 raise
         disk.sync_directory(path.parent)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        disk.status(path)
+    except StorageError as error:
+        if error.errno != ENOENT:
+            raise
+        return False
+    return True
 
 
 def _wait_until_free(
@@ -201,7 +200,7 @@ def _replace(private: Path, directory: Path) -> None:
         disk.rename(private, directory / layout.OWNER)
     except StorageError as error:
         if disk.is_missing(error):  # a rival swept it: it owns the directory
-            raise superseded(directory, owners.read(directory)) from error
+            raise owners.superseded(directory, owners.read(directory)) from error
         raise
     disk.sync_directory(directory)
 

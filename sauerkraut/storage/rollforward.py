@@ -12,7 +12,7 @@ from sauerkraut.storage.disk import File
 from sauerkraut.storage.epoch import Attempt, Epoch, Seal
 from sauerkraut.storage.ownership import Ownership
 from sauerkraut.storage.shard import Shard
-from sauerkraut.storage.trust import Trust
+from sauerkraut.storage.trust import ANYBODY, Trust
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,7 @@ def _sealed(ownership: Ownership, entry: Entry, trust: Trust) -> tuple[Attempt, 
             first.parent,
             first.world_size,
             first.about,
+            ownership.incarnation.id,
             ownership.share,
         )
     if (attempt.epoch, attempt.id) != (entry.name.number, entry.name.id):
@@ -115,5 +116,8 @@ def _open(path: Path, trust: Trust) -> Shard:
 
 def _newest_attempt(directory: Path) -> str | None:
     for entry in catalog.committed(directory):
-        return manifest.read(entry.path).epoch.attempt
+        try:
+            return manifest.read(entry.path).epoch.attempt
+        except CorruptCheckpoint:  # what continues it may be whole; its shards know its name too
+            return _open(entry.path / layout.shard(0), ANYBODY).attempt
     return None

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError
-from sauerkraut.storage import disk, layout, sealed
+from sauerkraut.storage import disk, layout, owner, sealed
 from sauerkraut.storage.epoch import About, Attempt, Seal
 from sauerkraut.storage.layout import Modes
 from sauerkraut.storage.piece import Array, Piece, Stream
@@ -22,6 +22,7 @@ def write(attempt: Attempt, piece: Piece, trust: Trust) -> Seal:
     Not collective: every rank calls it with its own piece, after `begin`.
 
     Raises:
+        Superseded: another incarnation took the directory and fenced the attempt.
         StorageError: no space, or any failing call; ``errno`` says which. The attempt has failed
             on this rank and must be discarded; the file that is left behind has no seal.
         ValueError: two names of the piece clash, or an array has not the bytes its shape says.
@@ -40,21 +41,22 @@ def write(attempt: Attempt, piece: Piece, trust: Trust) -> Seal:
     if len(names) != len(contents):
         raise ValueError(f"rank {piece.rank} stores two things under one name")
     file = layout.shard(piece.rank)
-    nbytes, digest = sealed.write(
-        attempt.path / file,
-        contents,
-        {
-            "kind": "shard",
-            "epoch": attempt.epoch,
-            "attempt": attempt.id,
-            "parent": attempt.parent,
-            "world_size": attempt.world_size,
-            "ranks": [piece.rank],
-            "about": attempt.about.to_json(),
-        },
-        key=trust.key,
-        mode=Modes.of(attempt.share).file,
-    )
+    header = {
+        "kind": "shard",
+        "epoch": attempt.epoch,
+        "attempt": attempt.id,
+        "parent": attempt.parent,
+        "world_size": attempt.world_size,
+        "ranks": [piece.rank],
+        "about": attempt.about.to_json(),
+    }
+    mode = Modes.of(attempt.share).file
+    try:
+        nbytes, digest = sealed.write(
+            attempt.path / file, contents, header, key=trust.key, mode=mode
+        )
+    except StorageError as error:
+        raise owner.explained(attempt.directory, attempt.incarnation, error) from error
     return Seal(piece.rank, file, nbytes, digest)
 
 

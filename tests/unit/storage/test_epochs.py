@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sauerkraut import storage
-from sauerkraut.errors import CorruptCheckpoint, StorageError
+from sauerkraut.errors import CorruptCheckpoint, StorageError, Superseded
 from sauerkraut.storage import catalog, layout
 from sauerkraut.testing import faults
 
@@ -194,6 +194,21 @@ def test_a_fully_sealed_attempt_is_published(directory, job, manifest):
         "shard-00000.h5",
         "shard-00001.h5",
     ]
+
+
+def test_an_attempt_that_continues_an_epoch_with_a_damaged_manifest_is_published(directory, job):
+    dead, attempt = left_behind(job, directory)
+    (dead.newest.path / layout.MANIFEST).write_bytes(b"damaged")
+    assert restarted(job, dead).newest.attempt == attempt.id
+
+
+def test_a_rank_that_was_fenced_while_it_staged_is_superseded(directory, job):
+    dead, attempt = left_behind(job, directory, ranks=(0,))
+    restarted(job, dead)
+    with pytest.raises(Superseded, match="was taken over"):
+        storage.write(attempt, storage.Piece(1, ()), dead.trust)
+    with pytest.raises(Superseded, match="was taken over"):
+        dead.attempt()
 
 
 def test_with_one_seal_missing_it_is_rolled_back(directory, job):
