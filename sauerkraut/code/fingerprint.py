@@ -22,6 +22,14 @@ _EXTENDED_ARG = dis.opmap["EXTENDED_ARG"]
 _NOP = dis.opmap["NOP"]
 _CACHE = dis.opmap["CACHE"]
 
+# From 3.13 on the compiler joins two instructions, if they are on one line.
+_JOINED = {
+    dis.opmap[f"{one}_{other}"]: (dis.opmap[one], dis.opmap[other])
+    for one in ("LOAD_FAST", "LOAD_FAST_BORROW", "STORE_FAST")
+    for other in ("LOAD_FAST", "LOAD_FAST_BORROW", "STORE_FAST")
+    if f"{one}_{other}" in dis.opmap
+}
+
 
 class _PerCode:
     """Values of a function of a code object, kept while the code object lives.
@@ -88,7 +96,7 @@ def _compute_layout_free(code: CodeType) -> bytes:
     for start, end, op, _ in instructions:
         for unit in range(start, end):
             position[unit] = kept
-        kept += op != _NOP
+        kept += 0 if op == _NOP else 2 if op in _JOINED else 1
     position[len(code.co_code) // 2] = kept
     parts = [b"layout1"]
     for _, end, op, arg in instructions:
@@ -97,7 +105,11 @@ def _compute_layout_free(code: CodeType) -> bytes:
         if op in _HAS_RELATIVE_JUMP:
             # A jump counts from the end of its instruction, inline caches included.
             arg = position.get(end - arg if op in _BACKWARD else end + arg, -1)
-        parts.append(struct.pack("<Hq", op, arg))
+        if op in _JOINED:
+            one, other = _JOINED[op]
+            parts.append(struct.pack("<HqHq", one, arg >> 4, other, arg & 15))
+        else:
+            parts.append(struct.pack("<Hq", op, arg))
     for start, end, target, depth in _exception_table(code.co_exceptiontable):
         ends = position.get(start, -1), position.get(end, -1), position.get(target, -1), depth
         parts.append(struct.pack("<4q", *ends))

@@ -131,7 +131,7 @@ def _name_of(
     # A lambda or comprehension at module level, reachable through the variable it is bound to.
     scope, _, _ = outer.rpartition(".")
     for name, value in list(_attributes(namespace, scope).items()):
-        if isinstance(value, FunctionType) and value.__module__ == module:
+        if isinstance(value, (FunctionType, staticmethod, classmethod, property, *_HOLDERS)):
             found = f"{scope}.{name}" if scope else name
             if (path := _path_from(namespace, found, code)) is not None:
                 return module, found, path

@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from sauerkraut.errors import CaptureError
-from sauerkraut.objects import thawing
+from sauerkraut.objects import memory_maps, thawing
 from sauerkraut.objects.freezing import Freezing, Reduced, Shell, reduces, same
 from sauerkraut.objects.state import ArrayState
 
@@ -93,7 +93,7 @@ def _in_memory_order(array: Array) -> list[tuple[int, int]]:
     return sorted(axes, key=lambda axis: (-abs(axis[1]), axis[0]))
 
 
-def _bounds(array: Array) -> tuple[int, int]:
+def bounds_of(array: Array) -> tuple[int, int]:
     """Addresses of the first byte an array uses and after the last."""
     low = high = array.__array_interface__["data"][0]
     if array.size == 0:
@@ -106,7 +106,7 @@ def _bounds(array: Array) -> tuple[int, int]:
     return low, high + array.itemsize
 
 
-def _root(value: Array) -> tuple[Array, object]:
+def root_of(value: Array) -> tuple[Array, object]:
     """The last array on the base chain, and what it borrows from (None: it owns its bytes)."""
     root = value
     base: Any = value.base
@@ -127,25 +127,28 @@ def _root(value: Array) -> tuple[Array, object]:
 @reduces(np.ndarray)
 def reduce_array(value: Array, freezing: Freezing) -> Reduced:
     """One array: whole in the stream when small and its own owner, else a view of a memory."""
-    root, base = _root(value)
-    if value.dtype.hasobject:
+    root, base = root_of(value)
+    if value.dtype.hasobject or root.dtype.hasobject:
         return _reduce_object_array(value, root)
     if id(root) in freezing.anchored:
-        return (view, (root, *_description(value, _bounds(root)[0])))
+        return (view, (root, *description_of(value, bounds_of(root)[0])))
     if base is None and root.nbytes <= freezing.threshold and _is_whole(root):
         if value is root:
             return _in_stream(value)
-        return (view, (root, *_description(value, _bounds(root)[0])))
+        return (view, (root, *description_of(value, bounds_of(root)[0])))
+    if isinstance(root, np.memmap) and root.mode != "c":
+        return memory_maps.reduce_mapped(value, root, freezing)
     if isinstance(base, (bytearray, bytes, array.array)):
         start = np.frombuffer(base, np.uint8).__array_interface__["data"][0] if len(base) else 0
-        return (view, (base, *_description(value, start)))
-    return _of_memory(value, _memory_of(root, base, freezing), freezing)
+        return (view, (base, *description_of(value, start)))
+    return view_of_memory(value, memory_of(root, base, freezing), freezing)
 
 
-def _of_memory(value: Array, memory: Memory, freezing: Freezing) -> Reduced:
-    low, high = _bounds(value)
+def view_of_memory(value: Array, memory: Memory, freezing: Freezing) -> Reduced:
+    """Write ``value`` as a view of ``memory``, whose bytes it now uses."""
+    low, high = bounds_of(value)
     memory.use(value, low, high, freezing.name_of(id(value)))
-    return (view, (memory.shell, *_description(value, memory.address)))
+    return (view, (memory.shell, *description_of(value, memory.address)))
 
 
 @reduces(ArrayState)
@@ -154,14 +157,14 @@ def _reduce_state(state: ArrayState, freezing: Freezing) -> Reduced:
     if value.dtype.hasobject:
         return (same, (value.copy(),))
     # Not through `reduce_array`: the array or its root may be anchored, its contents are not.
-    root, base = _root(state.array)
-    return _of_memory(value, _memory_of(root, base, freezing), freezing)
+    root, base = root_of(state.array)
+    return view_of_memory(value, memory_of(root, base, freezing), freezing)
 
 
 def _is_whole(root: Array) -> bool:
-    """Whether NumPy's own pickling brings the very same layout back."""
-    flags = root.flags
-    return type(root) is np.ndarray and (flags.c_contiguous or flags.f_contiguous)
+    """Whether NumPy's own pickling brings the very same layout and byte order back."""
+    contiguous = root.flags.c_contiguous or root.flags.f_contiguous
+    return type(root) is np.ndarray and contiguous and root.dtype.isnative
 
 
 def _in_stream(value: Array) -> Reduced:
@@ -177,19 +180,21 @@ def set_read_only(value: Array, state: tuple[Any, ...]) -> None:
     value.flags.writeable = False
 
 
-def _memory_of(root: Array, base: object, freezing: Freezing) -> Memory:
+def memory_of(root: Array, base: object, freezing: Freezing) -> Memory:
+    """The memory that ``root`` owns or borrows from ``base``, noted once per graph."""
     owner = root if base is None else base
     memory = freezing.memories.get(id(owner))
     if memory is None:
         index = len(freezing.memories)
         # Without an owner that knows its extent, offsets count from address 0.
-        address = _bounds(root)[0] if base is None else 0
+        address = bounds_of(root)[0] if base is None else 0
         shell = Shell(memory_at, (index,))
         memory = freezing.memories[id(owner)] = Memory(owner, address, shell, index)
     return memory
 
 
-def _description(value: Array, start: int) -> tuple[Any, ...]:
+def description_of(value: Array, start: int) -> tuple[Any, ...]:
+    """(offset, dtype, shape, strides, writeable) of an array in memory that begins at ``start``."""
     address = value.__array_interface__["data"][0]
     strides = None if value.flags.c_contiguous else value.strides
     offset = address - start if value.size else 0
@@ -199,7 +204,7 @@ def _description(value: Array, start: int) -> tuple[Any, ...]:
 def _reduce_object_array(value: Array, root: Array) -> Reduced:
     if value is root:
         return _in_stream(value)
-    offset, dtype, shape, _, writeable = _description(value, _bounds(root)[0])
+    offset, dtype, shape, _, writeable = description_of(value, bounds_of(root)[0])
     if type(root) is not np.ndarray or dtype != root.dtype or offset % root.itemsize:
         raise CaptureError(
             "a view of an object array under another dtype cannot be captured; copy it"
@@ -249,23 +254,6 @@ def view_objects(
     return np.lib.stride_tricks.as_strided(flat[first:], shape, strides, writeable=writeable)
 
 
-@reduces(np.ndarray, subclasses=True)
-def _reduce_subclass(value: Array, _: Freezing) -> Reduced:
-    cls = type(value)
-    if cls.__reduce_ex__ is not np.ndarray.__reduce_ex__:
-        return value.__reduce_ex__(5)
-    if cls.__reduce__ is not np.ndarray.__reduce__:
-        return value.__reduce__()
-    return (
-        view_as,
-        (cls, value.view(np.ndarray)),
-        (getattr(value, "__dict__", None),),
-        None,
-        None,
-        set_attributes,
-    )
-
-
 @reduces(np.flatiter)
 def _reduce_flat(iterator: Any, _: Freezing) -> Reduced:
     return (flat_after, (iterator.base, iterator.index))
@@ -277,17 +265,6 @@ def flat_after(value: Array, done: int) -> Any:
     for _ in range(done):
         next(iterator)
     return iterator
-
-
-def view_as(cls: type[Array], value: Array) -> Array:
-    """``value`` as an array of class ``cls``, over the same memory."""
-    return value.view(cls)
-
-
-def set_attributes(value: Array, state: tuple[dict[str, Any] | None]) -> None:
-    """Set the attributes of an array of a subclass."""
-    if state[0]:
-        value.__dict__.update(state[0])
 
 
 def memories_from(

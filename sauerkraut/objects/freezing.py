@@ -18,16 +18,23 @@ Reducer = Callable[[Any, "Freezing"], Any]
 
 _by_type: dict[type, Reducer] = {}
 _by_subclass: dict[type, Reducer] = {}
+_by_name: dict[str, Reducer] = {}
 _user_by_type: dict[type, Callable[[Any], Reduced]] = {}
 _user_by_subclass: dict[type, Callable[[Any], Reduced]] = {}
 
 
-def reduces(*types: type, subclasses: bool = False) -> Callable[[Reducer], Reducer]:
-    """Decorate a reducer: it serves exactly ``types``, or also what derives from them."""
+def reduces(*types: type | str, subclasses: bool = False) -> Callable[[Reducer], Reducer]:
+    """Decorate a reducer: it serves exactly ``types``, or also what derives from them.
+
+    A type of a library that may not be imported is given as "module.name", subclasses included.
+    """
 
     def register(reduce: Reducer) -> Reducer:
-        table = _by_subclass if subclasses else _by_type
-        table.update(dict.fromkeys(types, reduce))
+        for cls in types:
+            if isinstance(cls, str):
+                _by_name[cls] = reduce
+            else:
+                (_by_subclass if subclasses else _by_type)[cls] = reduce
         return reduce
 
     return register
@@ -169,9 +176,10 @@ def _choose(cls: type) -> Reducer | None:
     for base in cls.__mro__:
         if (found := _by_subclass.get(base)) is not None:
             return found
-    from sauerkraut.objects.reducers import refused
-
-    return refused.find(cls)
+    for base in cls.__mro__:
+        if (found := _by_name.get(f"{base.__module__}.{base.__qualname__}")) is not None:
+            return found
+    return None
 
 
 def _calling(reduce: Callable[[Any], Reduced]) -> Reducer:
@@ -184,7 +192,8 @@ def _load_reducers_for(cls: type) -> None:
     if numpy is not None and (
         issubclass(cls, (numpy.ndarray, numpy.flatiter)) or cls.__name__ == "ArrayState"
     ):
-        import sauerkraut.objects.arrays  # noqa: F401
+        import sauerkraut.objects.array_classes
+        import sauerkraut.objects.memory_maps  # noqa: F401
 
 
 def describe(cls: type) -> str:

@@ -30,6 +30,8 @@ def _reduce_exception(error: BaseException, _: Freezing) -> Reduced:
         error.__context__,
         error.__suppress_context__,
         error.__traceback__,
+        # The interpreter keeps it beside the arguments and pickles it from 3.12 on only.
+        error.name if isinstance(error, (AttributeError, NameError)) else None,
     )
     return (make, arguments, more, None, None, set_exception)
 
@@ -45,13 +47,15 @@ def make_exception(
 
 def set_exception(error: BaseException, state: tuple[Any, ...]) -> None:
     """Give an exception its attributes and what it came from."""
-    own, cause, context, suppress, traceback = state
+    own, cause, context, suppress, traceback, name = state
     if own is not None:
         error.__setstate__(own)
     error.__cause__ = cause
     error.__context__ = context
     error.__suppress_context__ = suppress
     error.__traceback__ = traceback
+    if isinstance(error, (AttributeError, NameError)):
+        error.name = name
 
 
 @reduces(types.TracebackType)

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from sauerkraut.errors import CaptureError
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
 
 _ordered: collections.OrderedDict[int, int] = collections.OrderedDict()
@@ -43,7 +42,7 @@ def _remaining(iterator: Any) -> list[Any]:
     try:
         rest: list[Any] = iterator.__reduce__()[1][0]
     except RuntimeError as error:  # its next step would raise the same
-        raise CaptureError(f"{type(iterator).__name__} cannot be captured: {error}") from error
+        raise refuse(iterator, f"{error}; iterate over a list of it") from error
     return rest
 
 
@@ -61,7 +60,7 @@ def _reduce_ordered_iterator(iterator: Any, _: Freezing) -> Reduced:
     container = _container(iterator, collections.OrderedDict)
     rest = _remaining(iterator) if container is not None else []
     if not rest:
-        return (used_up, ("keys",))
+        return (used_up, ("ordered keys",))
     done = len(container) - len(rest)
     # The type is the same for all views: what is left tells which it goes over.
     for view in _DICT_ITERATORS.values():
@@ -94,7 +93,8 @@ def iterate(container: Mapping[Any, Any], view: str, done: int) -> Iterator[Any]
 
 def used_up(view: str) -> Iterator[Any]:
     """An iterator over a view of a dict that has nothing left."""
-    iterator = _view({}, view)
+    ordered = view == "ordered keys"
+    iterator = iter(collections.OrderedDict()) if ordered else _view({}, view)
     next(iterator, None)
     return iterator
 
@@ -137,6 +137,18 @@ def iterate_set(container: Any, rest: list[Any]) -> Iterator[Any]:
     return iter(rest)
 
 
+@reduces(type(reversed(collections.deque())))
+def _reduce_reversed_deque(iterator: Any, _: Freezing) -> Reduced:
+    return (reversed_after, iterator.__reduce__()[1])  # its class has no name on 3.12 and 3.13
+
+
+def reversed_after(deque: collections.deque[Any], done: int) -> Iterator[Any]:
+    """``reversed(deque)`` after its first ``done`` steps."""
+    iterator = reversed(deque)
+    collections.deque(itertools.islice(iterator, done), maxlen=0)
+    return iterator
+
+
 _tee_parts: Any = itertools.tee(())[0]
 _ITERTOOLS: tuple[type, ...] = (
     itertools.accumulate,
@@ -158,10 +170,9 @@ _ITERTOOLS: tuple[type, ...] = (
     itertools.zip_longest,
     type(_tee_parts),
 )
-_PARTS = frozenset(("_grouper", "_tee_dataobject"))
 
 
-@reduces(*_ITERTOOLS, type(next(itertools.groupby("a"))[1]))
+@reduces(*_ITERTOOLS, "itertools._grouper", "itertools._tee_dataobject")
 def reduce_itertools(iterator: Any, _: Freezing) -> Reduced:
     """Their own pickling, without its warning on 3.12 and 3.13."""
     make, arguments, *more = _quietly(iterator.__reduce__)

@@ -1,4 +1,4 @@
-"""What is refused by name, with advice: told by the name of the type, without importing it."""
+"""What is refused by name, with advice."""
 
 from __future__ import annotations
 
@@ -44,15 +44,10 @@ _MPI_ADVICE = {
 }
 
 
-def find(cls: type) -> Reducer | None:
-    """The reducer that refuses instances of ``cls``, or tells why theirs failed; None: no such."""
-    for base in cls.__mro__:
-        advice = _ADVICE.get(f"{base.__module__}.{base.__qualname__}")
-        if advice is not None:
-            return _refusing(advice)
-        if base.__module__ == "mpi4py.MPI":
-            return _reduce_handle
-    return None
+_HANDLES = (
+    *("Comm", "Datatype", "Errhandler", "File", "Group", "Info", "Message", "Op"),
+    *("Request", "Session", "Status", "Win"),
+)
 
 
 def _refusing(advice: str) -> Reducer:
@@ -62,6 +57,11 @@ def _refusing(advice: str) -> Reducer:
     return reduce
 
 
+for _name, _advice in _ADVICE.items():
+    reduces(_name)(_refusing(_advice))
+
+
+@reduces(*(f"mpi4py.MPI.{name}" for name in _HANDLES))
 def _reduce_handle(handle: Any, _: Freezing) -> Any:
     """Predefined handles pickle as their name, data types as their description."""
     try:

@@ -60,3 +60,12 @@ def _reduce_random(generator: random.Random, _: Freezing) -> Reduced:
 @reduces(type(threading.main_thread()))
 def _reduce_main_thread(_thread: object, _: Freezing) -> Reduced:
     return (threading.main_thread, ())
+
+
+@reduces("numpy.random.mtrand.RandomState")
+def _reduce_legacy(generator: Any, _: Freezing) -> Reduced:
+    # The same for the functions of numpy.random.
+    if generator is getattr(sys.modules["numpy.random.mtrand"], "_rand", None):
+        return (find, ("numpy.random.mtrand", "_rand"))
+    reduced: tuple[Any, ...] = generator.__reduce__()
+    return reduced

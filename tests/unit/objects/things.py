@@ -89,3 +89,26 @@ def local_dataclass():
         y: list = dataclasses.field(default_factory=list)
 
     return Point
+
+
+def raise_deep(depth):
+    if depth:
+        raise_deep(depth - 1)
+    try:
+        {}["missing"]
+    except KeyError as error:
+        raise ValueError("deep") from error
+
+
+class StrangeError(Exception):
+    """Keeps other arguments than its __init__ takes."""
+
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+        self.one = one
+
+
+class StrangeOSError(OSError):
+    def __init__(self, one, two):
+        super().__init__(one, "text")
+        self.two = two

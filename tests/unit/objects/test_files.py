@@ -1,0 +1,195 @@
+"""Open files: unchanged when read, cut back when written, refused when they have no name."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from sauerkraut.errors import CaptureError, ResumeError
+from sauerkraut.objects import graph
+from tests.unit.objects import crossing
+from tests.unit.objects.crossing import round_trip
+
+
+@pytest.fixture
+def lines(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("".join(f"line {i} äöü\n" for i in range(3000)), encoding="utf-8")
+    return path
+
+
+def test_reading_goes_on_where_it_was(lines):
+    with lines.open(encoding="utf-8") as text, lines.open("rb") as data:
+        text.readline()
+        data.read(100)
+        text2, data2 = round_trip(text, data)
+        with text2, data2:
+            assert text2.readline() == text.readline()
+            assert data2.read() == data.read()
+            assert (text2.mode, text2.encoding) == ("r", "utf-8")
+
+
+@pytest.mark.parametrize("handed_out", [0, 1, 500, 2999, 3000])
+def test_a_text_file_being_iterated(lines, handed_out):
+    with lines.open(encoding="utf-8") as text:
+        for i, _ in enumerate(text, 1):
+            if i >= handed_out:
+                break
+        frozen = graph.freeze([text])
+        (back,) = graph.thaw(frozen)
+        with back:
+            rest = list(back)
+        assert list(text) == rest
+        assert len(rest) == 3000 - max(handed_out, 1)
+
+
+@pytest.mark.parametrize("newline", [None, "", "\n", "\r\n", "\r"])
+def test_newline_translation(tmp_path, newline):
+    path = tmp_path / "mixed"
+    path.write_bytes(b"a\r\nb\rc\nd\r\n" * 5)
+    with path.open(newline=newline) as text:
+        next(text)
+        (back,) = round_trip(text)
+        with back:
+            assert list(back) == list(text)
+    with path.open("w", newline=newline) as text:
+        text.write("1\n")
+        (back,) = round_trip(text)
+        with back:
+            back.write("2\n")
+    with path.open("w", newline=newline) as text:
+        text.write("1\n2\n")
+        text.flush()
+        expected = path.read_bytes()
+    assert path.read_bytes() == expected
+
+
+def test_a_changed_input_is_refused(lines):
+    with lines.open() as text:
+        frozen = graph.freeze([text])
+    with lines.open("a") as more:
+        more.write("x")
+    with pytest.raises(ResumeError, match="has changed since the capture"):
+        graph.thaw(frozen)
+    lines.unlink()
+    with pytest.raises(ResumeError, match="was open for reading"):
+        graph.thaw(frozen)
+
+
+@pytest.mark.parametrize("mode", ["w", "a", "x", "w+", "r+", "wb", "ab", "rb+"])
+def test_output_after_the_capture_appears_once(tmp_path, mode):
+    path = tmp_path / "log"
+    if mode.startswith("r"):
+        path.write_text("")
+
+    def put(file, text):
+        file.write(text if "b" not in mode else text.encode())
+
+    with path.open(mode) as log:
+        put(log, "before\n")
+        frozen = graph.freeze([{"log": log}, log])
+        put(log, "lost\nlost\n")
+    assert path.read_text() == "before\nlost\nlost\n"
+    actions = []
+    held, back = graph.thaw(frozen, actions=actions)
+    assert held["log"] is back
+    assert path.read_text() == "before\nlost\nlost\n"  # not touched yet
+    for act in actions:
+        act()
+    assert path.read_text() == "before\n"
+    with back:
+        put(back, "after\n")
+    assert path.read_text() == "before\nafter\n"
+
+
+def test_output_in_another_process(tmp_path):
+    path = tmp_path / "log"
+    with path.open("w") as log:
+        log.write("before\n")
+        values = [log]
+        crossing.elsewhere(values, "values[0].write('after\\n'); values[0].close()")
+    assert path.read_text() == "before\nafter\n"
+
+
+def test_position_in_the_middle_of_an_output(tmp_path):
+    path = tmp_path / "data"
+    with path.open("wb") as data:
+        data.write(b"0123456789")
+        data.seek(4)
+        (back,) = round_trip(data)
+    with back:
+        back.write(b"xx")
+    assert path.read_bytes() == b"0123xx6789"
+
+
+def test_a_shorter_output_is_refused(tmp_path):
+    path = tmp_path / "log"
+    with path.open("w") as log:
+        log.write("before\n")
+        frozen = graph.freeze([log])
+    path.write_text("x")
+    with pytest.raises(ResumeError, match="shorter than at the capture: 7 then, 1 now"):
+        graph.thaw(frozen)
+    assert path.read_text() == "x"
+
+
+def test_layers_of_one_file_stay_one(tmp_path):
+    path = tmp_path / "log"
+    with path.open("w+") as log:
+        log.write("ab\n")
+        back, buffer, raw = round_trip(log, log.buffer, log.buffer.raw)
+        assert back.buffer is buffer
+        assert buffer.raw is raw
+        back.close()
+
+
+def test_standard_streams_go_by_name():
+    result = crossing.elsewhere(
+        [sys.__stdout__, sys.__stderr__.buffer],
+        "result = (values[0] is sys.__stdout__, values[1] is sys.__stderr__.buffer)",
+    )
+    assert result == (True, True)
+
+
+def test_closed_files_stay_closed(lines):
+    with lines.open() as text:
+        pass
+    (back,) = round_trip(text)
+    assert back.closed
+
+
+def test_what_is_refused():
+    read, write = os.pipe()
+    with os.fdopen(read) as pipe, os.fdopen(write, "w") as other, tempfile.TemporaryFile() as gone:
+        for file in (pipe, other, gone):
+            with pytest.raises(CaptureError, match="close it before the checkpoint"):
+                round_trip(file)
+    left, right = socket.socketpair()
+    with left, right, left.makefile() as made:
+        for each in (left, made):
+            with pytest.raises(CaptureError, match="close it before the checkpoint"):
+                round_trip(each)
+    with (
+        subprocess.Popen(["true"], stdin=subprocess.DEVNULL) as process,
+        pytest.raises(CaptureError, match="Popen cannot be captured; wait for it"),
+    ):
+        round_trip(process)
+
+
+def test_a_deleted_file_is_refused(lines):
+    with lines.open() as text:
+        lines.unlink()
+        with pytest.raises(CaptureError, match="has no name any more"):
+            round_trip(text)
+
+
+def test_h5py_files_are_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = [1, 2]
+        for each in (file, file["x"]):
+            with pytest.raises(CaptureError, match="open the file inside a function"):
+                round_trip(each)
