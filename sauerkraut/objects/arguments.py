@@ -65,7 +65,7 @@ def _shortened(text: str) -> str:
     if len(text) <= LONGEST:
         return text
     digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
-    return f"{text[: LONGEST - 20]}... ({digest})"
+    return f"{text[: LONGEST - 22]}... ({digest})"
 
 
 def _text(value: object) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import array
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -162,12 +162,27 @@ def _reduce_state(state: ArrayState, freezing: Freezing) -> Reduced:
 
 
 def _is_whole(root: Array) -> bool:
-    """Whether NumPy's own pickling brings the very same layout and byte order back."""
-    contiguous = root.flags.c_contiguous or root.flags.f_contiguous
-    return type(root) is np.ndarray and contiguous and root.dtype.isnative
+    """Whether shape and order tell the layout of an owner."""
+    return type(root) is np.ndarray and (root.flags.c_contiguous or root.flags.f_contiguous)
 
 
 def _in_stream(value: Array) -> Reduced:
+    order: Literal["C", "F"] = "C" if value.flags.c_contiguous else "F"
+    data = value.tobytes(order)
+    return (small, (data, value.dtype, value.shape, order, value.flags.writeable))
+
+
+def small(
+    data: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], order: Any, writeable: bool
+) -> Array:
+    """An array that owns its bytes."""
+    made: Array = np.ndarray(shape, dtype, data, order=order).copy(order)
+    made.flags.writeable = writeable
+    return made
+
+
+def _objects_in_stream(value: Array) -> Reduced:
+    # NumPy's own pickling: an empty array, then its elements, which may lead back to it.
     make, arguments, state = cast("tuple[Any, ...]", value.__reduce__())
     if value.flags.writeable:
         return (make, arguments, state)
@@ -175,7 +190,7 @@ def _in_stream(value: Array) -> Reduced:
 
 
 def set_read_only(value: Array, state: tuple[Any, ...]) -> None:
-    """Give a read-only array its contents."""
+    """Give a read-only array its elements."""
     value.__setstate__(state)
     value.flags.writeable = False
 
@@ -203,7 +218,7 @@ def description_of(value: Array, start: int) -> tuple[Any, ...]:
 
 def _reduce_object_array(value: Array, root: Array) -> Reduced:
     if value is root:
-        return _in_stream(value)
+        return _objects_in_stream(value)
     offset, dtype, shape, _, writeable = description_of(value, bounds_of(root)[0])
     if type(root) is not np.ndarray or dtype != root.dtype or offset % root.itemsize:
         raise CaptureError(

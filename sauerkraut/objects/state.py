@@ -140,7 +140,8 @@ def _kind_of(obj: Any) -> tuple[str, Read, Write]:
         if isinstance(obj, numpy.random.RandomState):  # type: ignore[union-attr]
             return "numpy.random.RandomState", _legacy_state, _write_legacy_state
     cls = type(obj)
-    if hasattr(cls, "__setstate__"):
+    plain = all(getattr(cls, n) is getattr(object, n) for n in ("__reduce__", "__reduce_ex__"))
+    if plain and hasattr(cls, "__setstate__"):
         return "setstate", lambda o: o.__getstate__(), lambda o, s: o.__setstate__(s)
     if _is_all_attributes(obj):
         return "instance", lambda _: None, lambda _o, _s: None

@@ -144,7 +144,7 @@ def _reduce_reversed_deque(iterator: Any, _: Freezing) -> Reduced:
 
 def reversed_after(deque: collections.deque[Any], done: int) -> Iterator[Any]:
     """``reversed(deque)`` after its first ``done`` steps."""
-    iterator = reversed(deque)
+    iterator: Iterator[Any] = reversed(deque)
     collections.deque(itertools.islice(iterator, done), maxlen=0)
     return iterator
 

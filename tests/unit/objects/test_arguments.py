@@ -1,0 +1,107 @@
+"""Whether two calls have the same arguments."""
+
+import collections
+import enum
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+
+from sauerkraut.objects import arguments
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+class Solver:
+    def run(self, n):
+        pass
+
+
+def simulate(n, *rest, tolerance=1e-6, **options):
+    pass
+
+
+def described(*args, **kwargs):
+    return arguments.describe_arguments(simulate, args, kwargs)
+
+
+def test_what_is_compared():
+    assert described(4) == described(4)
+    assert described(4) == described(4, tolerance=1e-6)
+    for one, other in [
+        (4, 5),
+        (4, 4.0),
+        ("a", "b"),
+        (pathlib.Path("a"), pathlib.Path("b")),
+        (Colour.RED, None),
+        ((1, (2, "x")), (1, (2, "y"))),
+        ({"a": 1}, {"a": 2}),
+        (np.zeros(3), np.zeros(4)),
+        (np.zeros(3), np.zeros(3, int)),
+        (np.float64(1), np.float64(2)),
+        ([], {}),
+        (len, print),
+    ]:
+        assert described(one) == described(one)
+        assert described(one) != described(other)
+        assert arguments.difference(described(one), described(other)).startswith("n: ")
+    for one, other in [
+        (np.zeros(3), np.ones(3)),
+        ([1], [2]),
+        (Solver(), Solver()),
+        (object(), object()),
+        (frozenset("abc"), frozenset("cba")),
+    ]:
+        assert described(one) == described(other)
+
+
+def test_texts():
+    assert arguments.describe_arguments(Solver().run, (np.zeros((3, 4)),), {}) == {
+        "self": f"a {Solver.__module__}.Solver",
+        "n": "array of float64 (3, 4)",
+    }
+    then, now = described(1, 2, tolerance=3), described(1, 5, other=[])
+    assert arguments.difference(then, now) == (
+        "rest: (2,) then, (5,) now\n"
+        "tolerance: 3 then, 1e-06 now\n"
+        "options: not given then, {'other': a list} now"
+    ) or "options: {} then" in arguments.difference(then, now)
+    assert arguments.difference(then, then) == ""
+    json.dumps(then)
+
+
+def test_long_texts_are_cut_and_told_apart():
+    one, other = described("x" * 500 + "1"), described("x" * 500 + "2")
+    assert len(one["n"]) <= arguments.LONGEST
+    assert one != other
+
+
+def test_calls_that_do_not_fit_are_described_too():
+    assert described() == {}
+    assert arguments.describe_arguments(collections.deque, ([],), {})
+
+
+def test_equal_in_every_process():
+    script = (
+        "from sauerkraut.objects import arguments\n"
+        "print(arguments.describe_arguments(lambda **k: 0, (), "
+        "{'a': frozenset('abcdef'), 'b': {'x': object(), 'y': 1}, 'c': (1, 'q')}))"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for seed in range(3)
+    }
+    assert len(texts) == 1

@@ -1,0 +1,88 @@
+"""Which globals are captured with the frames."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from sauerkraut.errors import CaptureError
+from sauerkraut.objects import graph, module_data
+
+SOURCE = """
+import math
+import threading
+from collections import Counter
+from math import sin
+
+u = [1, 2]
+count = 0
+_hidden = {"a": 1}
+lock = threading.Thread()
+named = threading.Thread()
+
+class Solver:
+    limit = 3
+    def stop(self):
+        return named
+
+def step():
+    global count
+    count += 1
+    return u
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    made = types.ModuleType("data_sample")
+    made.__file__ = str(tmp_path / "data_sample.py")
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    monkeypatch.setattr(module_data, "_told", set())
+    exec(compile(SOURCE, made.__file__, "exec", dont_inherit=True), vars(made))
+    return made
+
+
+def test_data_of_project_modules(module, caplog):
+    module.named = None
+    module.array = np.zeros(3)
+    data = module_data.collect(["data_sample", "json", "no_such_module"])
+    assert "json" not in data
+    assert data["data_sample"].keys() == {"u", "count", "_hidden", "named", "array"}
+    (told,) = caplog.records
+    assert told.message == (
+        "global data_sample.lock is not captured, and no function names it: value 0: "
+        "threading.Thread cannot be captured; join it before the checkpoint, or exclude it and "
+        "start it again in on_restart"
+    )
+    caplog.clear()
+    module_data.collect(["data_sample"])
+    assert not caplog.records  # once
+
+
+def test_what_a_function_names_stays_and_is_an_error(module):
+    data = module_data.collect(["data_sample"])
+    assert "named" in data["data_sample"]
+    with pytest.raises(CaptureError, match=r"global 'named'.*threading.Thread"):
+        graph.freeze(
+            list(data["data_sample"].values()),
+            names=lambda i: f"data_sample -> global {list(data['data_sample'])[i]!r}",
+        )
+
+
+def test_selection(module):
+    assert module_data.collect(["data_sample"], "none") == {}
+    assert module_data.collect([], ["data_sample"]).keys() == {"data_sample"}
+
+
+def test_rebinding(module):
+    module.named = None
+    data = module_data.collect(["data_sample"])
+    (back,) = graph.thaw(graph.freeze([data]))
+    module.u, module.count = None, 99
+    module.new = 1
+    module_data.restore(back)
+    assert module.u == [1, 2]
+    assert module.count == 0
+    assert module.new == 1
+    assert module.step() is module.u
