@@ -68,6 +68,43 @@ bool passes_through(PyObject* callable, PyCodeObject* code, int depth = 0)
   return runs(on_type(Py_TYPE(callable), "__call__"), code);
 }
 
+PyObject* first_argument(Frame& frame)
+{
+  PyObject* first = Layout::code(frame)->co_argcount > 0 ? frame.localsplus[0] : nullptr;
+  return first != nullptr && PyCell_Check(first) ? PyCell_GET(first) : first;
+}
+
+// A bound method or partial is called through C with its self written over the slot of
+// the callable (PY_VECTORCALL_ARGUMENTS_OFFSET): then the slot holds the first argument.
+bool is_method_of(PyObject* object, Frame& inner)
+{
+  PyCodeObject* code = Layout::code(inner);
+  return object != nullptr && object == first_argument(inner) &&
+         runs(_PyType_Lookup(Py_TYPE(object), code->co_name), code);
+}
+
+// Whether an attribute or item is being fetched by running `inner`: property or __getitem__.
+bool fetches_through(Frame& outer, const CallSite& site, Frame& inner)
+{
+  PyObject* object = operand(outer, site.kept);
+  PyCodeObject* code = Layout::code(inner);
+  if (site.waits != Waits::operation || object == nullptr) {
+    return false;
+  }
+  if (site.depth - site.kept == 2) {
+    return runs(on_type(Py_TYPE(object), "__getitem__"), code);
+  }
+  const int place = Layout::attribute_makes_methods ? site.argument >> 1 : site.argument;
+  PyObject* name = PyTuple_GET_ITEM(Layout::code(outer)->co_names, place);
+  PyObject* found = _PyType_Lookup(Py_TYPE(object), name);
+  if (found == nullptr || Py_TYPE(found) != &PyProperty_Type) {
+    return false;
+  }
+  const Owned getter = Owned::take(PyObject_GetAttrString(found, "fget"));
+  PyErr_Clear();
+  return runs(getter.get(), code);
+}
+
 // The object whose __init__ `inner` runs, when `callable` is a plain class; else null.
 PyObject* initialised_object(PyObject* callable, Frame& inner)
 {
@@ -75,10 +112,7 @@ PyObject* initialised_object(PyObject* callable, Frame& inner)
       Py_TYPE(callable)->tp_call != PyType_Type.tp_call || Layout::code(inner)->co_argcount < 1) {
     return nullptr;
   }
-  PyObject* self = inner.localsplus[0];
-  if (self != nullptr && PyCell_Check(self)) {
-    self = PyCell_GET(self);
-  }
+  PyObject* self = first_argument(inner);
   auto* type = reinterpret_cast<PyTypeObject*>(callable);
   if (self == nullptr || !PyObject_TypeCheck(self, type)) {
     return nullptr;
@@ -175,7 +209,8 @@ Pending pending_operation(Frame& outer, Frame& inner)
     return pending;
   }
   PyObject* callable = callable_of(outer, pending.site);
-  if (passes_through(callable, Layout::code(inner))) {
+  if (passes_through(callable, Layout::code(inner)) || is_method_of(callable, inner) ||
+      fetches_through(outer, pending.site, inner)) {
     return pending;
   }
   if (PyObject* self = initialised_object(callable, inner)) {

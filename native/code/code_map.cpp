@@ -105,7 +105,7 @@ bool CodeMap::call_site(int unit, CallSite& site) const
     site.kept = depth - found->argument - 2;
   } else {
     site.kept = depth + PyCompile_OpcodeStackEffect(found->opcode, found->argument) - 1;
-    if (waits == Waits::operation &&
+    if (Layout::attribute_makes_methods && waits == Waits::operation &&
         cpython::opcodes().info[found->opcode].push == cpython::Push::attribute &&
         (found->argument & 1) != 0) {
       return false;  // a method look-up leaves two slots, not one value
