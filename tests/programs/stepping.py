@@ -188,5 +188,6 @@ if __name__ == "__main__":
         if scenario != "raising_everywhere":
             raise
         value = "caught"
-    print(f"rank {rank}: {value}", flush=True)
+    sys.stdout.write(f"rank {rank}: {value}\n")  # at once: print's pieces mix with other ranks'
+    sys.stdout.flush()
     ckpt.close()
