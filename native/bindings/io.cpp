@@ -87,12 +87,9 @@ void bind_io(nb::module_& m)
   translate_system_errors();
 
   nb::class_<io::Memory>(m, "Memory", nb::type_slots(memory_slots),
+                         nb::sig("class Memory(typing_extensions.Buffer)"),
                          "Aligned, writable memory with undefined content; a buffer.")
-      .def(nb::init<std::size_t>(), "size"_a)
-      .def(
-          "__buffer__",
-          [](nb::handle self, int) { return nb::steal(PyMemoryView_FromObject(self.ptr())); },
-          "flags"_a, nb::sig("def __buffer__(self, flags: int, /) -> memoryview"));
+      .def(nb::init<std::size_t>(), "size"_a);
 
   m.def(
       "allocate",

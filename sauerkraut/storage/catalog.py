@@ -13,6 +13,7 @@ from sauerkraut.storage import disk, layout, manifest
 from sauerkraut.storage.epoch import Manifest
 from sauerkraut.storage.layout import EpochName
 from sauerkraut.storage.shard import Shard
+from sauerkraut.storage.table import NONSENSE
 from sauerkraut.storage.trust import ANYBODY, Trust
 
 
@@ -110,7 +111,7 @@ def completion(directory: Path) -> Completion | None:
         if disk.is_missing(error):
             return None
         raise
-    except (ValueError, KeyError, TypeError) as error:
+    except NONSENSE as error:
         raise CorruptCheckpoint(f"{path} does not name an epoch: {error!r}") from error
 
 

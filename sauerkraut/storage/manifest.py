@@ -15,6 +15,7 @@ from sauerkraut.storage import disk, layout, sealed
 from sauerkraut.storage.epoch import About, Epoch, Manifest, Seal
 from sauerkraut.storage.layout import Modes
 from sauerkraut.storage.sealed import Content, SealedFile
+from sauerkraut.storage.table import NONSENSE
 from sauerkraut.storage.trust import Trust
 
 _TEXT = "manifest"
@@ -75,7 +76,7 @@ def read(epoch: Path, trust: Trust | None = None) -> Manifest:
         text = file.read(_TEXT) if _TEXT in file.extents else b""
         try:
             return _parse(epoch, file.header, json.loads(bytes(text)))
-        except (KeyError, TypeError, ValueError) as error:
+        except NONSENSE as error:
             raise CorruptCheckpoint(f"{path} does not describe an epoch: {error!r}") from error
 
 

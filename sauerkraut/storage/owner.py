@@ -11,6 +11,7 @@ from typing import Any
 from sauerkraut.errors import DirectoryOwned, StorageError, Superseded
 from sauerkraut.storage import disk, layout
 from sauerkraut.storage.incarnation import Incarnation, Process
+from sauerkraut.storage.table import NONSENSE
 
 _ROOM = 512
 """OWNER is padded to a multiple of this: its owner rewrites it in place, through its descriptor."""
@@ -90,7 +91,7 @@ def read(directory: Path) -> Owner | None:
             if not disk.is_missing(error):
                 raise
             return None
-        except (ValueError, KeyError, TypeError):
+        except NONSENSE:
             time.sleep(0.01 * 2**attempt)
     raise DirectoryOwned(
         f"{path} cannot be read as an owner: if no run uses the directory, remove that file"

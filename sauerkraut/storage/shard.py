@@ -13,6 +13,7 @@ from sauerkraut.storage.epoch import About, Attempt, Seal
 from sauerkraut.storage.layout import Modes
 from sauerkraut.storage.piece import Array, Piece, Stream
 from sauerkraut.storage.sealed import Content, SealedFile
+from sauerkraut.storage.table import NONSENSE
 from sauerkraut.storage.trust import Trust
 
 
@@ -88,7 +89,7 @@ class Shard:
             self.world_size = int(header["world_size"])
             self.about = About.of_json(header["about"])
             self.seal = Seal(int(rank), file.path.name, file.nbytes, file.digest)
-        except (KeyError, TypeError, ValueError) as error:
+        except NONSENSE as error:
             raise CorruptCheckpoint(
                 f"{file.path} has a header that cannot be: {error!r}"
             ) from error

@@ -45,10 +45,10 @@ class Failing:
         if self.count != self.ordinal:
             return
         self.call = call
-        if self.short and call.data is not None:
-            half = memoryview(bytes(memoryview(call.data)))[: memoryview(call.data).nbytes // 2]
+        if self.short and call.data is not None and call.path.exists():
+            data = memoryview(call.data).tobytes()
             descriptor = os.open(call.path, os.O_WRONLY)
-            os.pwrite(descriptor, half, call.offset)
+            os.pwrite(descriptor, data[: len(data) // 2], call.offset)
             os.close(descriptor)
         raise OSError(self.errno, os.strerror(self.errno))
 

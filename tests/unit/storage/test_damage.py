@@ -9,7 +9,7 @@ import pytest
 
 from sauerkraut import storage
 from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint, StorageError
-from sauerkraut.storage import catalog, layout, owner
+from sauerkraut.storage import catalog, hashes, layout, owner
 from sauerkraut.testing import faults
 
 
@@ -225,3 +225,52 @@ def test_unknown_names_are_left_alone(directory, job):
     kept = list(directory.rglob("mine.txt"))
     assert len(kept) == 1  # its epoch is trash, all else in it is gone
     assert list(kept[0].parent.iterdir()) == kept
+
+
+def resealed(content, text):
+    """A file with another text in its table, and a hash that fits it."""
+    size = int.from_bytes(content[24:32], "little")
+    old = int.from_bytes(content[48:56], "little")
+    count = int.from_bytes(content[56:64], "little") * 16
+    body = bytearray(content[:96]) + text + content[96 + old : 96 + old + count]
+    body[48:56] = len(text).to_bytes(8, "little")
+    body = bytes(body[: size - 32].ljust(size - 32, b"\0"))
+    return body + hashes.of_table(body, None) + content[size:]
+
+
+@pytest.mark.slow
+def test_tables_with_nonsense_and_a_good_hash_are_refused_or_harmless(small):
+    """An accident cannot make them; a program that reads untrusted bytes must stand them."""
+    choose = random.Random(11)
+    path = small / layout.shard(0)
+    content = path.read_bytes()
+    text = content[96 : 96 + int.from_bytes(content[48:56], "little")]
+    values = [
+        b"-1",
+        b"0",
+        b"1e9",
+        b"9" * 30,
+        b"null",
+        b"[]",
+        b"{}",
+        b'""',
+        b'"a"',
+        b"true",
+        b"NaN",
+        b"1e999",
+    ]
+    refused = 0
+    for _ in range(3000):
+        changed = bytearray(text)
+        for _ in range(choose.randint(1, 3)):
+            start = choose.randrange(len(changed))
+            end = min(len(changed), start + choose.randrange(12))
+            changed[start:end] = choose.choice([*values, bytes([choose.randrange(256)])])
+        path.write_bytes(resealed(content, bytes(changed)))
+        try:
+            with storage.Shard.open(path) as shard:
+                shard.piece()
+                shard.arrays()
+        except CorruptCheckpoint:
+            refused += 1
+    assert refused > 2000
