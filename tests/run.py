@@ -105,9 +105,9 @@ def existing(paths):
     return [path for path in paths if (ROOT / path).exists()]
 
 
-def environment_of(run, python, venv, mpi="mpich"):
+def environment_of(run, python, venv, mpi="mpich", group="test"):
     """Python of the virtual environment `venv`, made where needed; None when that failed."""
-    made, _ = run.command(".ci/setup", python, venv, mpi)
+    made, _ = run.command(".ci/setup", python, venv, mpi, group)
     return ROOT / venv / "bin" / "python" if made else None
 
 
@@ -124,7 +124,7 @@ def main():
     everything = parser.parse_args().all
     run = Run()
 
-    python = environment_of(run, sys.executable, ".venv")
+    python = environment_of(run, sys.executable, ".venv", group="dev")
     if python is None:
         return run.summary()
     run.command(".ci/lint", ".venv")
