@@ -3,6 +3,7 @@
 KILLS in the environment is how many kills to count at least, over all programs and victims.
 """
 
+import json
 import math
 import os
 import random
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from sauerkraut.testing import Job, find_launcher, histogram, kill_and_resume
+from sauerkraut.testing import Job, events, find_launcher, histogram, kill_and_resume
 
 pytestmark = pytest.mark.job
 
@@ -41,14 +42,14 @@ class Program:
         self.launcher, self.directory, self.options = launcher, Path(directory), options
         self.checkpoints = self.directory / "ckpt"
 
-    def start(self, *, interval="0.2s"):
+    def start(self, *, interval="0.2s", environment=ENVIRONMENT):
         return Job(
             self.launcher,
             4,
             [*self.command, f"--interval={interval}"],
             cwd=self.directory,
             output=self.directory / "output.txt",
-            environment=ENVIRONMENT,
+            environment=environment,
             **self.options,
         )
 
@@ -170,6 +171,30 @@ mount --bind "$base" "$way"; mount -t tmpfs -o mode=755 none "$home"
 mkdir -p "$base"; mount --bind "$way" "$base"; exec "$@"'''
     namespace = ["unshare", "--mount", "sh", "-c", script, "sh", way, home, base]
     return [*map(str, namespace), *become]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_start_that_takes_over_fences_the_one_that_still_runs(launcher, undisturbed, tmp_path):
+    program = Program("nbody", launcher, tmp_path)
+    with program.start() as old:
+        wait_for_commit(program.checkpoints, old)
+        owner = json.loads((program.checkpoints / "OWNER").read_bytes())["incarnation"]
+        program.finish(environment={**ENVIRONMENT, "SAUERKRAUT_TAKE_OVER": owner})
+        status = old.wait(60)
+
+    assert program.bytes() == undisturbed("nbody")
+    assert (status, "Superseded" in old.said()) == (87, True), old.said()
+    by = {event["incarnation"] for event in events(program.checkpoints)}
+    assert len(by) == 2  # nobody else ever wrote here
+
+
+def wait_for_commit(checkpoints, job):
+    deadline = time.monotonic() + 60
+    while not any(event["event"] == "commit" for event in events(checkpoints)):
+        assert job.status is None, job.said()
+        assert time.monotonic() < deadline, job.said()
+        time.sleep(0.02)
 
 
 def wait_for(path, job):
