@@ -86,6 +86,17 @@ def nearest(ref: CodeReference) -> CodeType | None:
         return None
 
 
+def outermost(ref: CodeReference) -> CodeType | None:
+    """The code of the function that ``ref.qualname`` names, around the code ``ref`` stands for."""
+    for code in _codes_at(_namespace(ref), ref.qualname, ()) if ref.module else ():
+        inner: object = code
+        for index in ref.path:
+            inner = inner.co_consts[index] if isinstance(inner, CodeType) else None
+        if isinstance(inner, CodeType) and fingerprint.of(inner) == ref.fingerprint:
+            return code
+    return None
+
+
 def only_layout_changed(ref: CodeReference, code: CodeType) -> bool:
     """Whether ``code`` differs from what ``ref`` stands for by its layout only."""
     return (

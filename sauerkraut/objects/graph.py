@@ -6,11 +6,13 @@ of memories, and 8 bytes: the length of the table.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import logging
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -24,6 +26,7 @@ from sauerkraut.objects.thawing import Thawing
 logger = logging.getLogger(__name__)
 
 _TRAILER = 8
+_logged: set[str] = set()
 
 Values = Sequence[object]
 Names = Callable[[int], str]
@@ -154,7 +157,9 @@ class _Attempt:
             done = self._once(_dill_pickler())
         except Exception:  # noqa: BLE001 - the error to tell is that of the first pass
             raise self._explained(first) from first
-        logger.warning("the whole graph is pickled by dill, many times slower: %s", first)
+        if (told := str(first)) not in _logged:
+            _logged.add(told)
+            logger.warning("the whole graph is pickled by dill, many times slower: %s", told)
         return done
 
     def _once(self, pickler: Callable[..., Any]) -> tuple[io.BytesIO, Freezing]:
@@ -169,22 +174,24 @@ class _Attempt:
         return stream, freezing
 
     def _new_freezing(self) -> Freezing:
-        return Freezing(
-            threshold=self.threshold, name_of=self._array_names.get, anchored=self.anchors
-        )
+        return Freezing(threshold=self.threshold, name_of=self._name_of, anchored=self.anchors)
 
     def _write(
         self, pickler: Callable[..., Any], freezing: Freezing
     ) -> tuple[io.BytesIO, Callable[[], dict[int, Any]]]:
         stream = io.BytesIO()
         writer = pickler(stream, freezing, self.anchors)
-        writer.dump(self.values)
-        written = 0
-        while written < len(freezing.namespaces):
-            namespace = list(freezing.namespaces.values())[written]
-            writer.dump(freezing.contents_of(namespace))
-            written += 1
+        with _room_for_recursion():
+            writer.dump(self.values)
+            written = 0
+            while written < len(freezing.namespaces):
+                namespace = list(freezing.namespaces.values())[written]
+                writer.dump(freezing.contents_of(namespace))
+                written += 1
         return stream, lambda: dict(writer.memo.copy())
+
+    def _name_of(self, address: int) -> str | None:
+        return self._array_names.get(address)
 
     @functools.cached_property
     def _array_names(self) -> dict[int, str]:
@@ -203,6 +210,20 @@ class _Attempt:
     def _explained(self, error: BaseException) -> CaptureError:
         freezing = self._new_freezing()
         return failure.explain(self.values, self.names, self.anchors, freezing, error)
+
+
+@contextlib.contextmanager
+def _room_for_recursion() -> Iterator[None]:
+    """On 3.11 a nested object counts like a nested call: a deep stack must leave room for both."""
+    if sys.version_info >= (3, 12):
+        yield
+        return
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + 1000)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 class _Pickler(pickle.Pickler):

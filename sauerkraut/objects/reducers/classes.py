@@ -16,6 +16,8 @@ from sauerkraut.objects.reducers.functions import attribute
 
 # Made anew with the class, or by its metaclass.
 _OWN = frozenset(("__dict__", "__weakref__", "_abc_impl", "__static_attributes__"))
+# What the base classes look at when a class is made.
+_AT_CREATION = ("__slots__", "__orig_bases__")
 _ENUM_OWN = frozenset(
     (
         "_generate_next_value_",
@@ -56,7 +58,7 @@ def reduce_class(cls: type, freezing: Freezing) -> Any:
     if issubclass(cls, enum.Enum):
         return _reduce_enum(cls)
     attributes = _attributes(cls)
-    at_creation = {name: attributes.pop(name) for name in ("__slots__",) if name in attributes}
+    at_creation = {name: attributes.pop(name) for name in _AT_CREATION if name in attributes}
     at_creation["__module__"] = module
     return (
         make_class,

@@ -10,6 +10,7 @@ from typing import Any
 
 from sauerkraut.code import fingerprint, reference
 from sauerkraut.code.reference import CodeReference
+from sauerkraut.errors import CodeChanged
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse, same
 from sauerkraut.objects.project import is_project
 
@@ -107,10 +108,10 @@ def set_cell(cell: types.CellType, state: tuple[object]) -> None:
 @reduces(types.CodeType)
 def _reduce_code(code: types.CodeType, freezing: Freezing) -> Reduced:
     ref = reference.of(code, freezing.globals_of.get(id(code)) or _globals_of(code))
-    return (
-        resolve_code,
-        (ref.module, ref.qualname, ref.path, ref.fingerprint, ref.embedded, ref.layout),
-    )
+    if is_project(ref.module) and (outer := reference.outermost(ref)) is not None:
+        freezing.code[f"{ref.module}:{ref.qualname}"] = fingerprint.of(outer)
+    fields = (ref.module, ref.qualname, ref.path, ref.fingerprint, ref.embedded, ref.layout)
+    return (resolve_code, (fields, code.co_qualname, code.co_freevars))
 
 
 def _globals_of(code: types.CodeType) -> dict[str, Any]:
@@ -123,9 +124,22 @@ def _globals_of(code: types.CodeType) -> dict[str, Any]:
     return {}
 
 
-def resolve_code(*fields: Any) -> types.CodeType:
-    """The local code object of a reference."""
-    return reference.resolve(CodeReference(*fields))
+def resolve_code(
+    fields: tuple[Any, ...], qualname: str, variables: tuple[str, ...]
+) -> types.CodeType:
+    """The local code object of a reference.
+
+    Code that runs at the restart is checked by whoever resumes it. What a function that was only
+    held refers to may have changed, if it is still the same function with the same variables.
+    """
+    ref = CodeReference(*fields)
+    try:
+        return reference.resolve(ref)
+    except CodeChanged:
+        code = reference.nearest(ref)
+        if code is None or (code.co_qualname, code.co_freevars) != (qualname, variables):
+            raise
+        return code
 
 
 @reduces(types.MethodType)

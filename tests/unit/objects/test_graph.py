@@ -9,7 +9,8 @@ import types
 
 import pytest
 
-from sauerkraut.errors import CaptureError, ResumeError
+from sauerkraut.code import fingerprint
+from sauerkraut.errors import CaptureError, CodeChanged, ResumeError
 from sauerkraut.objects import freezing, graph
 from tests.unit.objects import crossing, things
 from tests.unit.objects.crossing import round_trip
@@ -244,20 +245,77 @@ def test_too_deep_is_a_capture_error():
         graph.freeze([nested], names=lambda _: "f() -> local 'nested'")
 
 
-def test_dill_takes_the_whole_graph_when_the_pickler_cannot(caplog):
-    import ctypes
-
+def test_dill_takes_the_whole_graph_when_the_pickler_cannot(caplog, monkeypatch):
     np = pytest.importorskip("numpy")
+    monkeypatch.setattr(graph, "_logged", set())
     array = np.arange(10.0)
-    exotic = memoryview(b"abc")
+    increment, read = things.counter(1)
+    odd = dict.__dict__["fromkeys"]  # a classmethod_descriptor
+    root = [1]
     with caplog.at_level(logging.WARNING, "sauerkraut"):
-        try:
-            back = round_trip(array, array[::2], ctypes.Structure)
-        except CaptureError:
-            pytest.fail("a class of the standard library")
-    assert not caplog.records
-    assert np.shares_memory(back[0], back[1])
-    del exotic
+        frozen = graph.freeze(
+            [odd, array, array[::2], increment, read, [root]], anchors={"root": root}, threshold=10
+        )
+        graph.freeze([odd])
+    (told,) = caplog.records
+    assert "classmethod_descriptor" in told.message
+    assert len(frozen.blocks) == 1
+    back = graph.thaw(frozen, anchors={"root": root})
+    assert back[0].__get__(None, dict)("ab") == {"a": None, "b": None}
+    assert np.shares_memory(back[1], back[2])
+    back[3]()
+    assert back[4]() == 2
+    assert back[5][0] is root
+
+
+def test_more_kinds_of_local_classes():
+    for made in (things.local_abstract(), things.local_generic(), things.local_named_tuple()):
+        cls, instance = made
+        (back_cls, back) = round_trip(cls, instance)
+        assert type(back) is back_cls
+        assert back.describe() == instance.describe()
+    abstract, _ = things.local_abstract()
+    (base,) = round_trip(abstract.__mro__[1])
+    with pytest.raises(TypeError, match="abstract"):
+        base()
+
+
+def test_project_functions_met_by_name_are_listed_with_their_fingerprint():
+    increment, _ = things.counter(0)
+    listed = graph.code_names(graph.freeze([things.recursive, things.Node("a"), increment]).stream)
+    module = things.__name__
+    assert listed[f"{module}:recursive"] == fingerprint.of(things.recursive.__code__)
+    assert listed[f"{module}:Node.add"] == fingerprint.of(things.Node.add.__code__)
+    assert listed[f"{module}:counter"] == fingerprint.of(things.counter.__code__)
+    assert not any(name.startswith(("sauerkraut", "json")) for name in listed)
+
+
+def test_a_held_closure_follows_a_change_of_its_body(tmp_path, monkeypatch):
+    source = "def outer(x):\n    def inner():\n        return x + {}\n    return inner\n"
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    module = types.ModuleType("changing_sample")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(source.format(1), vars(module))
+    frozen = graph.freeze([module.outer(10)])
+    exec(source.format(2), vars(module))
+    assert graph.thaw(frozen)[0]() == 12
+    exec(source.replace("x", "y").format(2), vars(module))
+    with pytest.raises(CodeChanged, match="changing_sample"):
+        graph.thaw(frozen)
+
+
+def test_a_deep_stack_leaves_room_for_deep_objects():
+    nested = []
+    for _ in range(200):
+        nested = [nested]
+
+    def deep(n):
+        return graph.freeze([nested]) if n == 0 else deep(n - 1)
+
+    import inspect
+
+    room = sys.getrecursionlimit() - len(inspect.stack()) - 60
+    assert deep(room).stream
 
 
 def test_released_blocks_refuse_use():

@@ -1,7 +1,9 @@
 """Objects the tests capture, in a module of their own so that names find them."""
 
+import abc
 import dataclasses
 import enum
+import typing
 
 MISSING = object()
 
@@ -89,6 +91,43 @@ def local_dataclass():
         y: list = dataclasses.field(default_factory=list)
 
     return Point
+
+
+def local_abstract():
+    class Base(abc.ABC):
+        @abc.abstractmethod
+        def describe(self): ...
+
+    class Concrete(Base):
+        def describe(self):
+            return "concrete", isinstance(self, Base)
+
+    return Concrete, Concrete()
+
+
+def local_generic():
+    T = typing.TypeVar("T")
+
+    @dataclasses.dataclass(slots=True)
+    class Box(typing.Generic[T]):
+        item: T
+        more: list[T] = dataclasses.field(default_factory=list)
+
+        def describe(self):
+            return repr(self)
+
+    return Box, Box(1)
+
+
+def local_named_tuple():
+    class Pair(typing.NamedTuple):
+        a: int
+        b: int = 2
+
+        def describe(self):
+            return self._asdict()
+
+    return Pair, Pair(1)
 
 
 def raise_deep(depth):
