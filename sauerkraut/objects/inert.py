@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import reprlib
 import struct
 from collections.abc import Callable
 from typing import Any, Self
 
 from sauerkraut.errors import ResumeError
+
+LARGEST = 16 * 1024 * 1024
+"""Bytes of a stream that is read; the check before takes a second for each million opcodes."""
 
 _OURS = "sauerkraut.objects."
 _NUMPY = {"f8": "d", "f4": "f", "f2": "e", "b1": "?", "c16": "dd", "c8": "ff"}
@@ -94,14 +98,26 @@ def _set_state(made: object = None, state: object = None, *_: object) -> object:
     return made
 
 
+def _check_memory(file: io.BytesIO) -> None:
+    """Refuse a stream that makes the unpickler reserve memory out of proportion to its length."""
+    if file.getbuffer().nbytes > LARGEST:
+        raise ValueError(f"{file.getbuffer().nbytes} bytes, of {LARGEST} at most")
+    for opcode, argument, position in pickletools.genops(file):
+        # The unpickler's memo is an array as long as the largest index that is put.
+        if "PUT" in opcode.name and int(argument or 0) > (position or 0):
+            raise ValueError(f"{opcode.name} {argument} at byte {position}")
+    file.seek(0)
+
+
 def read(stream: Any) -> list[object]:
     """Read the list of values of an object stream, running nothing from it.
 
     Raises:
-        ResumeError: It cannot be read.
+        ResumeError: It cannot be read, or is larger than `LARGEST`.
     """
     file = io.BytesIO(stream if isinstance(stream, bytes) else memoryview(stream))
     try:
+        _check_memory(file)
         values = _Reader(file).load()
     except Exception as error:  # whatever hostile bytes make of the opcodes
         raise ResumeError(f"the objects cannot be read: {type(error).__name__}: {error}") from error

@@ -82,3 +82,22 @@ def test_streams_of_random_opcodes_end_in_an_error_or_in_values():
             continue
         for value in values:
             inert.text(value)
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"\x80\x05]r\xff\xff\xff\x7f.",  # LONG_BINPUT far beyond the stream
+        b"(lp2000000000\n.",
+        b"\x80\x05\x8e\xff\xff\xff\xff\xff\xff\xff\x00abc.",
+        b"\x80\x05\x96\xff\xff\xff\xff\x00\x00\x00\x00abc.",
+    ],
+)
+def test_streams_that_ask_for_more_memory_than_they_have_bytes(stream):
+    with pytest.raises(ResumeError, match="cannot be read"):
+        inert.read(stream)
+
+
+def test_large_streams_are_not_read():
+    with pytest.raises(ResumeError, match="at most"):
+        inert.read(bytes(inert.LARGEST + 1))
