@@ -58,6 +58,9 @@ def write(
         StorageError: it could not be written; what is left of it has no seal.
     """
     views = [memoryview(content.data) for content in contents]
+    for content, view in zip(contents, views, strict=True):
+        if not view.c_contiguous:
+            raise ValueError(f"{content.name} is not C-contiguous: store its transpose or a copy")
     frame, block = _plan(contents, views, header, tuple(links), key)
     with File.create(path, mode) as file:
         file.allocate(frame.size)
@@ -153,7 +156,7 @@ class SealedFile:
         file = _open(path, wait)
         try:
             return cls._of(file, ANYBODY if trust is None else trust, kind)
-        except (CorruptCheckpoint, UntrustedCheckpoint) as error:
+        except StorageError as error:
             file.close()
             if str(path) in str(error):
                 raise

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from sauerkraut.errors import CorruptCheckpoint, UntrustedCheckpoint
+from sauerkraut.errors import CorruptCheckpoint, StorageError, UntrustedCheckpoint
 from sauerkraut.storage import hashes
 
 MAGIC = b"\x93sauerkraut\r\n\x1a\n\0"
@@ -29,6 +29,7 @@ NONSENSE = (ValueError, TypeError, KeyError, OverflowError)
 class Head:
     """The fixed start of a user block; says how much of it there is to read."""
 
+    version: int
     keyed: bool
     size: int
     """Of the user block: a power of two, as HDF5 asks for."""
@@ -46,21 +47,14 @@ class Head:
             raise CorruptCheckpoint("has no seal: it was never finished")
         if len(start) < HEAD_SIZE:
             raise CorruptCheckpoint(f"has {len(start)} bytes, too few for its table")
-        magic, version, kind, size, recorded, block, text, digests, key_id = _HEAD.unpack(start)
+        magic, version, kind, size, recorded, _, text, digests, key_id = _HEAD.unpack(start)
         if magic != MAGIC:
             raise CorruptCheckpoint("does not start as a sauerkraut file")
-        if version != VERSION or kind not in (_PLAIN, _KEYED) or block != hashes.BLOCK:
-            raise CorruptCheckpoint(f"has format {version}.{kind}; this sauerkraut reads {VERSION}")
         if recorded != file_size:
             raise CorruptCheckpoint(f"has {file_size} bytes, not {recorded}")
-        if (
-            size < SMALLEST
-            or size & (size - 1)
-            or size > file_size
-            or HEAD_SIZE + text + digests * hashes.SIZE + hashes.TABLE_SIZE > size
-        ):
+        if size < SMALLEST or size & (size - 1) or size > file_size:
             raise CorruptCheckpoint("has a table that cannot be")
-        return cls(kind == _KEYED, size, file_size, text, digests, key_id)
+        return cls(version, kind == _KEYED, size, file_size, text, digests, key_id)
 
 
 HEAD_SIZE = _HEAD.size
@@ -125,22 +119,28 @@ class Table:
         Raises:
             UntrustedCheckpoint: it was written with another key.
             CorruptCheckpoint: its hash is wrong, or what is in it cannot be.
+            StorageError: its hash is right, and a later sauerkraut wrote it: no damage, and no
+                reason to fall back.
         """
         if head.keyed and key is not None and head.key_id != key_id(key):
             raise UntrustedCheckpoint("was written with another key")
         if len(block) != head.size:
             raise CorruptCheckpoint("ends inside its table")
         body, digest = block[: -hashes.TABLE_SIZE], block[-hashes.TABLE_SIZE :]
-        if not head.keyed:
-            key = None
-        elif key is None:
-            return cls._parse(body, head)
-        if hashes.of_table(body, key) != digest:
+        unchecked = head.keyed and key is None
+        if not unchecked and hashes.of_table(body, key if head.keyed else None) != digest:
             raise CorruptCheckpoint("has a table whose hash is wrong")
+        if head.version != VERSION:
+            raise StorageError(
+                f"has format {head.version}, this sauerkraut reads up to {VERSION}: "
+                "read it with the one that wrote it"
+            )
         return cls._parse(body, head)
 
     @classmethod
     def _parse(cls, body: bytes, head: Head) -> Table:
+        if HEAD_SIZE + head.text + head.digests * hashes.SIZE > len(body):
+            raise CorruptCheckpoint("has a table that cannot be")
         try:
             header = json.loads(body[HEAD_SIZE : HEAD_SIZE + head.text])
             digests = body[HEAD_SIZE + head.text :][: head.digests * hashes.SIZE]

@@ -238,6 +238,19 @@ def resealed(content, text):
     return body + hashes.of_table(body, None) + content[size:]
 
 
+def test_a_later_format_is_no_damage(directory, job, epoch):
+    for path in files_of(epoch):
+        content = bytearray(path.read_bytes())
+        content[16] = 2
+        length = int.from_bytes(content[48:56], "little")
+        path.write_bytes(resealed(content, content[96 : 96 + length]))
+    with pytest.raises(StorageError, match="has format 2, this sauerkraut reads up to 1") as error:
+        job(directory).start()
+    assert type(error.value) is StorageError
+    assert str(epoch) in str(error.value)
+    assert [entry.path for entry in catalog.committed(directory)] == [epoch]
+
+
 @pytest.mark.slow
 def test_tables_with_nonsense_and_a_good_hash_are_refused_or_harmless(small):
     """An accident cannot make them; a program that reads untrusted bytes must stand them."""

@@ -124,6 +124,13 @@ def test_an_array_of_another_size_than_its_shape_is_refused(directory, job):
         storage.write(running.attempt(), storage.Piece(0, (), (array,)), running.trust)
 
 
+def test_an_array_in_another_order_is_refused(directory, job):
+    running = job(directory, world_size=1).start()
+    array = storage.Array("arrays/0", np.zeros((2, 3)).T, "<f8", (3, 2), "u")
+    with pytest.raises(ValueError, match="arrays/0 is not C-contiguous"):
+        storage.write(running.attempt(), storage.Piece(0, (), (array,)), running.trust)
+
+
 def test_the_manifest_says_who_wrote_what_when(directory, job):
     running = job(directory).start()
     about = storage.About(
