@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,6 +16,7 @@ from sauerkraut.checkpoint import interval as intervals
 from sauerkraut.checkpoint import restart as restarts
 from sauerkraut.checkpoint.consensus import Call, Consensus, Kind
 from sauerkraut.checkpoint.leaving import UncaughtErrors
+from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.providers import Providers
 from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.checkpoint.reports import Reports
@@ -99,29 +99,24 @@ class Checkpointer:
     ) -> None:
         self._polls_left = 1
         self.restarted = None
-        self._interval = intervals.parse(interval)
-        if keep < 1:
-            raise ValueError(f"keep={keep}: at least 1 epoch is kept")
-        _one_of("code_changes", code_changes, ("frames", "all"))
-        _one_of("on_failure", on_failure, ("warn", "raise"))
-        _one_of("share", share, (None, "group"))
-        if isinstance(globals, str):
-            _one_of("globals", globals, ("auto", "none"))
+        self._options = options = Options(
+            interval=intervals.parse(interval),
+            keep=keep,
+            exclude=exclude,
+            globals=globals,
+            code_changes=code_changes,
+            on_failure=on_failure,
+            rehearse=rehearse,
+            signals=signals,
+            share=share,
+        )
         self._settings = Settings.from_environment()
         self._comm = comm
         self._group = groups.of(comm, self._settings)
         self._reports = Reports(self._group.rank, quiet=quiet)
         path = self._group.bcast(Path(directory).absolute())
-        self._store = Store(
-            path, self._group, self._settings, keep=keep, share=share, reports=self._reports
-        )
-        self._exclude = exclude
-        self._globals = globals
-        self._code_changes = code_changes
-        self._on_failure = on_failure
-        self._rehearse = rehearse
+        self._store = Store(path, self._group, self._settings, options, self._reports)
         self._signals = Signals()
-        self._heed_signals = signals
         self._providers = Providers()
         self._on_restart: list[Callable[[Restart], object]] = []
         self._uncaught = UncaughtErrors(self._group)
@@ -318,7 +313,7 @@ class Checkpointer:
             raise RuntimeError("run: another Checkpointer is running in this process")
         self._claimed = True
         _current = self
-        if self._heed_signals and not self._signals.install():
+        if self._options.signals and not self._signals.install():
             self._reports.warn("signals are not heeded: run was not called in the main thread")
 
     def _let_go(self) -> None:
@@ -340,9 +335,7 @@ class Checkpointer:
             args,
             kwargs,
             anchors={"checkpointer": self, "comm": self._comm},
-            exclude=self._exclude,
-            globals=self._globals,
-            code_changes=self._code_changes,
+            options=self._options,
             threshold=self._settings.block_threshold,
             providers=self._providers,
             reports=self._reports,
@@ -366,12 +359,10 @@ class Checkpointer:
             self._group,
             self._store,
             state,
-            schedule=intervals.Schedule(self._interval, time.monotonic()),
+            self._options,
             signals=self._signals,
             reports=self._reports,
             latency=self._settings.signal_latency,
-            on_failure=self._on_failure,
-            rehearse=self._rehearse,
             start=start,
         )
         return self._execute(self._run, state, start)
@@ -410,8 +401,3 @@ class Checkpointer:
     def _free(self) -> None:
         if self._group is not self._comm:
             self._group.close()
-
-
-def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name}={value!r}: one of {', '.join(map(repr, allowed))}")

@@ -16,6 +16,7 @@ from sauerkraut.checkpoint import leaving, requests
 from sauerkraut.checkpoint.agreement import Failure, raise_together, together
 from sauerkraut.checkpoint.consensus import FREE, NONE, Call, Consensus, Flags, Kind, Outcome
 from sauerkraut.checkpoint.interval import Schedule
+from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.records import Epoch
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.restart import Start
@@ -37,12 +38,10 @@ class Run:
         group: The ranks.
         store: The directory, taken.
         state: What of this rank goes into an epoch.
-        schedule: When a checkpoint is due; only rank 0's counts.
+        options: ``interval``, ``on_failure`` and ``rehearse``.
         signals: Flags that signals set.
         reports: Told what a person should know.
         latency: Seconds from a signal to the agreement to act on it, at most.
-        on_failure: "warn" or "raise", when a checkpoint at a poll fails.
-        rehearse: Whether the first poll of a fresh start tries what a checkpoint would capture.
         start: What this run begins with.
     """
 
@@ -51,13 +50,11 @@ class Run:
         group: Group,
         store: Store,
         state: State,
+        options: Options,
         *,
-        schedule: Schedule,
         signals: Signals,
         reports: Reports,
         latency: float,
-        on_failure: str,
-        rehearse: bool,
         start: Start,
     ) -> None:
         self.last: Epoch | None = start.epoch
@@ -71,11 +68,11 @@ class Run:
         self._group = group
         self._store = store
         self._state = state
-        self._schedule = schedule
+        self._schedule = Schedule(options.interval, time.monotonic())
         self._signals = signals
         self._reports = reports
-        self._on_failure = on_failure
-        self._rehearse = rehearse and start.restart is None
+        self._on_failure = options.on_failure
+        self._rehearse = options.rehearse and start.restart is None
         self._refusal: Exception | None = None
         self._requests: list[requests.Request] = []
         self._polls = 0

@@ -11,13 +11,14 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import CodeType, FrameType
 from typing import Any
 
 from sauerkraut.checkpoint import hash_order
+from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.providers import Providers, graph_parts
 from sauerkraut.checkpoint.records import Restart
 from sauerkraut.checkpoint.reports import Reports
@@ -53,9 +54,7 @@ class State:
         args: Its arguments.
         kwargs: Its keyword arguments.
         anchors: Objects that come back as this start's own: the Checkpointer, its communicator.
-        exclude: Locals that are not captured; see `Checkpointer`.
-        globals: "auto", "none" or modules; see `Checkpointer`.
-        code_changes: "frames" or "all"; see `Checkpointer`.
+        options: ``exclude``, ``globals`` and ``code_changes``.
         threshold: Bytes from which an array is stored as a dataset.
         providers: Data the program saves itself.
         reports: Told what a person should know.
@@ -69,9 +68,7 @@ class State:
         kwargs: Mapping[str, Any],
         *,
         anchors: Mapping[str, object],
-        exclude: Collection[str] | Mapping[str, Collection[str]],
-        globals: str | Sequence[ModuleType],  # noqa: A002 - as in Checkpointer
-        code_changes: str,
+        options: Options,
         threshold: int,
         providers: Providers,
         reports: Reports,
@@ -86,9 +83,7 @@ class State:
         given = {name: obj for name, obj in anchors.items() if obj is not None}
         self._roots = Roots(fn, args, kwargs, list(given.values()))
         self._anchors = {**given, **self._roots.anchors}
-        self._exclude = exclude
-        self._globals = globals
-        self._code_changes = code_changes
+        self._options = options
         self._threshold = threshold
         self._reports = reports
         self._looked_at_hash_order = False
@@ -119,7 +114,7 @@ class State:
         snapshot = capture_stack(
             frame,
             base=outermost,
-            exclude=self._exclude,
+            exclude=self._options.exclude,
             values=values,
             names=names.__getitem__,
             anchors=self._anchors,
@@ -208,7 +203,7 @@ class State:
         return Captured(piece, (snapshot, *frozen))
 
     def _collect_globals(self, owners: Sequence[str]) -> object:
-        chosen: Any = self._globals
+        chosen: Any = self._options.globals
         if not isinstance(chosen, str):
             chosen = [module.__name__ for module in chosen]
         held = module_data.collect(owners, chosen, anchors=self._anchors)
@@ -254,7 +249,7 @@ class State:
         if not changed:
             return
         text = f"changed since the epoch: {', '.join(sorted(changed))}"
-        if self._code_changes == "all":
+        if self._options.code_changes == "all":
             raise CodeChanged(f'{text}; code_changes="frames" allows it')
         self._reports.warn(text)
 

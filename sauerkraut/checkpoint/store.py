@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sauerkraut import storage
 from sauerkraut.checkpoint.agreement import agreed, shared, together
+from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.errors import CorruptCheckpoint, RankError, Superseded, WorldSizeMismatch
 from sauerkraut.group import Group
@@ -38,8 +39,7 @@ class Store:
         directory: The same on every rank.
         group: The ranks.
         settings: The same on every rank.
-        keep: Epochs to keep.
-        share: None or "group".
+        options: ``keep`` and ``share``.
         reports: Told what a person should know.
     """
 
@@ -48,16 +48,14 @@ class Store:
         directory: Path,
         group: Group,
         settings: Settings,
-        *,
-        keep: int,
-        share: str | None,
+        options: Options,
         reports: Reports,
     ) -> None:
         self.directory = directory
         self._group = group
         self._settings = settings
-        self._keep = keep
-        self._share = share
+        self._keep = options.keep
+        self._share = options.share
         self._reports = reports
         self._trust = Trust()
         self._ownership: Ownership | None = None  # rank 0 only

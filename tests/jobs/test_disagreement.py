@@ -68,3 +68,12 @@ def test_an_exception_on_one_rank_before_run_ends_the_job(step):
     done = step("failing_before_run")
     assert done.status not in (0, 85, 87), done.said
     assert "ArithmeticError: before run" in done.said
+
+
+def test_a_rank_that_does_not_come_is_named_and_given_up_when_asked_to(step):
+    soon = {"SAUERKRAUT_PATIENCE": "0.5", "SAUERKRAUT_GIVE_UP": "4"}
+    done = step("absent", environment=soon)
+    assert done.status == 86, done.said
+    assert re.search(r"rank 0: waited \d+ s; missing ranks: 1; waiting: rank 0 at poll", done.said)
+    assert re.search(r"rank 3 at poll \d+ in absent \(stepping.py:\d+\), step \d+", done.said)
+    assert "gave up after 4 s" in done.said

@@ -111,6 +111,14 @@ def leaving_then_checkpoint(n):
         return f"refused: {error}"
 
 
+def absent(n):
+    """One rank does not come for longer than the test waits."""
+    for step in range(options.steps):
+        if step == options.at and rank == options.rank:
+            time.sleep(120)
+        ckpt.poll(step)
+
+
 def raising(n):
     for step in range(options.steps):
         if step == options.at and rank == options.rank:

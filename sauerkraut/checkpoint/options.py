@@ -1,0 +1,41 @@
+"""The options of a Checkpointer, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """See `Checkpointer` for what each means.
+
+    Raises:
+        ValueError: one means nothing; names it and what it may be.
+    """
+
+    interval: float | None
+    """Seconds."""
+    keep: int
+    exclude: Collection[str] | Mapping[str, Collection[str]]
+    globals: str | Sequence[ModuleType]
+    code_changes: str
+    on_failure: str
+    rehearse: bool
+    signals: bool
+    share: str | None
+
+    def __post_init__(self) -> None:
+        if self.keep < 1:
+            raise ValueError(f"keep={self.keep}: at least 1 epoch is kept")
+        _one_of("code_changes", self.code_changes, "frames", "all")
+        _one_of("on_failure", self.on_failure, "warn", "raise")
+        _one_of("share", self.share, None, "group")
+        if isinstance(self.globals, str):
+            _one_of("globals", self.globals, "auto", "none")
+
+
+def _one_of(name: str, value: object, *allowed: object) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name}={value!r}: one of {', '.join(map(repr, allowed))}")
