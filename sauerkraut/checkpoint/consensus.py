@@ -45,8 +45,6 @@ class Flags(IntFlag):
     GO_ON = auto()
     REFUSED = auto()
     """The rehearsal found something on this rank that cannot be captured."""
-    DRAINING = auto()
-    """The writer of this rank is still storing an earlier epoch."""
     SUPERSEDED = auto()
     """Another incarnation has taken the directory over."""
 
