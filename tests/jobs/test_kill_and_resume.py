@@ -55,7 +55,7 @@ class Program:
 
     def finish(self, **options):
         with self.start(**options) as job:
-            job.wait(120)
+            job.wait(300)
         assert (self.checkpoints / "COMPLETE").exists(), job.said()
 
     def bytes(self):
