@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <unordered_map>
+#include <utility>
 
 namespace nb = nanobind;
 
@@ -16,9 +17,29 @@ struct Anchors {
   std::unordered_map<PyObject*, nb::object> names;  // addresses; the caller keeps the objects
   nb::object of_globals;                            // asked for dicts that code runs in
   nb::str builtins{"__builtins__"};
+  // One layout for one set; the set is kept, for its address must stay its own.
+  std::unordered_map<PyObject*, std::pair<nb::object, nb::object>> sets;
 };
 
 constexpr const char* capsule_name = "sauerkraut.anchors";
+
+PyObject* layout_of(Anchors& anchors, PyObject* set)
+{
+  auto known = anchors.sets.find(set);
+  if (known != anchors.sets.end()) {
+    return Py_NewRef(known->second.second.ptr());
+  }
+  try {
+    nb::object layout = describe_set(set);
+    if (!layout.is_none()) {
+      anchors.sets.emplace(set, std::pair(nb::borrow(set), layout));
+    }
+    return layout.release().ptr();
+  } catch (nb::python_error& error) {
+    error.restore();
+    return nullptr;
+  }
+}
 
 // The pickler calls this once per object, so it is a bare C function: as a Python method it
 // would double the time of a graph of small objects.
@@ -42,6 +63,9 @@ PyObject* persistent_id(PyObject* capsule, PyObject* object)
     if (PyErr_Occurred() != nullptr) {
       return nullptr;
     }
+  }
+  if (PyAnySet_CheckExact(object) && PySet_GET_SIZE(object) != 0) {
+    return layout_of(*anchors, object);
   }
   Py_RETURN_NONE;
 }

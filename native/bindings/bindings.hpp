@@ -7,7 +7,11 @@ namespace sauerkraut::bindings {
 
 void bind_anchors(nanobind::module_& m);
 void bind_errors(nanobind::module_& m);
+void bind_sets(nanobind::module_& m);
 void bind_stack(nanobind::module_& m);
 void bind_io(nanobind::module_& m);
+
+// The layout of a set for `make_set`, or None when it needs none.
+nanobind::object describe_set(nanobind::handle set);
 
 }  // namespace sauerkraut::bindings

@@ -75,7 +75,10 @@ class _Reader(pickle.Unpickler):
             found = self._made[module, name] = _stand_in(module, name, label)
         return found
 
-    def persistent_load(self, pid: object) -> Opaque:
+    def persistent_load(self, pid: object) -> object:
+        match pid:
+            case (bool(frozen), _, _, _, _, _, list(elements)):  # the layout of a set
+                return frozenset(elements) if frozen else set(elements)
         return Opaque(pid)
 
 

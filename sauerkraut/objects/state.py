@@ -21,6 +21,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sauerkraut._native import describe_set, lay_out_set
 from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.objects.freezing import describe
 
@@ -181,6 +182,19 @@ def _write_collection(obj: Any, contents: Any) -> None:
     obj.update(contents)
 
 
+def _set_contents(obj: Any) -> Any:
+    """Elements, and where they stand when they would come back in another order."""
+    layout = describe_set(obj) if type(obj) is set else None
+    return (set(obj), layout)
+
+
+def _write_set(obj: Any, contents: Any) -> None:
+    elements, layout = contents
+    obj.clear()
+    if layout is None or not lay_out_set(obj, layout):
+        obj.update(elements)
+
+
 def _write_deque(obj: Any, contents: Any) -> None:
     obj.clear()
     obj.extend(contents)
@@ -213,7 +227,7 @@ def _write_legacy_state(obj: Any, contents: Any) -> None:
 _CONTAINERS: tuple[tuple[type, str, Read, Write], ...] = (
     (list, "list", list, _write_sequence),
     (dict, "dict", dict, _write_collection),
-    (set, "set", set, _write_collection),
+    (set, "set", _set_contents, _write_set),
     (bytearray, "bytearray", bytes, _write_sequence),
     (collections.deque, "deque", list, _write_deque),
     (array.array, "array.array", lambda o: o[:], _write_sequence),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from sauerkraut._native import make_set
 from sauerkraut.errors import ResumeError
 
 
@@ -25,10 +26,13 @@ class Thawing:
         self.anchors = anchors
         self.memories = memories
         self.namespaces: dict[int, dict[str, object]] = {}
+        self._sets: dict[int, tuple[object, object]] = {}
         self.actions: list[Callable[[], None]] = []
 
-    def find(self, name: str) -> object:
+    def find(self, name: Any) -> object:
         """`persistent_load` of the unpickler."""
+        if isinstance(name, tuple):
+            return self._set(name)
         kind, _, rest = name.partition(" ")
         if kind == "module":
             try:
@@ -41,6 +45,16 @@ class Thawing:
             return self.anchors[rest]
         except KeyError:
             raise ResumeError(f"the object captured by the name {rest!r} is not given") from None
+
+    def _set(self, layout: tuple[Any, ...]) -> object:
+        """The set that a layout describes: one for one layout, which the unpickler remembers."""
+        entry = self._sets.get(id(layout))
+        if entry is None:
+            made = make_set(layout)
+            if made is None:  # strings under another hash seed
+                made = frozenset(layout[-1]) if layout[0] else set(layout[-1])
+            entry = self._sets[id(layout)] = (layout, made)
+        return entry[1]
 
 
 _state = threading.local()
