@@ -15,6 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import NoReturn
 
+from sauerkraut.checkpoint.reports import write_line
 from sauerkraut.errors import (
     CorruptCheckpoint,
     DirectoryOwned,
@@ -65,13 +66,10 @@ def leave(group: Group, code: int) -> NoReturn:
 def fail(group: Group, error: BaseException) -> NoReturn:
     """End all ranks because of an error on this one: traceback, then abort with status 1."""
     if isinstance(error, SystemExit):
-        print(  # noqa: T201
-            f"sauerkraut: rank {group.rank}: sys.exit({error.code!r}) on this rank only ends all",
-            file=sys.stderr,
-        )
+        write_line(f"rank {group.rank}: sys.exit({error.code!r}) on this rank only ends all")
     else:
-        print(f"sauerkraut: rank {group.rank} failed:", file=sys.stderr)  # noqa: T201
-        traceback.print_exception(error)
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        write_line(f"rank {group.rank} failed:\n{trace}")
     flush()
     group.abort(1)
 
@@ -116,7 +114,7 @@ class UncaughtErrors:
                 # one line, whatever the message holds
                 line = " ".join(str(error).split("\n"))
                 name = getattr(kind, "stands_for", kind).__name__
-                print(f"sauerkraut: {name}: {line}", file=sys.stderr)  # noqa: T201
+                write_line(f"{name}: {line}")
             flush()
             # should a rank have caught what the others did not, it never comes to meet them
             timer = threading.Timer(10.0, self._group.abort, (REFUSED,))

@@ -44,4 +44,10 @@ class Reports:
         if logger.hasHandlers():
             logger.log(level, text)
         elif level >= logging.WARNING or not self._quiet:
-            print(f"sauerkraut: {text}", file=sys.stderr, flush=True)  # noqa: T201
+            write_line(text)
+
+
+def write_line(text: str) -> None:
+    """Write one line to standard error, in one piece: lines of other ranks do not mix with it."""
+    sys.stderr.write(f"sauerkraut: {text}\n")
+    sys.stderr.flush()

@@ -129,7 +129,8 @@ class Patience:
         return space == self._processes[self._rank][0] and _start_time(pid) != started
 
     def _say(self, text: str) -> None:
-        print(f"sauerkraut: rank {self._rank}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+        sys.stderr.write(f"sauerkraut: rank {self._rank}: {text}\n")
+        sys.stderr.flush()
 
 
 def _process_space() -> str:
