@@ -68,18 +68,19 @@ class Snapshot:
 
     @classmethod
     def from_bytes(cls, buffer: Any) -> Self:
-        """Read what `to_bytes` wrote, from any contiguous buffer; arrays will look at it.
+        """Read what `to_bytes` wrote, from any contiguous buffer, which the snapshot looks at.
 
         Raises:
             ResumeError: not a snapshot, cut off, damaged, or of a later format.
         """
-        parts = container.read(memoryview(buffer))
+        # Read-only, so that resuming copies: what runs must not change the snapshot.
+        parts = container.read(memoryview(buffer).toreadonly())
         return cls.of_parts(parts.control, parts.objects, parts.blocks)
 
     @classmethod
     def from_buffers(cls, buffers: Sequence[Any]) -> Self:
         """Read what `to_buffers` made. Raises ResumeError as `from_bytes` does."""
-        parts = container.read_buffers(buffers)
+        parts = container.read_buffers([memoryview(each).toreadonly() for each in buffers])
         return cls.of_parts(parts.control, parts.objects, parts.blocks)
 
     def release(self) -> None:
