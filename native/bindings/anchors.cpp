@@ -16,12 +16,23 @@ namespace {
 struct Anchors {
   std::unordered_map<PyObject*, nb::object> names;  // addresses; the caller keeps the objects
   nb::object of_globals;                            // asked for dicts that code runs in
+  nb::object of_texts;                              // told once when a set holds a string
   nb::str builtins{"__builtins__"};
   // One layout for one set; the set is kept, for its address must stay its own.
   std::unordered_map<PyObject*, std::pair<nb::object, nb::object>> sets;
 };
 
 constexpr const char* capsule_name = "sauerkraut.anchors";
+
+bool holds_text(PyObject* set)
+{
+  for (nb::handle element : nb::borrow(set)) {
+    if (PyUnicode_Check(element.ptr())) {
+      return true;
+    }
+  }
+  return false;
+}
 
 PyObject* layout_of(Anchors& anchors, PyObject* set)
 {
@@ -30,6 +41,9 @@ PyObject* layout_of(Anchors& anchors, PyObject* set)
     return Py_NewRef(known->second.second.ptr());
   }
   try {
+    if (anchors.of_texts.is_valid() && holds_text(set)) {
+      std::exchange(anchors.of_texts, nb::object())();
+    }
     nb::object layout = describe_set(set);
     if (!layout.is_none()) {
       anchors.sets.emplace(set, std::pair(nb::borrow(set), layout));
@@ -84,7 +98,7 @@ void bind_anchors(nb::module_& m)
 {
   m.def(
       "persistent_id",
-      [](const nb::dict& names, nb::callable of_globals) {
+      [](const nb::dict& names, nb::callable of_globals, nb::callable of_texts) {
         auto anchors = std::make_unique<Anchors>();
         for (auto [address, name] : names) {
           anchors->names.emplace(static_cast<PyObject*>(PyLong_AsVoidPtr(address.ptr())),
@@ -94,6 +108,7 @@ void bind_anchors(nb::module_& m)
           throw nb::python_error();
         }
         anchors->of_globals = std::move(of_globals);
+        anchors->of_texts = std::move(of_texts);
         nb::object capsule = nb::steal(PyCapsule_New(anchors.get(), capsule_name, free_anchors));
         if (!capsule.is_valid()) {
           throw nb::python_error();
@@ -101,11 +116,13 @@ void bind_anchors(nb::module_& m)
         anchors.release();
         return nb::steal(PyCFunction_New(&persistent_id_method, capsule.ptr()));
       },
-      nb::arg("names"), nb::arg("of_globals"),
+      nb::arg("names"), nb::arg("of_globals"), nb::arg("of_texts"),
       nb::sig("def persistent_id(names: dict[int, str], of_globals: "
-              "collections.abc.Callable[[dict[str, object]], str | None]) -> "
+              "collections.abc.Callable[[dict[str, object]], str | None], of_texts: "
+              "collections.abc.Callable[[], None]) -> "
               "collections.abc.Callable[[object], str | None]"),
-      "A persistent_id for picklers: names by address; of_globals is asked for globals dicts.");
+      "A persistent_id for picklers: names by address; of_globals is asked for globals dicts, "
+      "of_texts called when the first set with a string is met.");
 }
 
 }  // namespace sauerkraut::bindings

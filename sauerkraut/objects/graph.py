@@ -10,6 +10,7 @@ import contextlib
 import functools
 import io
 import logging
+import os
 import pickle
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -212,6 +213,16 @@ class _Attempt:
         return failure.explain(self.values, self.names, self.anchors, freezing, error)
 
 
+def _warn_of_order() -> None:
+    """Say once that a set of strings has another order in every process that hashes at random."""
+    if os.environ.get("PYTHONHASHSEED", "random") == "random" and "hash" not in _logged:
+        _logged.add("hash")
+        logger.warning(
+            "a set of strings is captured, whose order will be another after a restart: "
+            "start Python with PYTHONHASHSEED=0"
+        )
+
+
 @contextlib.contextmanager
 def _room_for_recursion() -> Iterator[None]:
     """On 3.11 a nested object counts like a nested call: a deep stack must leave room for both."""
@@ -229,7 +240,7 @@ def _room_for_recursion() -> Iterator[None]:
 class _Pickler(pickle.Pickler):
     def __init__(self, file: io.BytesIO, freezing: Freezing, anchors: dict[int, str]) -> None:
         super().__init__(file, protocol=5)
-        name = persistent_id(anchors, freezing.name_of_globals)
+        name = persistent_id(anchors, freezing.name_of_globals, _warn_of_order)
         self.persistent_id = name  # type: ignore[method-assign]
         self.reducer_override = freezing.reduce  # type: ignore[method-assign]
 
@@ -240,7 +251,7 @@ def _dill_pickler() -> Callable[..., Any]:
     class Pickler(dill.Pickler):  # type: ignore[misc]
         def __init__(self, file: io.BytesIO, freezing: Freezing, anchors: dict[int, str]) -> None:
             super().__init__(file, protocol=5)
-            self.persistent_id = persistent_id(anchors, freezing.name_of_globals)
+            self.persistent_id = persistent_id(anchors, freezing.name_of_globals, _warn_of_order)
             self.reducer_override = freezing.reduce
 
     return Pickler

@@ -156,3 +156,16 @@ def test_damaged_layouts_are_no_sets():
 def test_people_see_the_elements():
     (shown,) = inert.read(graph.freeze([shrunk()]).stream)
     assert inert.text(shown) == "{5, 17, 900}"
+
+
+def test_random_hashing_is_told_once(caplog, monkeypatch):
+    monkeypatch.setattr(graph, "_logged", set())
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    graph.freeze([{"a"}])
+    monkeypatch.delenv("PYTHONHASHSEED")
+    graph.freeze([{1, 2.0}, frozenset()])
+    assert not caplog.records
+    for _ in range(2):
+        graph.freeze([{1: {1, "a"}}, {"b"}])
+    (told,) = caplog.records
+    assert "PYTHONHASHSEED=0" in told.message
