@@ -89,6 +89,8 @@ def _is_data(name: str, value: object) -> bool:
         return False
     if isinstance(value, _NO_DATA):
         return False
+    if callable(value) and getattr(value, "__wrapped__", None) is not None:
+        return False  # a decorated function: functools.cache, numba.njit, ...
     return not any(
         cls.__module__ in ("mpi4py.MPI", "__future__", "typing") for cls in type(value).__mro__
     )
