@@ -7,10 +7,11 @@ ignored: otherwise each restart would stop at once again.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def pending(directory: Path, satisfied: Collection[str]) -> list[Request]:
         if match is None:
             continue
         if match[1] in satisfied:
-            (directory / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (directory / name).unlink()
             continue
         try:
             content = json.loads((directory / name).read_text())
@@ -67,3 +69,10 @@ def pending(directory: Path, satisfied: Collection[str]) -> list[Request]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return found
+
+
+def remove(directory: Path, satisfied: Iterable[Request]) -> None:
+    """Remove the files of requests; one that stays is ignored or satisfied again."""
+    for request in satisfied:
+        with contextlib.suppress(OSError):
+            (directory / request.name).unlink()

@@ -192,7 +192,7 @@ class Run:
         flags = NONE
         if self._signals.stop:
             flags |= Flags.STOP
-        if self._signals.go_on:
+        if self._signals.go_on and not self._schedule.backing_off(time.monotonic()):
             flags |= Flags.GO_ON
         if self._refusal is not None:
             flags |= Flags.REFUSED
@@ -265,7 +265,6 @@ class Run:
         """Store one epoch; leave the job when stopping was asked for."""
         self.stopping |= Flags.STOP in flags
         answered = tuple(request.id for request in self._requests)
-        self._signals.go_on = False
         try:
             about = self._about(call, of, metrics, answered)
             epoch = self._store_epoch(lambda: self._state.capture(frame), about)
@@ -280,6 +279,7 @@ class Run:
             self.consensus.restart_clock(self._polls)
             return None
         self.last, self.last_error = epoch, None
+        self._signals.go_on = False
         self._satisfied.update(answered)
         self._schedule.committed(time.monotonic())
         closing = self.consensus.agree(call, self._flags())
@@ -345,7 +345,7 @@ class Run:
             self._refusal = error
 
     def _raise_refusal(self) -> NoReturn:
-        refusal = self._refusal
+        refusal, self._refusal = self._refusal, None  # said once, to whoever catches it
         failures = self._group.allgather(None if refusal is None else Failure.of(refusal))
         raise_together(
             self._group,
@@ -355,6 +355,8 @@ class Run:
         )
 
     def _stop(self, epoch: Epoch) -> NoReturn:
+        if self._group.rank == 0:  # also those that came while the epoch was stored
+            requests.remove(self._store.directory, self._requests)
         self._store.event("stop", epoch=epoch.number, attempt=epoch.attempt)
         self._reports.tell(f"stopped after epoch {epoch.number}; the same command goes on")
         self._store.release()

@@ -51,7 +51,9 @@ def test_a_request_to_stop_is_satisfied_once(step, tmp_path):
     path = write(tmp_path / "ckpt", Request("abc", stop=True, who="a test"))
     stopped = step("step_on", 2)
     assert stopped.status == 85, stopped.said
-    finished = step("step_on", 2)  # the file is still there: it was satisfied
+    assert not path.exists()
+    write(tmp_path / "ckpt", Request("abc", stop=True))  # as if a kill had left its file
+    finished = step("step_on", 2)
     assert finished.status == 0, finished.said
     assert finished.values[0] == "(820.0, (1, 1))"
     assert not path.exists()

@@ -414,6 +414,22 @@ def test_the_rehearsal_refuses_at_the_second_poll(make, directory):
     assert epochs(directory) == []
 
 
+def test_a_refusal_that_is_caught_is_told_once(make, directory):
+    def work():
+        stuck = (i for i in range(3))
+        next(stuck)
+        refused = []
+        for step in range(5):
+            try:
+                skt.current().poll(step)
+            except CaptureError:
+                refused.append(step)
+                stuck = None
+        return refused, skt.current().checkpoint().number
+
+    assert make().run(work) == ([1], 1)
+
+
 def test_a_rehearsal_without_a_second_poll_only_warns(make, caplog):
     def work():
         stuck = (i for i in range(3))
