@@ -1,4 +1,4 @@
-# ruff: noqa: B008, FURB110, TRY301
+# ruff: noqa: B008, FURB110, PERF401, TRY301
 """Programs that pause at many places; each is run whole, and resumed from each pause.
 
 A scenario is a function whose name starts with ``do_``; what it returns must not depend on
