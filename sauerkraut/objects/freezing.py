@@ -179,7 +179,9 @@ def _choose(cls: type) -> Reducer | None:
     for base in cls.__mro__:
         if (found := _by_name.get(f"{base.__module__}.{base.__qualname__}")) is not None:
             return found
-    return None
+    from sauerkraut.objects.reducers import plain
+
+    return plain.reduce_with_getattr if plain.asks_getattr(cls) else None
 
 
 def _calling(reduce: Callable[[Any], Reduced]) -> Reducer:

@@ -7,6 +7,7 @@ import enum
 import operator
 import sys
 import types
+import typing
 from typing import Any
 
 from sauerkraut.code import fingerprint
@@ -57,6 +58,9 @@ def reduce_class(cls: type, freezing: Freezing) -> Any:
         return of_ctypes
     if issubclass(cls, enum.Enum):
         return _reduce_enum(cls)
+    if type(cls) is _TypedDictMeta:
+        annotations = dict(cls.__annotations__)
+        return (make_typed_dict, (cls.__name__, annotations, cls.__total__, module))
     attributes = _attributes(cls)
     at_creation = {name: attributes.pop(name) for name in _AT_CREATION if name in attributes}
     at_creation["__module__"] = module
@@ -78,6 +82,20 @@ def _reduce_ctypes(cls: Any) -> Reduced | None:
         if cls.__mro__[1].__name__ == "_Pointer":
             return (pointer_to, (cls._type_,))
     return None
+
+
+class _AnyTypedDict(typing.TypedDict):
+    pass
+
+
+_TypedDictMeta = type(_AnyTypedDict)
+
+
+def make_typed_dict(name: str, annotations: dict[str, Any], total: bool, module: str) -> Any:
+    """A ``typing.TypedDict``, which is a class only to type checkers."""
+    made: Any = typing.TypedDict(name, annotations, total=total)  # type: ignore[misc]
+    made.__module__ = module
+    return made
 
 
 def pointer_to(cls: Any) -> type:
@@ -152,7 +170,7 @@ def _reduce_enum(cls: Any) -> Reduced:
     return (
         make_enum,
         (type(cls), cls.__name__, cls.__bases__, members, cls.__module__, cls.__qualname__),
-        (cls.__qualname__, attributes),
+        (attributes, {name: _member_state(member) for name, member in cls.__members__.items()}),
         None,
         None,
         set_enum,
@@ -177,11 +195,19 @@ def make_enum(
     return made
 
 
-def set_enum(cls: type, state: tuple[str, dict[str, Any]]) -> None:
-    """Give an enumeration its methods."""
-    for name, value in state[1].items():
+def set_enum(cls: Any, state: tuple[dict[str, Any], dict[str, dict[str, Any]]]) -> None:
+    """Give an enumeration its methods, and its members what their ``__init__`` gave them."""
+    attributes, members = state
+    for name, value in attributes.items():
         if name not in ("__module__", "__qualname__"):
             setattr(cls, name, value)
+    for name, held in members.items():
+        vars(cls[name]).update(held)
+
+
+def _member_state(member: Any) -> dict[str, Any]:
+    made = ("_value_", "_name_", "__objclass__", "_sort_order_")
+    return {name: value for name, value in vars(member).items() if name not in made}
 
 
 @reduces(type(dataclasses.MISSING), type(dataclasses._FIELD))  # type: ignore[attr-defined]

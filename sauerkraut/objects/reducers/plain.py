@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import random
 import struct
 from typing import Any, TypeVar
 
@@ -52,3 +53,38 @@ def make_type_variable(
     return TypeVar(
         name, *constraints, bound=bound, covariant=covariant, contravariant=contravariant
     )
+
+
+@reduces(random.SystemRandom)
+def _reduce_system_random(_value: random.SystemRandom, _: Freezing) -> Reduced:
+    return (random.SystemRandom, ())
+
+
+@reduces("numpy.finfo", "numpy.iinfo")
+def _reduce_limits(value: Any, _: Freezing) -> Reduced:
+    return (type(value), (value.dtype,))
+
+
+def reduce_with_getattr(obj: Any, _: Freezing) -> Any:
+    """An instance whose class has a ``__getattr__``: pickle would call it on an empty instance."""
+    reduced = obj.__reduce_ex__(5)
+    if isinstance(reduced, tuple) and len(reduced) > 2 and reduced[2] is not None:
+        padded = (*reduced, None, None)[:5]
+        return (*padded, set_attributes)
+    return reduced
+
+
+def set_attributes(obj: Any, state: Any) -> None:
+    """Give an instance its attributes, past whatever its class makes of them."""
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    if attributes:
+        object.__getattribute__(obj, "__dict__").update(attributes)
+    for name, value in (slots or {}).items():
+        object.__setattr__(obj, name, value)
+
+
+def asks_getattr(cls: type) -> bool:
+    """Whether `reduce_with_getattr` serves a class: one that leaves pickling to ``object``."""
+    own = ("__reduce__", "__reduce_ex__", "__getstate__")
+    default = all(getattr(cls, name, None) is getattr(object, name, None) for name in own)
+    return default and hasattr(cls, "__getattr__") and not hasattr(cls, "__setstate__")

@@ -366,3 +366,29 @@ def test_functions_of_main_go_by_reference():
         assert cls is main.C
     finally:
         sys.modules["__main__"] = saved
+
+
+def test_enumerations_with_state_and_typed_dicts():
+    planet, record = things.local_planet(), things.local_typed_dict()
+    earth, planet2, record2 = round_trip(planet.EARTH, planet, record)
+    assert earth is planet2.EARTH
+    assert earth.density == planet.EARTH.density
+    assert record2(a=1) == {"a": 1}
+    assert record2.__total__ is False
+
+
+def test_instances_whose_class_forwards_attributes():
+    for cls in (things.Forwarding, things.SlottedForwarding):
+        (back,) = round_trip(cls([1, 2]))
+        assert type(back) is cls
+        assert back.count(2) == 1
+
+
+def test_kinds_that_pickle_takes_and_cannot_bring_back():
+    np = pytest.importorskip("numpy")
+    import random
+
+    system, floats, ints = round_trip(random.SystemRandom(), np.finfo("f4"), np.iinfo("i2"))
+    assert 0 <= system.random() < 1
+    assert floats.eps == np.finfo("f4").eps
+    assert ints.max == 32767

@@ -130,6 +130,50 @@ def local_named_tuple():
     return Pair, Pair(1)
 
 
+def local_planet():
+    class Planet(enum.Enum):
+        EARTH = (6.0, 2.0)
+        MARS = (1.0, 1.0)
+
+        def __init__(self, mass, radius):
+            self.mass = mass
+            self.radius = radius
+
+        @property
+        def density(self):
+            return self.mass / self.radius**3
+
+    return Planet
+
+
+def local_typed_dict():
+    class Record(typing.TypedDict, total=False):
+        a: int
+
+    return Record
+
+
+class Forwarding:
+    def __init__(self, to):
+        self.__dict__["to"] = to
+
+    def __getattr__(self, name):
+        return getattr(self.to, name)
+
+    def __setattr__(self, name, value):
+        raise AttributeError(name)
+
+
+class SlottedForwarding:
+    __slots__ = ("to",)
+
+    def __init__(self, to):
+        self.to = to
+
+    def __getattr__(self, name):
+        return getattr(self.to, name)
+
+
 def raise_deep(depth):
     if depth:
         raise_deep(depth - 1)
