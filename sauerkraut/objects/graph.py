@@ -22,6 +22,7 @@ from sauerkraut._native import persistent_id
 from sauerkraut.errors import CaptureError, ResumeError, SauerkrautError
 from sauerkraut.objects import failure, reducers, thawing
 from sauerkraut.objects.freezing import Freezing
+from sauerkraut.objects.standard_streams import standard_streams
 from sauerkraut.objects.thawing import Thawing
 
 logger = logging.getLogger(__name__)
@@ -142,7 +143,8 @@ class _Attempt:
     ) -> None:
         self.values = list(values)
         self.names = names
-        self.anchors = {id(obj): f"anchor {name}" for name, obj in anchors.items()}
+        self.anchors = standard_streams()
+        self.anchors |= {id(obj): f"anchor {name}" for name, obj in anchors.items()}
         self.threshold = threshold
 
     def run(self) -> tuple[io.BytesIO, Freezing]:

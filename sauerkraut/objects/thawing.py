@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ class Thawing:
                 return vars(importlib.import_module(rest))
             except ImportError as error:
                 raise ResumeError(f"the globals of module {rest!r} are needed: {error}") from error
+        if kind == "stream":
+            return getattr(sys, rest)
         if kind == "namespace":
             return self.namespaces.setdefault(int(rest), {})
         try:

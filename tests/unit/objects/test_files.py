@@ -154,6 +154,29 @@ def test_standard_streams_go_by_name():
     assert result == (True, True)
 
 
+def test_what_stands_in_for_a_standard_stream(monkeypatch):
+    class Tee:
+        def __init__(self, *streams):
+            self.streams = streams
+            self.handle = (x for x in [])  # cannot be captured
+
+        def write(self, text):
+            return len(text)
+
+        def flush(self):
+            pass
+
+    monkeypatch.setattr(sys, "stdout", Tee(sys.stdout))
+    frozen = graph.freeze([sys.stdout, [sys.stdout]])
+    monkeypatch.setattr(sys, "stdout", Tee())
+    back, held = graph.thaw(frozen)
+    assert back is held[0] is sys.stdout
+    monkeypatch.setattr(sys, "stdout", __import__("io").StringIO("text"))
+    (back,) = round_trip(sys.stdout)
+    assert back is not sys.stdout
+    assert back.getvalue() == "text"
+
+
 def test_closed_files_stay_closed(lines):
     with lines.open() as text:
         pass

@@ -463,7 +463,7 @@ def test_weakkeyed():
 
 def test_timers():
     rt(
-        dt.datetime.now(),
+        dt.datetime.now(dt.UTC),
         dt.UTC,
         dt.timedelta(1),
         uuid.uuid4(),
