@@ -17,7 +17,6 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from sauerkraut.checkpoint import hash_order
 from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.providers import Providers, graph_parts
 from sauerkraut.checkpoint.records import Restart
@@ -86,7 +85,6 @@ class State:
         self._options = options
         self._threshold = threshold
         self._reports = reports
-        self._looked_at_hash_order = False
         self._started_in = str(Path.cwd())
         self._arguments: dict[str, str] = {}
         self._thawed: Thawed | None = None
@@ -121,20 +119,8 @@ class State:
             arrays="borrow",
             threshold=self._threshold,
         )
-        self._warn_of_hash_order(snapshot)
         streams = [Stream("control", snapshot.control), Stream("objects", snapshot.objects)]
         return self._piece(streams, snapshot)
-
-    def _warn_of_hash_order(self, snapshot: Snapshot) -> None:
-        """Look at the first snapshot of a run, once."""
-        if self._looked_at_hash_order:
-            return
-        self._looked_at_hash_order = True
-        if hash_order.is_random() and hash_order.has_set_of_strings(snapshot.objects):
-            self._reports.warn(
-                "a set of strings is captured and PYTHONHASHSEED is not set: its order will be "
-                "another after a restart; start with PYTHONHASHSEED=0"
-            )
 
     def capture_final(self, value: object) -> Captured:
         """Capture the end of the run: what the function returned, and what outlives its frames.
