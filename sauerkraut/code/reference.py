@@ -123,7 +123,7 @@ def _embedded(ref: CodeReference) -> CodeType:
 def _namespace(ref: CodeReference) -> Mapping[str, object]:
     try:
         return vars(importlib.import_module(ref.module))
-    except ImportError as error:
+    except (ImportError, TypeError, ValueError) as error:  # the name itself may be nonsense
         raise ResumeError(f"{ref} cannot be found: {error}") from error
 
 

@@ -223,5 +223,5 @@ def _namespace(module: str | None) -> Any:
         return None  # it lies in the object list
     try:
         return vars(importlib.import_module(module))
-    except ImportError as error:
+    except (ImportError, TypeError, ValueError) as error:  # the name itself may be nonsense
         raise ResumeError(f"module {module!r} of a captured frame: {error}") from error
