@@ -19,6 +19,9 @@ from sauerkraut.errors import ResumeError
 LARGEST = 16 * 1024 * 1024
 """Bytes of a stream that is read; the check before takes a second for each million opcodes."""
 
+DEEPEST = 1000
+"""Tuples in each other."""
+
 _OURS = "sauerkraut.objects."
 _NUMPY = {"f8": "d", "f4": "f", "f2": "e", "b1": "?", "c16": "dd", "c8": "ff"}
 _NUMPY |= {"i8": "q", "i4": "i", "i2": "h", "i1": "b", "u8": "Q", "u4": "I", "u2": "H", "u1": "B"}
@@ -101,14 +104,56 @@ def _set_state(made: object = None, state: object = None, *_: object) -> object:
     return made
 
 
-def _check_memory(file: io.BytesIO) -> None:
-    """Refuse a stream that makes the unpickler reserve memory out of proportion to its length."""
+class _Nesting:
+    """How deep the tuples of a stream lie in each other, followed opcode by opcode.
+
+    Tuples are hashed when they are keys, by a recursion in C that nothing bounds.
+    """
+
+    def __init__(self) -> None:
+        self.stack: list[int | None] = []  # depth of each value, None: a mark
+        self.memo: dict[int, int] = {}
+
+    def follow(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
+        """Apply one opcode; ValueError for depth that no program's values have."""
+        taken: list[int] = []
+        if pickletools.markobject in opcode.stack_before:
+            while (top := self._pop()) is not None:
+                taken.append(top)
+            if opcode.stack_before[0] is not pickletools.markobject:
+                taken.append(self._pop() or 0)
+        else:
+            taken = [self._pop() or 0 for _ in opcode.stack_before]
+        deepest = max(taken, default=0)
+        if opcode.name.startswith("TUPLE") or opcode.name == "FROZENSET":
+            deepest += 1
+        elif "GET" in opcode.name:
+            deepest = self.memo.get(int(argument), 0)
+        elif opcode.name not in ("DUP", "MEMOIZE"):
+            deepest = 0
+        if deepest > DEEPEST:
+            raise ValueError(f"tuples nested {deepest} deep")
+        for made in opcode.stack_after:
+            self.stack.append(None if made is pickletools.markobject else deepest)
+        if self.stack and "PUT" in opcode.name:
+            self.memo[int(argument)] = self.stack[-1] or 0
+        elif self.stack and opcode.name == "MEMOIZE":
+            self.memo[len(self.memo)] = self.stack[-1] or 0
+
+    def _pop(self) -> int | None:
+        return self.stack.pop() if self.stack else None
+
+
+def _check(file: io.BytesIO) -> None:
+    """Refuse a stream that would make the unpickler reserve memory or recurse out of proportion."""
     if file.getbuffer().nbytes > LARGEST:
         raise ValueError(f"{file.getbuffer().nbytes} bytes, of {LARGEST} at most")
+    nesting = _Nesting()
     for opcode, argument, position in pickletools.genops(file):
         # The unpickler's memo is an array as long as the largest index that is put.
         if "PUT" in opcode.name and int(argument or 0) > (position or 0):
             raise ValueError(f"{opcode.name} {argument} at byte {position}")
+        nesting.follow(opcode, argument)
     file.seek(0)
 
 
@@ -120,7 +165,7 @@ def read(stream: Any) -> list[object]:
     """
     file = io.BytesIO(stream if isinstance(stream, bytes) else memoryview(stream))
     try:
-        _check_memory(file)
+        _check(file)
         values = _Reader(file).load()
     except Exception as error:  # whatever hostile bytes make of the opcodes
         raise ResumeError(f"the objects cannot be read: {type(error).__name__}: {error}") from error

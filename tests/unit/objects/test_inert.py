@@ -101,3 +101,31 @@ def test_streams_that_ask_for_more_memory_than_they_have_bytes(stream):
 def test_large_streams_are_not_read():
     with pytest.raises(ResumeError, match="at most"):
         inert.read(bytes(inert.LARGEST + 1))
+
+
+def nested_key(depth):
+    """A dict whose key is a tuple in a tuple in a tuple."""
+    deep = pickle.EMPTY_TUPLE + pickle.TUPLE1 * depth
+    return pickle.PROTO + b"\x05" + b"]}" + deep + b"Nsa."
+
+
+def test_tuples_too_deep_to_hash_are_refused():
+    assert len(inert.read(nested_key(500))) == 1
+    with pytest.raises(ResumeError, match="nested 1001 deep"):
+        inert.read(nested_key(5_000_000))
+
+
+def test_tuples_too_deep_through_the_memo_are_refused():
+    steps = b"".join(b"\x94h" + bytes([i % 250]) + b"\x85" for i in range(3000))
+    with pytest.raises(ResumeError):
+        inert.read(pickle.PROTO + b"\x05" + b"]})" + steps + b"Nsa.")
+
+
+def test_depth_of_ordinary_values_is_followed_right():
+    values = [
+        {(1, (2, 3)): [({4: 5},)]},
+        frozenset([(1, 2)]),
+        {"a": {(i, (i,)) for i in range(50)}},
+    ]
+    for protocol in (4, 5):
+        assert inert.read(pickle.dumps(values, protocol)) == values
