@@ -217,6 +217,12 @@ void Analysis::push_results(const Instruction& instruction, Stack& stack, bool j
       if (argument < 1 || argument > depth) {
         refuse(instruction, "the value stack underflows");
       }
+      // A copy of a container is about to get a name (`a = b[f()] = []`): from then on it is
+      // an object like any other, and no instruction that fills it trusts it any more.
+      if (Kind& kind = stack[static_cast<std::size_t>(depth - argument)];
+          under_construction(kind) && kind != Kind::exception_list) {
+        kind = Kind::any;
+      }
       pushed = {stack[static_cast<std::size_t>(depth - argument)]};
       break;
     case Push::list:
