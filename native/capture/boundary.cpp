@@ -68,10 +68,16 @@ bool passes_through(PyObject* callable, PyCodeObject* code, int depth = 0)
   return runs(on_type(Py_TYPE(callable), "__call__"), code);
 }
 
+// What a fast local holds, seen through a cell; null when it is unbound.
+PyObject* local(Frame& frame, int slot)
+{
+  PyObject* value = frame.localsplus[slot];
+  return value != nullptr && PyCell_Check(value) ? PyCell_GET(value) : value;
+}
+
 PyObject* first_argument(Frame& frame)
 {
-  PyObject* first = Layout::code(frame)->co_argcount > 0 ? frame.localsplus[0] : nullptr;
-  return first != nullptr && PyCell_Check(first) ? PyCell_GET(first) : first;
+  return Layout::code(frame)->co_argcount > 0 ? local(frame, 0) : nullptr;
 }
 
 // A bound method or partial is called through C with its self written over the slot of
@@ -105,6 +111,40 @@ bool fetches_through(Frame& outer, const CallSite& site, Frame& inner)
   return runs(getter.get(), code);
 }
 
+bool tells_of_an_interruption(PyObject* argument)
+{
+  return argument != nullptr &&
+         (PyFrame_Check(argument) ||
+          (PyWeakref_Check(argument) &&
+           reinterpret_cast<PyWeakReference*>(argument)->wr_object == Py_None));
+}
+
+// Whether `inner` was not called by its caller but came in between: a finalizer, a callback of
+// a weak reference, a signal handler, a trace function. Its caller may have given up the
+// operands of its call by then, so they must not be looked at.
+bool interrupts(Frame& inner)
+{
+  PyCodeObject* code = Layout::code(inner);
+  const int named = code->co_argcount + code->co_kwonlyargcount;
+  const int arguments = named + ((code->co_flags & CO_VARARGS) != 0 ? 1 : 0);
+  for (int slot = 0; slot < arguments; ++slot) {
+    PyObject* value = local(inner, slot);
+    if (tells_of_an_interruption(value)) {
+      return true;
+    }
+    if (slot == named && value != nullptr && PyTuple_CheckExact(value)) {
+      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); ++i) {
+        if (tells_of_an_interruption(PyTuple_GET_ITEM(value, i))) {
+          return true;
+        }
+      }
+    }
+  }
+  PyObject* self = arguments > 0 ? local(inner, 0) : nullptr;
+  return PyUnicode_CompareWithASCIIString(code->co_name, "__del__") == 0 ||
+         (self != nullptr && runs(on_type(Py_TYPE(self), "__del__"), code));
+}
+
 // The object whose __init__ `inner` runs, when `callable` is a plain class; else null.
 PyObject* initialised_object(PyObject* callable, Frame& inner)
 {
@@ -120,6 +160,19 @@ PyObject* initialised_object(PyObject* callable, Frame& inner)
   return runs(on_type(Py_TYPE(self), "__init__"), Layout::code(inner)) ? self : nullptr;
 }
 
+// A bound method and functools.partial lay the argument they add over their own slot while
+// they call. A callable cannot be recognised by that, but what cannot be called was laid there.
+bool passes_with_argument(PyObject* operand, Frame& inner)
+{
+  if (operand == nullptr || PyCallable_Check(operand) != 0) {
+    return false;
+  }
+  const int arguments = Layout::code(inner)->co_argcount;
+  // The second one where a partial calls a bound method.
+  return (arguments > 0 && local(inner, 0) == operand) ||
+         (arguments > 1 && local(inner, 1) == operand);
+}
+
 // The callable of a C call in flight: its operands are kept until it returns.
 PyObject* callable_of(Frame& outer, const CallSite& site)
 {
@@ -131,7 +184,8 @@ PyObject* callable_of(Frame& outer, const CallSite& site)
     return first;
   }
   if (site.waits == Waits::call_ex) {
-    return operand(outer, site.kept + 1);
+    // Once the call is done its result lies there, and the callable is gone.
+    return first == nullptr ? operand(outer, site.kept + 1) : nullptr;
   }
   return first != nullptr ? first : operand(outer, site.kept + 1);
 }
@@ -158,7 +212,10 @@ std::string name_of(PyObject* callable)
 
 [[noreturn]] void refuse(Frame& outer, Frame& inner, PyObject* callable)
 {
-  throw CaptureError(describe(inner) + " was entered from C by " + name_of(callable) +
+  // The slot of what cannot be called holds an argument: see passes_with_argument().
+  const bool known = callable == nullptr || PyCallable_Check(callable) != 0;
+  throw CaptureError(describe(inner) + " was entered from C by " +
+                     (known ? name_of(callable) : "a callable that adds an argument") +
                      ", called in " + describe(outer) +
                      ": its state in C cannot be captured; checkpoint outside of it");
 }
@@ -208,9 +265,14 @@ Pending pending_operation(Frame& outer, Frame& inner)
     }
     return pending;
   }
+  if (interrupts(inner)) {
+    throw CaptureError(describe(inner) +
+                       " is a finalizer, a callback or a signal handler that came in between in " +
+                       describe(outer) + ": checkpoint outside of it");
+  }
   PyObject* callable = callable_of(outer, pending.site);
   if (passes_through(callable, Layout::code(inner)) || is_method_of(callable, inner) ||
-      fetches_through(outer, pending.site, inner)) {
+      passes_with_argument(callable, inner) || fetches_through(outer, pending.site, inner)) {
     return pending;
   }
   if (PyObject* self = initialised_object(callable, inner)) {
