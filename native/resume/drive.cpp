@@ -10,18 +10,19 @@ namespace sauerkraut::resume {
 namespace {
 
 // The handled exception of the captured stack (sys.exception(), bare raise),
-// in force while the rebuilt frames run.
+// in force while the rebuilt frames run. They see none of the frames that resume them:
+// an exception handled there is not theirs, so the chain ends here.
 class HandledException {
  public:
-  HandledException(PyThreadState* state, PyObject* exception) : state_(state)
+  HandledException(PyThreadState* state, PyObject* exception)
+      : state_(state), outer_(state->exc_info)
   {
     item_.exc_value = Py_XNewRef(exception);
-    item_.previous_item = state->exc_info;
     state->exc_info = &item_;
   }
   ~HandledException()
   {
-    state_->exc_info = item_.previous_item;
+    state_->exc_info = outer_;
     Py_XDECREF(item_.exc_value);
   }
   HandledException(const HandledException&) = delete;
@@ -29,6 +30,7 @@ class HandledException {
 
  private:
   PyThreadState* state_;
+  _PyErr_StackItem* outer_;
   _PyErr_StackItem item_{};
 };
 

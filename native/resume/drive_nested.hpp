@@ -6,6 +6,7 @@
 
 #include "../capture/waiting.hpp"
 #include "../errors.hpp"
+#include "c_stack.hpp"
 #include "rebuild.hpp"
 
 #include <string>
@@ -13,7 +14,12 @@
 
 namespace sauerkraut::resume {
 
-// One level of our recursion takes under 1 KiB of the C stack: 5,000 fit into 8 MiB twice.
+// One level of our recursion takes about 200 bytes of the C stack, at most these; what the
+// innermost frame itself needs comes on top.
+inline constexpr std::size_t nested_frame_bytes = 512;
+inline constexpr std::size_t running_bytes = 16 * 1024;
+// Asking costs more than rebuilding a few frames, which fit into the smallest stack of a thread.
+inline constexpr std::size_t few_nested_frames = 32;
 inline constexpr std::size_t most_nested_frames = 5000;
 
 template <typename Layout>
@@ -143,6 +149,12 @@ PyObject* drive_nested(PyThreadState* state, const capture::Stack& stack,
     throw ResumeError("the stack is " + std::to_string(stack.frames.size()) +
                       " frames deep; this CPython can rebuild " +
                       std::to_string(most_nested_frames) + " (3.13 and later: any number)");
+  }
+  if (stack.frames.size() > few_nested_frames &&
+      c_stack_left() < running_bytes + stack.frames.size() * nested_frame_bytes) {
+    throw ResumeError("the stack is " + std::to_string(stack.frames.size()) +
+                      " frames deep: too deep for the C stack of this thread; raise "
+                      "threading.stack_size() or `ulimit -s`");
   }
   return NestedDrive<Layout>(state, stack, functions, value, thrown).run();
 }

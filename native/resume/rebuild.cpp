@@ -113,6 +113,12 @@ bool settle(Frame& frame, const FrameState& state, PyObject* result)
     return true;
   }
   if (state.continuation == Continuation::push_object) {
+    if (result != Py_None) {
+      PyErr_Format(PyExc_TypeError, "__init__() should return None, not '%.200s'",
+                   Py_TYPE(result)->tp_name);
+      Py_DECREF(result);
+      return true;
+    }
     Py_DECREF(result);
     result = Py_NewRef(state.pending_object.get());
   }

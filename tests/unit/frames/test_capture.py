@@ -1,9 +1,12 @@
 """What capture and resume promise beside "the same result": errors, identity, generations."""
 
+import functools
 import gc
+import operator
 import sys
 import threading
 import traceback
+import weakref
 
 import numpy as np
 import pytest
@@ -256,6 +259,88 @@ def test_deep_recursion_is_an_error_not_a_crash():
 
     with pytest.raises(RecursionError, match="setrecursionlimit"):
         deeper(sys.getrecursionlimit() - 500)
+
+
+def test_a_thread_with_a_small_stack_is_an_error_not_a_crash():
+    def fall(n, kept):
+        return take(kept) if n == 0 else fall(n - 1, kept)
+
+    kept, told = [], []
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(5000)
+    try:
+        skt.call(fall, 2500, kept)
+        size = threading.stack_size(128 * 1024)
+
+        def work():
+            try:
+                told.append(kept[0].resume())
+            except ResumeError as error:
+                told.append(str(error))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(size)
+        sys.setrecursionlimit(limit)
+    # From 3.13 on, depth costs no C stack.
+    assert told[0] is skt.Resumed or "threading.stack_size" in told[0]
+    assert skt.Resumed in told or sys.version_info < (3, 13)
+
+
+class Last:
+    """Captures when it dies."""
+
+    def __init__(self, told):
+        self.told = told
+
+    def __del__(self):
+        try:
+            skt.capture(base=lets_objects_die)
+        except CaptureError as error:
+            self.told.append(str(error))
+
+
+def lets_objects_die(told):
+    # The callables are gone before their argument is.
+    operator.attrgetter("told")(Last(told))
+    functools.partial(id)(*[Last(told)])
+    weak = weakref.ref(Last([]), lambda _: captures(told))
+    return weak
+
+
+def captures(told):
+    try:
+        skt.capture(base=lets_objects_die)
+    except CaptureError as error:
+        told.append(str(error))
+
+
+def test_a_finalizer_is_refused_without_looking_at_the_operands_it_outlives():
+    told = []
+    lets_objects_die(told)
+    assert len(told) == 3
+    assert all("finalizer" in each for each in told[:2])
+    assert "callback" in told[2] or "from C" in told[2]
+
+
+def test_a_resumed_stack_does_not_see_exceptions_its_caller_handles():
+    def looks(kept):
+        take(kept)
+        seen = sys.exc_info()
+        try:
+            raise ValueError("mine")
+        except ValueError as error:
+            return seen, error.__context__
+
+    kept = []
+    skt.call(looks, kept)
+    try:
+        raise KeyError("of the caller")
+    except KeyError:
+        assert again(kept[0]) == ((None, None, None), None)
+        assert isinstance(sys.exception(), KeyError)
 
 
 def test_another_thread_may_capture_and_resume():
