@@ -168,7 +168,7 @@ _ITERTOOLS: tuple[type, ...] = (
     itertools.starmap,
     itertools.takewhile,
     itertools.zip_longest,
-    type(_tee_parts),
+    type(itertools.tee(())[0]),
 )
 
 

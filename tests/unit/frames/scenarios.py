@@ -140,8 +140,13 @@ def do_partial_and_decorated():
     def f(x, y=1):
         return pause(x) + y
 
+    def h(x, y):
+        return pause(x) - y
+
     g = functools.partial(f, y=10)
-    return f(1), f(1, y=5), g(3), functools.partial(g)(4)
+    one = Saving(1)
+    later = functools.partial(functools.partial(one.add), 2)
+    return f(1), f(1, y=5), g(3), functools.partial(g)(4), functools.partial(h, 1)(2), later().log
 
 
 class Callable:
@@ -189,6 +194,18 @@ def do_pause_in_normal_exit():
     return a.left, b.left
 
 
+class Strict:
+    def __init__(self):
+        return pause(5)  # noqa: PLE0101
+
+
+def do_init_that_returns_something():
+    try:
+        Strict()
+    except TypeError as error:
+        return str(error)
+
+
 def do_recursion():
     def fall(n):
         if n == 0:
@@ -229,6 +246,19 @@ def do_expressions():
     u = max(pause(1), pause(2), key=operator.neg), print(end="", file=pause(None))
     v = pause(d)["k"][0], pause(o).x, (pause(1), (pause(2), pause(3))), [*range(pause(3))]
     return a, b, c, e, f, g, h, i, o.x, o.y, p, q, r, s, t, u, v, w, d["k"], d["n"]
+
+
+def do_display_under_two_names():
+    table = {}
+    a = table[pause("list")] = []
+    b = table[pause("dict")] = {}
+    c = table[pause("set")] = {1}
+    a.append(1)
+    b["x"] = 2
+    c.add(3)
+    d = (e := [0]), pause(1), e.append(4)
+    f = [(g := {}), pause(2), g.setdefault("y", 5)]
+    return table, d, f, a is table["list"], d[0] is e, f[0] is g
 
 
 def do_delete_and_unbound():
@@ -423,6 +453,8 @@ class Manager:
 
     def __exit__(self, cls, error, tb):
         self.log.append(f"-{self.name} {cls.__name__ if cls else None}")
+        if cls is None:
+            pause()
         return self.swallow
 
 
