@@ -299,6 +299,8 @@ def thaw(
             for index in range(table["namespaces"]):
                 contents = reader.load()
                 state.namespaces.setdefault(index, {}).update(contents)
+            for act in state.last:
+                act()
     except SauerkrautError:
         raise
     except Exception as error:

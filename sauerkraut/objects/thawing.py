@@ -20,6 +20,7 @@ class Thawing:
         anchors: what each anchored name comes back as.
         memories: index of a memory -> array of its bytes, and the offset of its first byte.
         namespaces: globals dicts of no module, filled after the graph was read.
+        last: what waits for every container to be filled; done when everything is read.
         actions: what touches the user's files; done by whoever asked, after everything is read.
     """
 
@@ -28,6 +29,7 @@ class Thawing:
         self.memories = memories
         self.namespaces: dict[int, dict[str, object]] = {}
         self._sets: dict[int, tuple[object, object]] = {}
+        self.last: list[Callable[[], object]] = []
         self.actions: list[Callable[[], None]] = []
 
     def find(self, name: Any) -> object:

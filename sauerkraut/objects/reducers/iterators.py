@@ -5,12 +5,14 @@ from __future__ import annotations
 import collections
 import gc
 import itertools
+import operator
 import types
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
-from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
+from sauerkraut.objects import thawing
+from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse, same
 
 _ordered: collections.OrderedDict[int, int] = collections.OrderedDict()
 _DICT_ITERATORS: dict[type, str] = {
@@ -29,6 +31,7 @@ _VIEWS: dict[type, str] = {
     type(_ordered.values()): "values",
     type(_ordered.items()): "items",
 }
+_DICT_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 
 
 def _container(of: object, *kinds: type) -> Any:
@@ -52,7 +55,8 @@ def _reduce_dict_iterator(iterator: Any, _: Freezing) -> Reduced:
     view = _DICT_ITERATORS[type(iterator)]
     if container is None:
         return (used_up, (view,))
-    return (iterate, (container, view, len(container) - len(_remaining(iterator))))
+    size = dict.__len__(container)
+    return (iterate, (container, dict, view, size - len(_remaining(iterator)), size))
 
 
 @reduces(type(iter(_ordered)))
@@ -61,13 +65,14 @@ def _reduce_ordered_iterator(iterator: Any, _: Freezing) -> Reduced:
     rest = _remaining(iterator) if container is not None else []
     if not rest:
         return (used_up, ("ordered keys",))
-    done = len(container) - len(rest)
+    size = dict.__len__(container)
+    done = size - len(rest)
     # The type is the same for all views: what is left tells which it goes over.
     for view in _DICT_ITERATORS.values():
-        left = list(itertools.islice(_view(container, view), done, None))
+        left = list(itertools.islice(_view(container, collections.OrderedDict, view), done, None))
         same = all(a is b for a, b in zip(left, rest, strict=True))
         if same or (view.endswith("items") and _same_pairs(left, rest)):
-            return (iterate, (container, view, done))
+            return (iterate, (container, collections.OrderedDict, view, done, size))
     raise refuse(iterator, "iterate over a list of it")
 
 
@@ -78,35 +83,109 @@ def _same_pairs(left: list[Any], right: list[Any]) -> bool:
     )
 
 
-def _view(container: Mapping[Any, Any], view: str) -> Iterator[Any]:
+def _view(container: Mapping[Any, Any], base: Any, view: str) -> Iterator[Any]:
     direction, _, name = view.rpartition(" ")
-    over = getattr(container, name)()
+    # A subclass may have keys() and items() of its own, which this iterator is not from.
+    over = getattr(base, name)(container)
     return reversed(over) if direction else iter(over)
 
 
-def iterate(container: Mapping[Any, Any], view: str, done: int) -> Iterator[Any]:
-    """An iterator over a view of a dict, after its first ``done`` steps."""
-    iterator = _view(container, view)
-    collections.deque(itertools.islice(iterator, done), maxlen=0)
-    return iterator
+def iterate(
+    container: Mapping[Any, Any], base: Any, view: str, done: int, size: int
+) -> Iterator[Any]:
+    """An iterator over a view, as class ``base`` makes it, of a dict, after ``done`` steps."""
+
+    def begin() -> Iterator[Any]:
+        iterator = _view(container, base, view)
+        collections.deque(itertools.islice(iterator, done), maxlen=0)
+        return iterator
+
+    return begin() if base.__len__(container) == size else Late(begin)
+
+
+class Late:
+    """An iterator over a container that leads to it, and so is not yet filled when it is read."""
+
+    __slots__ = ("iterator",)
+    iterator: Iterator[Any]
+
+    def __init__(self, begin: Callable[[], Iterator[Any]]) -> None:
+        def start() -> None:
+            self.iterator = begin()
+
+        thawing.current().last.append(start)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self.iterator)
+
+    def __length_hint__(self) -> int:
+        return operator.length_hint(self.iterator)
+
+
+@reduces(Late)
+def _reduce_late(late: Late, _: Freezing) -> Reduced:
+    return (same, (late.iterator,))
+
+
+@reduces(type(iter([])), type(reversed([])))
+def _reduce_list_iterator(iterator: Any, _: Freezing) -> Reduced:
+    make, arguments, *position = iterator.__reduce__()
+    if not position:
+        return (make, arguments)
+    return (make, arguments, (arguments[0], position[0]), None, None, set_position)
+
+
+def set_position(iterator: Any, state: tuple[list[Any], int]) -> None:
+    """Move an iterator over a list, which may not be filled yet."""
+    items, position = state
+    iterator.__setstate__(position)
+    if len(items) <= position:
+        thawing.current().last.append(lambda: iterator.__setstate__(position))
+
+
+_deque: collections.deque[int] = collections.deque()
+
+
+@reduces(type(iter(_deque)), type(reversed(_deque)))
+def _reduce_deque_iterator(iterator: Any, _: Freezing) -> Reduced:
+    _, (items, done) = iterator.__reduce__()
+    return (iterate_deque, (items, type(iterator) is not type(iter(_deque)), done, len(items)))
+
+
+def iterate_deque(
+    items: collections.deque[Any], backwards: bool, done: int, size: int
+) -> Iterator[Any]:
+    """An iterator over a deque, after its first ``done`` steps."""
+
+    def begin() -> Iterator[Any]:
+        iterator = reversed(items) if backwards else iter(items)
+        collections.deque(itertools.islice(iterator, done), maxlen=0)
+        return iterator
+
+    return begin() if len(items) == size else Late(begin)
 
 
 def used_up(view: str) -> Iterator[Any]:
     """An iterator over a view of a dict that has nothing left."""
     ordered = view == "ordered keys"
-    iterator = iter(collections.OrderedDict()) if ordered else _view({}, view)
+    iterator = iter(collections.OrderedDict()) if ordered else _view({}, dict, view)
     next(iterator, None)
     return iterator
 
 
 @reduces(*_VIEWS)
 def _reduce_view(view: Any, _: Freezing) -> Reduced:
-    return (view_of, (_container(view, dict), _VIEWS[type(view)]))
+    container = _container(view, dict)
+    base = dict if type(view) in _DICT_VIEWS else collections.OrderedDict
+    return (view_of, (container, base, _VIEWS[type(view)]))
 
 
-def view_of(container: Mapping[Any, Any], view: str) -> Any:
-    """``container.keys()`` and so on."""
-    return getattr(container, view)()
+def view_of(container: Mapping[Any, Any], base: Any, view: str) -> Any:
+    """``container.keys()`` and so on, as class ``base`` makes it."""
+    return getattr(base, view)(container)
 
 
 @reduces(types.MappingProxyType)
@@ -127,9 +206,10 @@ def iterate_set(container: Any, rest: list[Any]) -> Iterator[Any]:
 
     A set of the same elements may have another order; then it goes over ``rest``.
     """
-    if container is not None and len(rest) <= len(container):
-        iterator: Iterator[Any] = iter(container)
-        collections.deque(itertools.islice(iterator, len(container) - len(rest)), maxlen=0)
+    base: Any = set if isinstance(container, set) else frozenset
+    if container is not None and len(rest) <= base.__len__(container):
+        iterator: Any = base.__iter__(container)
+        collections.deque(itertools.islice(iterator, base.__len__(container) - len(rest)), maxlen=0)
         # A copy of the iterator, by the way it pickles, shows what it has left.
         left = iterator.__reduce__()[1][0]
         if len(left) == len(rest) and all(a is b for a, b in zip(left, rest, strict=True)):
@@ -200,13 +280,13 @@ def _quietly(call: Callable[..., Any], *arguments: Any) -> Any:
 @reduces(itertools.pairwise)
 def _reduce_pairwise(iterator: Any, _: Freezing) -> Reduced:
     held = [each for each in gc.get_referents(iterator) if each is not itertools.pairwise]
+    if not held or not isinstance(held[0], Iterator):  # used up: it has let its iterator go
+        return (itertools.pairwise, ((),))
     # The iterator it reads from, then the last item it was given, then a tuple it reuses.
     if held and type(held[-1]) is tuple and len(held[-1]) == 2 and len(held) > 1:
         reused = held[-1]
         if len(held) > 2 or reused == (None, None):
             held.pop()
-    if not held:
-        return (itertools.pairwise, ((),))
     if len(held) == 1:
         return (itertools.pairwise, (held[0],))
     return (pairwise_after, (held[1], held[0]))

@@ -196,7 +196,7 @@ def do_pause_in_normal_exit():
 
 class Strict:
     def __init__(self):
-        return pause(5)  # noqa: PLE0101
+        return pause(5)
 
 
 def do_init_that_returns_something():
@@ -308,6 +308,7 @@ def do_builtin_iterators():
         lambda: filter(None, [0, 1, 2]),
         lambda: iter(iter([1, 2, 0, 3]).__next__, 0),
         lambda: collections.deque(items),
+        lambda: reversed(collections.deque(items)),
         lambda: {7},
         lambda: frozenset([8]),
         lambda: io.StringIO("l1\nl2\n"),
@@ -379,6 +380,56 @@ def do_shared_iterator():
     for x in shared:
         pause()
         got.append((x, next(shared)))
+    return got
+
+
+def do_used_up_iterators():
+    sources = [itertools.pairwise([1, 2, 3]), reversed([1]), iter({1: 2}.items()), iter([1])]
+    sources += [itertools.pairwise([(1, 2), (3, 4)]), itertools.pairwise([])]
+    got = [list(each) for each in sources]
+    pause()
+    return got, [list(each) for each in sources]
+
+
+class Sorted(dict):
+    def keys(self):
+        return sorted(super().keys())
+
+
+def do_dict_with_keys_of_its_own():
+    return [pause(key) for key in Sorted(c=1, a=2, b=3)]
+
+
+class Worker:
+    def __init__(self, name):
+        self.name = name
+
+
+def take_turns(workers):
+    got = []
+    for turn in range(3):
+        for worker in list(workers.values() if isinstance(workers, dict) else workers):
+            pause()
+            got.append([getattr(next(each), "name", turn) for each in worker.office])
+    return got
+
+
+def do_containers_that_lead_to_their_iterators():
+    got = []
+    for kind in (list, collections.deque, dict, collections.OrderedDict):
+        names = [Worker(f"w{n}") for n in range(4)]
+        workers = kind(enumerate(names)) if issubclass(kind, dict) else kind(names)
+        office = [
+            itertools.chain(iter(workers), itertools.repeat(None)),
+            itertools.chain(reversed(workers), itertools.repeat(None)),
+            itertools.cycle(workers),
+        ]
+        for each in office:
+            next(each)
+        for worker in names:
+            worker.office = office
+        del names, worker, each, office
+        got.append(take_turns(workers))
     return got
 
 
