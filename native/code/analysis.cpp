@@ -269,7 +269,8 @@ void Analysis::push_results(const Instruction& instruction, Stack& stack, bool j
       pushed = {kind_of_local(argument >> 4), kind_of_local(argument & 15)};
       break;
     case Push::saved_local:
-      pushed = {Kind::null_or_any};
+      // A cell that a comprehension hides is put back unchecked.
+      pushed = {kind_of_local(argument) == Kind::cell ? Kind::cell : Kind::null_or_any};
       break;
     case Push::handled:
       pushed = {Kind::exception_or_none, Kind::exception};

@@ -6,6 +6,7 @@
 #include "code_map.hpp"
 
 #include <memory>
+#include <utility>
 
 namespace sauerkraut::code {
 
@@ -144,10 +145,17 @@ Kind CodeMap::local_kind(PyCodeObject* code, int slot)
   if ((_PyLocals_GetKind(code->co_localspluskinds, slot) & (CO_FAST_CELL | CO_FAST_FREE)) != 0) {
     return Kind::cell;
   }
-  // The compiler names the argument of a comprehension ".0" and loops over it unchecked.
+  // The compiler's own arguments: what a comprehension loops over unchecked, and the defaults
+  // that generic functions are made with.
   PyObject* name = PyTuple_GET_ITEM(code->co_localsplusnames, slot);
-  const bool implicit = PyUnicode_GET_LENGTH(name) > 0 && PyUnicode_READ_CHAR(name, 0) == '.';
-  return implicit ? Kind::iterator : Kind::any;
+  constexpr std::pair<const char*, Kind> implicit[] = {
+      {".0", Kind::iterator}, {".defaults", Kind::tuple}, {".kwdefaults", Kind::dict}};
+  for (const auto& [known, kind] : implicit) {
+    if (PyUnicode_CompareWithASCIIString(name, known) == 0) {
+      return kind;
+    }
+  }
+  return Kind::any;
 }
 
 bool CodeMap::needs_bound(int start, int slot) const

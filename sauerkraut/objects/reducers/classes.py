@@ -11,9 +11,14 @@ import typing
 from typing import Any
 
 from sauerkraut.code import fingerprint
-from sauerkraut.objects.freezing import Freezing, Reduced, reduces
+from sauerkraut.errors import CaptureError
+from sauerkraut.objects.freezing import Freezing, Reduced, describe, reduces
 from sauerkraut.objects.project import is_project
 from sauerkraut.objects.reducers.functions import attribute
+
+# Py_TPFLAGS_HEAPTYPE without Py_TPFLAGS_IMMUTABLETYPE: a class that Python code made.
+_PYTHON_KIND = 1 << 9
+_KIND = 1 << 9 | 1 << 8
 
 # Made anew with the class, or by its metaclass.
 _OWN = frozenset(("__dict__", "__weakref__", "_abc_impl", "__static_attributes__"))
@@ -56,6 +61,8 @@ def reduce_class(cls: type, freezing: Freezing) -> Any:
         return NotImplemented
     if (of_ctypes := _reduce_ctypes(cls)) is not None:
         return of_ctypes
+    if cls.__flags__ & _KIND != _PYTHON_KIND:
+        raise CaptureError(f"{describe(cls)} cannot be captured: it is a class in C without a name")
     if issubclass(cls, enum.Enum):
         return _reduce_enum(cls)
     if type(cls) is _TypedDictMeta:

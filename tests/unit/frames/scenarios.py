@@ -491,6 +491,27 @@ def do_comprehension_hides_outer():
     return got, x
 
 
+def do_comprehension_hides_a_cell():
+    x = 5
+    read = lambda: x  # noqa: E731
+    got = [(lambda: x)() + pause(0) for x in range(2)]
+    before = x
+    x = 7
+    return before, read(), got
+
+
+if sys.version_info >= (3, 12):
+    GENERIC = """
+def do_generic_functions():
+    def f[T](x: pause(int) = pause(2), *, k: pause(str) = pause(4)):
+        return x, k, T.__name__, pause(T) is T
+    class A[T](pause(list)):
+        pass
+    return f(), f.__annotations__, A.__type_params__[0].__name__
+"""
+    exec(compile(GENERIC, __file__, "exec"))
+
+
 # --- with and try ---------------------------------------------------------------------------
 
 

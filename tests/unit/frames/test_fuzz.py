@@ -1,8 +1,14 @@
 """Control state changed with care, its hashes put right, never crashes the interpreter."""
 
 import os
+import struct
 
+import control_buffer as cb
 import fuzz
+import pytest
+import scenarios
+
+from sauerkraut import ResumeError, Snapshot
 
 
 def test_changed_control_state_never_crashes():
@@ -13,3 +19,22 @@ def test_changed_control_state_never_crashes():
     assert sum(counts.values()) == executions
     # Most changes must come as far as the third ring: else this tests the container only.
     assert counts["ring 3"] + counts["ran"] > 0.2 * executions
+
+
+def test_what_a_comprehension_hides_must_be_a_cell_where_a_cell_is_put_back():
+    snapshot = scenarios.run("do_comprehension_hides_a_cell", 1)[2]
+    refused = 0
+    for at in cb.slots(snapshot.control)[0]:
+        if struct.unpack_from("<Q", snapshot.control, at)[0] & 7 != 1:
+            continue  # no object
+        changed = bytearray(snapshot.control)
+        struct.pack_into("<Q", changed, at, 2 | 20 << 3)  # the small int 10
+        thawed = Snapshot.of_parts(bytes(changed), snapshot.objects, snapshot.blocks).thaw()
+        try:
+            thawed.check()
+        except ResumeError:
+            refused += 1
+            continue
+        with pytest.raises(TypeError):
+            thawed.run()
+    assert refused >= 2
