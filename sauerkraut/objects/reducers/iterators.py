@@ -152,6 +152,7 @@ _deque: collections.deque[int] = collections.deque()
 @reduces(type(iter(_deque)), type(reversed(_deque)))
 def _reduce_deque_iterator(iterator: Any, _: Freezing) -> Reduced:
     _, (items, done) = iterator.__reduce__()
+    # Not by their class: on 3.12 and 3.13 no name leads to it.
     return (iterate_deque, (items, type(iterator) is not type(iter(_deque)), done, len(items)))
 
 
@@ -217,19 +218,6 @@ def iterate_set(container: Any, rest: list[Any]) -> Iterator[Any]:
     return iter(rest)
 
 
-@reduces(type(reversed(collections.deque())))
-def _reduce_reversed_deque(iterator: Any, _: Freezing) -> Reduced:
-    return (reversed_after, iterator.__reduce__()[1])  # its class has no name on 3.12 and 3.13
-
-
-def reversed_after(deque: collections.deque[Any], done: int) -> Iterator[Any]:
-    """``reversed(deque)`` after its first ``done`` steps."""
-    iterator: Iterator[Any] = reversed(deque)
-    collections.deque(itertools.islice(iterator, done), maxlen=0)
-    return iterator
-
-
-_tee_parts: Any = itertools.tee(())[0]
 _ITERTOOLS: tuple[type, ...] = (
     itertools.accumulate,
     itertools.chain,

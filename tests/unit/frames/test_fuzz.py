@@ -37,4 +37,4 @@ def test_what_a_comprehension_hides_must_be_a_cell_where_a_cell_is_put_back():
             continue
         with pytest.raises(TypeError):
             thawed.run()
-    assert refused >= 2
+    assert refused > 0
