@@ -100,6 +100,9 @@ bool fetches_through(Frame& outer, const CallSite& site, Frame& inner)
   if (site.depth - site.kept == 2) {
     return runs(on_type(Py_TYPE(object), "__getitem__"), code);
   }
+  if (Py_TYPE(object)->tp_getattro != PyObject_GenericGetAttr) {
+    return false;  // an AttributeError of the property would still have to go to __getattr__
+  }
   const int place = Layout::attribute_makes_methods ? site.argument >> 1 : site.argument;
   PyObject* name = PyTuple_GET_ITEM(Layout::code(outer)->co_names, place);
   PyObject* found = _PyType_Lookup(Py_TYPE(object), name);

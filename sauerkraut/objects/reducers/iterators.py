@@ -31,7 +31,7 @@ _VIEWS: dict[type, str] = {
     type(_ordered.values()): "values",
     type(_ordered.items()): "items",
 }
-_DICT_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+_DICT_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
 def _container(of: object, *kinds: type) -> Any:
@@ -209,10 +209,10 @@ def iterate_set(container: Any, rest: list[Any]) -> Iterator[Any]:
     """
     base: Any = set if isinstance(container, set) else frozenset
     if container is not None and len(rest) <= base.__len__(container):
-        iterator: Any = base.__iter__(container)
+        iterator: Iterator[Any] = base.__iter__(container)
         collections.deque(itertools.islice(iterator, base.__len__(container) - len(rest)), maxlen=0)
         # A copy of the iterator, by the way it pickles, shows what it has left.
-        left = iterator.__reduce__()[1][0]
+        left = _remaining(iterator)
         if len(left) == len(rest) and all(a is b for a, b in zip(left, rest, strict=True)):
             return iterator
     return iter(rest)
