@@ -670,6 +670,21 @@ def do_stack_looks_whole():
     return middle()
 
 
+class Settings(dict):
+    def __init__(self, **values):
+        super().__init__(**values)
+        self.__dict__ = self
+
+
+def do_dict_that_is_its_own_namespace():
+    settings = Settings(a=1)
+    settings.me = settings
+    pause()
+    settings.b = 2
+    settings["c"] = 3
+    return settings["b"], settings.c, sorted(k for k in settings if k != "me"), settings.me.a
+
+
 # --- values ---------------------------------------------------------------------------------
 
 
