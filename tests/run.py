@@ -128,7 +128,8 @@ def main():
     if python is None:
         return run.summary()
     run.command(".ci/lint", ".venv")
-    run.pytest(python, "-m", "not mpi and not job", "tests")
+    fuzz = {"SAUERKRAUT_FUZZ": "20000"} if everything else {}
+    run.pytest(python, "-m", "not mpi and not job", "tests", **fuzz)
     ranks(run, python)
     run.pytest(python, *JOBS, "tests", KILLS="60" if everything else "18")
 
@@ -137,7 +138,8 @@ def main():
         if found is None:
             run.missing.append(f"CPython {version}: not on PATH, not under pyenv; not tested")
         elif python := environment_of(run, found, f".venv-{version}"):
-            run.pytest(python, "-m", "not mpi and not job", *existing(ENGINE))
+            parts = ["tests"] if everything else existing(ENGINE)
+            run.pytest(python, "-m", "not mpi and not job", *parts, **fuzz)
             ranks(run, python, counts=(1, 2, 4) if everything else (2,))
             if everything:
                 run.pytest(python, *JOBS, "tests", KILLS="18")
