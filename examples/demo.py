@@ -130,7 +130,7 @@ def draw(field, path):
 
 
 def killed_run(simulation, chance):
-    """Start `simulation` and kill it at a random moment after a commit."""
+    """Start `simulation` and kill it at a random moment after a commit; False: it was too fast."""
     step = chance.randrange(simulation.steps // 5, simulation.steps * 3 // 4)
     with simulation.start() as job:
         while job.status is None and not (simulation.commits() and simulation.step() >= step):
@@ -138,8 +138,11 @@ def killed_run(simulation, chance):
         simulation.watch(job, until=time.monotonic() + chance.uniform(0, 1))
         victim = chance.choice(list(WHAT))
         if not job.kill(victim, chance):
-            raise SystemExit(f"{job.said()}\nFAIL: it ended before it could be killed")
+            if not (simulation.checkpoints / "COMPLETE").exists():
+                raise SystemExit(f"{job.said()}\nFAIL: it ended by itself, but did not finish")
+            return False
         say(f"\nkill -9: {WHAT[victim]}, at step {simulation.step()} or a little later")
+        return True
 
 
 def main():
@@ -154,8 +157,13 @@ def main():
     launcher = find_launcher()
 
     say(f"\n1. Run, and kill (seed {args.seed})")
-    killed = Simulation(out / "killed", launcher, args.size, args.steps, "1s")
-    killed_run(killed, chance)
+    steps = args.steps
+    killed = Simulation(out / "killed", launcher, args.size, steps, "1s")
+    while not killed_run(killed, chance):
+        steps *= 2
+        say(f"  it finished before it could be killed; again, with {steps} steps")
+        shutil.rmtree(out)
+        killed = Simulation(out / "killed", launcher, args.size, steps, "1s")
     draw(killed.saved_field(), out / "at-the-kill.png")
     sauerkraut("inspect", "--rank", "0", killed.checkpoints)
 
@@ -167,7 +175,7 @@ def main():
     draw(np.load(killed.out), out / "at-the-end.png")
 
     say("\n3. The undisturbed reference, without a checkpoint on the way")
-    reference = Simulation(out / "reference", launcher, args.size, args.steps, "10min")
+    reference = Simulation(out / "reference", launcher, args.size, steps, "10min")
     reference.finish()
 
     say("\n4. Compare")

@@ -362,7 +362,7 @@ class Checkpointer:
             self._options,
             signals=self._signals,
             reports=self._reports,
-            latency=self._settings.signal_latency,
+            latency=self._group.bcast(self._latency()),
             start=start,
         )
         return self._execute(self._run, state, start)
@@ -392,6 +392,12 @@ class Checkpointer:
             self._store.release()
             self._uncaught.raised_together(error)
             raise
+
+    def _latency(self) -> float:
+        """Seconds between two consensuses, at most: a quarter of the interval is the most late."""
+        longest = self._settings.signal_latency
+        interval = self._options.interval
+        return longest if interval is None else min(longest, interval / 4)
 
     def _inside(self, name: str) -> Run:
         if self._run is None or not self._running:
