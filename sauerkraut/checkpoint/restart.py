@@ -50,9 +50,9 @@ def begin(
         RankError: on every rank, and of the class of what was refused; no frame ran.
     """
     store.take()
+    _same_everywhere(group, state, fresh=fresh)  # before epochs go
     if fresh:
         store.start_over()
-    _same_everywhere(group, state, fresh=fresh)
     stored = store.newest()
     if stored is None:
         store.event("start")

@@ -224,3 +224,12 @@ def test_errors_of_all_ranks_propagate_each_its_own(make, comm):
     with pytest.raises(CrashError, match=f"rank {comm.rank}"):
         make().run(fail)
     assert make().run(int, "3") == 3
+
+
+def test_a_fresh_start_that_not_all_ask_for_removes_nothing(make, comm, shared_dir):
+    make().run(int, "3")
+    names = sorted(path.name for path in (shared_dir / "ckpt").glob("epoch-*"))
+    if comm.size > 1:
+        with pytest.raises(RankError, match="fresh must be the same on every rank"):
+            make().run(int, "3", fresh=comm.rank == 0)
+    assert sorted(path.name for path in (shared_dir / "ckpt").glob("epoch-*")) == names
