@@ -66,7 +66,7 @@ def pending(directory: Path, satisfied: Collection[str]) -> list[Request]:
             content = json.loads((directory / name).read_text())
             stop, who = bool(content["stop"]), str(content.get("who", ""))
             found.append(Request(match[1], stop, who))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
     return found
 

@@ -31,3 +31,9 @@ def test_what_is_no_request_is_left_alone(tmp_path):
         (tmp_path / name).write_text(content)
     assert pending(tmp_path, {"something"}) == []
     assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_satisfied_request_that_cannot_be_removed_is_ignored(tmp_path):
+    (tmp_path / "request-abc").mkdir()
+    (tmp_path / "request-deep").write_text("[" * 200_000)
+    assert pending(tmp_path, {"abc"}) == []
