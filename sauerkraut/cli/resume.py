@@ -17,8 +17,9 @@ import sys
 from pathlib import Path
 
 from sauerkraut.cli import report
-from sauerkraut.errors import NoCheckpoint, StorageError
-from sauerkraut.storage import About, Manifest, catalog, owner
+from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint, StorageError
+from sauerkraut.settings import Settings
+from sauerkraut.storage import About, Manifest, Trust, catalog, owner
 
 # Open MPI's launcher kills its ranks soon after TERM; USR1 also asks for checkpoint and stop.
 FORWARDED = {
@@ -46,6 +47,8 @@ def run(chosen: argparse.Namespace) -> int:
     """Start the job and wait for it."""
     manifest = newest_manifest(chosen.directory)
     about = manifest.about
+    if not about.command:
+        raise StorageError(f"{manifest.epoch.path} does not say what the job's command was")
     command = [*_launcher(chosen.launcher, manifest.world_size), *about.command]
     environment = {"PYTHONHASHSEED": _hash_seed(about)}
     if chosen.take_over:
@@ -71,17 +74,19 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def newest_manifest(directory: Path) -> Manifest:
-    """The manifest of the newest committed epoch that can be read.
+    """The manifest of the newest committed epoch whose manifest is whole.
 
     Raises:
         NoCheckpoint: There is no committed epoch.
-        StorageError: None of them can be read; the error of the newest.
+        UntrustedCheckpoint: Its command may not be run: somebody else may have written it.
+        StorageError: It cannot be read, or none is whole; the error of the newest.
     """
+    trust = Trust.of(Settings.from_environment())
     first: StorageError | None = None
     for entry in catalog.committed(directory):
         try:
-            return catalog.read_manifest(entry.path)
-        except StorageError as error:
+            return catalog.read_manifest(entry.path, trust)
+        except CorruptCheckpoint as error:
             first = first or error
     raise first or NoCheckpoint(f"{directory}: no committed epoch")
 
@@ -94,7 +99,10 @@ def _hash_seed(about: About) -> str:
 
 def _launcher(words: str | None, ranks: int) -> list[str]:
     if words is not None:
-        return shlex.split(words)
+        try:
+            return shlex.split(words)
+        except ValueError as error:
+            raise StorageError(f"--launcher {words!r}: {error}") from error
     return [] if ranks == 1 else ["mpiexec", "-n", str(ranks)]
 
 

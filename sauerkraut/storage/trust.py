@@ -48,7 +48,7 @@ class Trust:
             raise UntrustedCheckpoint(
                 f"{path} belongs to {_name(status.st_uid)}, and restarting from it would run that "
                 f"user's code as {_name(os.geteuid())}; if you trust it: "
-                f"--trust-owner {_name(status.st_uid)}"
+                f"SAUERKRAUT_TRUST_OWNER={_name(status.st_uid)}"
             )
         if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise UntrustedCheckpoint(

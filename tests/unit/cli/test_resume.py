@@ -2,6 +2,8 @@
 
 import sys
 
+import pytest
+
 from sauerkraut import storage
 from sauerkraut.storage import Incarnation, Ownership
 
@@ -75,3 +77,20 @@ def test_launcher_that_is_not_there(sauerkraut, checkpoints):
 
 def test_nothing_committed(sauerkraut, tmp_path):
     assert sauerkraut("resume", tmp_path).status == 1
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_command_that_somebody_else_may_have_written_is_not_run(sauerkraut, checkpoints, dry):
+    (checkpoints / "epoch-00000003" / "manifest.h5").chmod(0o666)
+
+    done = sauerkraut("resume", *["--dry-run"] * dry, "--launcher", "env", checkpoints)
+
+    assert done.status == 87
+    assert "may be written by others" in done.err
+    assert done.out == ""
+
+
+def test_a_launcher_that_does_not_parse(sauerkraut, checkpoints):
+    done = sauerkraut("resume", "--launcher", "mpiexec '", checkpoints)
+
+    assert (done.status, done.err.count("\n")) == (1, 1)

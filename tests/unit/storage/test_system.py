@@ -173,7 +173,7 @@ def test_another_users_epoch_is_refused_unless_trusted(open_directory, job):
         path.chmod(0o755)
     said = as_nobody(open_directory, "read")
     assert said.startswith("UntrustedCheckpoint")
-    assert "--trust-owner root" in said
+    assert "SAUERKRAUT_TRUST_OWNER=root" in said
     assert as_nobody(open_directory, "read", "root") == "done"
     assert as_nobody(open_directory, "read", "0") == "done"
     assert "no user 'nosuchuser'" in as_nobody(open_directory, "read", "nosuchuser")
