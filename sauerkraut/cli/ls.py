@@ -56,6 +56,8 @@ def _described(entry: catalog.Entry) -> dict[str, Any]:
     try:
         manifest = catalog.read_manifest(entry.path)
     except StorageError as error:
+        if not entry.path.exists():  # a run that goes on removed it meanwhile
+            return {**facts, "state": "removed"}
         return {**facts, "state": "unreadable", "problem": str(error)}
     epoch, about = manifest.epoch, manifest.about
     return facts | {

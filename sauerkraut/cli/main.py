@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from sauerkraut import __version__
-from sauerkraut.cli import inspect, ls, resume, verify
+from sauerkraut.cli import inspect, ls, report, resume, verify
 from sauerkraut.errors import (
     DirectoryOwned,
     ResumeError,
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SauerkrautError as error:
         if chosen.verbose >= 2:
             traceback.print_exc()
-        print(f"sauerkraut {chosen.verb}: {error}", file=sys.stderr)
+        print(f"sauerkraut {chosen.verb}: {report.printable(str(error))}", file=sys.stderr)
         return 87 if isinstance(error, DO_NOT_RESTART) else 1
     except BrokenPipeError:  # the reader, such as `head`, had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,6 +19,7 @@ def print_json(document: Any) -> None:
 
 def print_columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under a head, each column as wide as its widest cell, numbers to the right."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
         cells = (

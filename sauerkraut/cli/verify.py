@@ -34,6 +34,8 @@ def run(chosen: argparse.Namespace) -> int:
             findings = catalog.verify(entry.path, trust)
         except SauerkrautError as error:  # one that cannot be read must not hide the others
             findings = [Finding(entry.path.name, None, str(error))]
+        if findings and not entry.path.exists():  # a run that goes on removed it meanwhile
+            continue
         results.append((entry, findings))
         if not chosen.json:
             _print(entry, findings)
@@ -69,10 +71,16 @@ def _wanted(chosen: argparse.Namespace) -> list[catalog.Entry]:
 
 
 def _print(entry: catalog.Entry, findings: list[Finding]) -> None:
-    files = [path for path in entry.path.iterdir() if path.is_file()]
-    total = report.size(sum(path.stat().st_size for path in files))
-    verdict = "DAMAGED" if findings else f"good, {total} in {len(files)} files"
+    verdict = "DAMAGED" if findings else f"good, {_amount(entry.path)}"
     print(f"epoch {entry.name.number}: {verdict}")
     for finding in findings:
         where = finding.file if finding.stream is None else f"{finding.file}, {finding.stream}"
-        print(f"  {where}: {finding.problem}")
+        print(report.printable(f"  {where}: {finding.problem}"))
+
+
+def _amount(epoch: Path) -> str:
+    try:
+        sizes = [path.stat().st_size for path in epoch.iterdir() if path.is_file()]
+    except OSError:
+        return "and removed meanwhile"
+    return f"{report.size(sum(sizes))} in {len(sizes)} files"

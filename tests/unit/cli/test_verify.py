@@ -1,5 +1,9 @@
 """`sauerkraut verify`: 0 good, 1 damage, 2 usage."""
 
+import shutil
+
+from sauerkraut.storage import Finding, catalog
+
 
 def test_good_epochs(sauerkraut, checkpoints):
     done = sauerkraut("verify", checkpoints)
@@ -34,3 +38,24 @@ def test_an_epoch_that_is_not_there(sauerkraut, checkpoints):
 
     assert done.status == 1
     assert "no committed epoch 9" in done.err
+
+
+def test_an_epoch_that_a_run_removes_meanwhile_is_no_damage(sauerkraut, checkpoints, monkeypatch):
+    real = catalog.verify
+
+    def removed(epoch, trust):
+        if epoch.name == "epoch-00000001":
+            shutil.rmtree(epoch)
+        return real(epoch, trust)
+
+    monkeypatch.setattr(catalog, "verify", removed)
+    done = sauerkraut("verify", checkpoints)
+    assert done.status == 0
+    assert "epoch 1" not in done.out
+
+
+def test_what_a_terminal_would_obey_is_not_printed(sauerkraut, checkpoints, monkeypatch):
+    finding = Finding("a\033[31m\nepoch 1: good", None, "b")
+    monkeypatch.setattr(catalog, "verify", lambda epoch, trust: [finding])
+    done = sauerkraut("verify", "--epoch", 3, checkpoints)
+    assert done.out == "epoch 3: DAMAGED\n  a\\x1b[31m\\nepoch 1: good: b\n"
