@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -55,7 +56,7 @@ def write(
 
     Raises:
         ValueError: HDF5 cannot hold these names or shapes; nothing was written.
-        StorageError: it could not be written; what is left of it has no seal.
+        StorageError: it could not be written; what is left of it, if anything, has no seal.
     """
     views = [memoryview(content.data) for content in contents]
     for content, view in zip(contents, views, strict=True):
@@ -73,7 +74,13 @@ def write(
         assert table is not None  # planned with as many digests
         file.sync()
         file.write(0, table)
-        file.sync()
+        try:
+            file.sync()
+        except StorageError:
+            # The seal may be in memory only, where a start on this host would believe it.
+            with suppress(StorageError):
+                disk.unlink(path)
+            raise
     return frame.size, table[-hashes.TABLE_SIZE :].hex()
 
 

@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
+from sauerkraut import storage
 from sauerkraut.errors import StorageError
-from sauerkraut.storage import catalog, disk, owner
+from sauerkraut.storage import catalog, disk, layout, owner
 from sauerkraut.testing import faults
 
 
@@ -116,3 +117,19 @@ def test_a_failed_attempt_leaves_a_healthy_run(job, directory):
         running.checkpoint()
     assert [entry.name.number for entry in catalog.committed(directory)] == [3]
     assert catalog.read_manifest(catalog.committed(directory)[0].path).about.step == 3
+
+
+def test_a_seal_that_is_not_durable_is_not_rolled_forward(directory, job):
+    dead = job(directory, world_size=1).start()
+    dead.checkpoint()
+    attempt = dead.attempt()
+    piece = storage.Piece(0, (storage.Stream("control", b"rank 0 at step 2"),))
+    recording = faults.Recording()
+    with faults.injected(recording):
+        storage.write(attempt, piece, dead.trust)
+    (attempt.path / layout.shard(0)).unlink()
+    last = max(n for n, call in enumerate(recording.calls, 1) if call.operation == "fsync")
+    with faults.injected(faults.Failing(last, errno.EIO)), pytest.raises(StorageError):
+        storage.write(attempt, piece, dead.trust)
+    again = job(directory, world_size=1, take_over=dead.ownership.incarnation.id, foreign=True)
+    assert again.start().newest.number == 1
