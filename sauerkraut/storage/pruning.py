@@ -126,9 +126,9 @@ def _remove(path: Path, rank: int, size: int) -> None:
 
 def _set_aside(ownership: Ownership, paths: Iterable[Path]) -> list[Path]:
     trash = []
-    ownership.check()
     for path in paths:
         new = layout.trash(path)
+        ownership.check()  # each time: what was listed may be a rival's by now
         try:
             disk.rename(path, new)
         except StorageError as error:

@@ -50,6 +50,7 @@ def roll_forward(ownership: Ownership, trust: Trust) -> Epoch | None:
             if not disk.is_missing(error):
                 raise
             ownership.check()
+    ownership.check()  # what follows could be a rival's
     for name in filter(layout.is_private, disk.names(directory)):
         disk.unlink(directory / name)
     if changed:

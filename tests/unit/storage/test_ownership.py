@@ -155,7 +155,7 @@ def contradictions(job, directory, all_orders, rivals=("new",)):
 
 @pytest.mark.slow
 def test_every_interleaving_of_publish_and_take_over(job, directory):
-    found, lengths = contradictions(job, directory, orders(old=3, new=9))
+    found, lengths = contradictions(job, directory, orders(old=3, new=10))
     assert found == []
     # one step more than the calls it stands between; the orders above reach the end of both
     assert max(old for old, _ in lengths) <= 3
@@ -165,7 +165,7 @@ def test_every_interleaving_of_publish_and_take_over(job, directory):
 @pytest.mark.slow
 def test_without_fencing_the_same_interleavings_lose_an_epoch(job, directory, monkeypatch):
     monkeypatch.setattr(ownership, "_fence", lambda directory: None)
-    found, _ = contradictions(job, directory, orders(old=3, new=9))
+    found, _ = contradictions(job, directory, orders(old=3, new=10))
     assert found != []
 
 
@@ -339,3 +339,26 @@ def test_a_directory_without_its_owner_file_must_not_be_written(directory):
     (directory / layout.OWNER).unlink()
     with pytest.raises(Superseded, match="lost its OWNER"):
         old.check()
+
+
+def test_one_who_was_stopped_while_pruning_removes_nothing_of_a_rival(directory, job):
+    old = job(directory, keep=3).start()
+    for _ in range(3):
+        old.checkpoint()
+    seen = []
+
+    def overtake(call):
+        if call.operation == "rename" and not seen:
+            seen.append(call)
+            hook, disk.hook = disk.hook, None
+            storage.Ownership.take(
+                directory,
+                storage.Incarnation.of_this_job(),
+                take_over=old.ownership.incarnation.id,
+                wait=0,
+            )
+            disk.hook = hook
+
+    with faults.injected(overtake), pytest.raises(Superseded):
+        storage.prune(old.ownership, 1)
+    assert len(catalog.committed(directory)) == 2
