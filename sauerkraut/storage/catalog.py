@@ -45,7 +45,9 @@ class Finding:
 
 
 def entries(directory: Path) -> list[Entry]:
-    """List every epoch name in the directory, newest first, whatever its state; needs no ownership.
+    """List every epoch's directory, newest first, whatever its state; needs no ownership.
+
+    A file with such a name, or a link to nothing, is not ours.
 
     Raises:
         NoCheckpoint: there is no such directory.
@@ -57,8 +59,12 @@ def entries(directory: Path) -> list[Entry]:
         if error.errno == ENOENT:
             raise NoCheckpoint(ENOENT, "no checkpoint directory", str(directory)) from error
         raise
-    parsed = ((EpochName.parse(name), directory / name) for name in names)
-    found = [Entry(path, name) for name, path in parsed if name is not None]
+    parsed = (
+        (name, directory / text)
+        for text in names
+        if (name := EpochName.parse(text)) is not None and disk.is_directory(directory / text)
+    )
+    found = [Entry(path, name) for name, path in parsed]
     return sorted(found, key=lambda entry: entry.name.number, reverse=True)
 
 

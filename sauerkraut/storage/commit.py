@@ -18,7 +18,7 @@ import json
 import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from errno import ENOSPC
+from errno import EEXIST, ENOSPC
 from pathlib import Path
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError
@@ -66,7 +66,14 @@ def begin(
         )
     # A number of which any trace is left is never used again: a rename onto a damaged epoch would
     # fail for ever, and shards of two timelines could meet under one name.
-    number = 1 + max((entry.name.number for entry in entries), default=0)
+    names = map(EpochName.parse, disk.names(ownership.directory))  # those of files too
+    number = 1 + max((name.number for name in names if name is not None), default=0)
+    if number > layout.LARGEST:
+        raise StorageError(
+            EEXIST,
+            f"remove what has epoch number {number - 1}: none is left after it",
+            str(ownership.directory),
+        )
     attempt = Attempt(
         ownership.directory,
         number,

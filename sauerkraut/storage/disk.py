@@ -8,10 +8,11 @@ says what was tried, on what, and keeps the ``errno``.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from errno import EINVAL, ENOENT, ESTALE
+from errno import EINVAL, ELOOP, ENOENT, ESTALE
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -82,7 +83,8 @@ class File:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open for reading."""
-        return cls._open("open", path, os.O_RDONLY, 0)
+        # a pipe by that name must not hold the caller up
+        return cls._open("open", path, os.O_RDONLY | os.O_NONBLOCK, 0)
 
     @classmethod
     def open_to_append(cls, path: Path, mode: int) -> Self:
@@ -219,6 +221,17 @@ def status(path: Path) -> os.stat_result:
     """Owner, permissions, size and times of what a name stands for."""
     with _calling("stat", path):
         return path.stat()
+
+
+def is_directory(path: Path, *, follow: bool = True) -> bool:
+    """Whether it is a directory, or with ``follow`` a link to one; False when it is not there."""
+    with _calling("stat", path):
+        try:
+            return stat.S_ISDIR(path.stat(follow_symlinks=follow).st_mode)
+        except OSError as error:
+            if error.errno not in (ENOENT, ELOOP):
+                raise
+            return False
 
 
 def free_bytes(directory: Path) -> int:

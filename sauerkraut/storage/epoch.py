@@ -52,10 +52,20 @@ class About:
 
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> About:
-        """Read what `to_json` returned; missing values get their defaults (older formats)."""
+        """Read what `to_json` returned; missing values get their defaults (older formats).
+
+        Raises:
+            TypeError, ValueError: a value is not of its kind.
+        """
         known = {name: values[name] for name in cls.__dataclass_fields__ if name in values}
+        for name in ("step", "of"):
+            known[name] = _plain(known.get(name))
         for name in ("requests", "command"):
-            known[name] = tuple(known.get(name, ()))
+            known[name] = tuple(_text(each) for each in known.get(name, ()))
+        known["metrics"] = {name: _plain(v) for name, v in dict(known.get("metrics", {})).items()}
+        known["restarts"] = int(known.get("restarts", 0))
+        known["working_directory"] = _text(known.get("working_directory", ""))
+        known["more"] = dict(known.get("more", {}))
         return cls(**known)
 
 
@@ -131,3 +141,9 @@ def _plain(number: Any) -> int | float | None:
     if number is None:
         return None
     return int(number) if isinstance(number, Integral) else float(number)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value

@@ -27,13 +27,16 @@ COMPLETE = "COMPLETE"
 EVENTS = "events.jsonl"
 MANIFEST = "manifest.h5"
 
+LARGEST = 10**18 - 1
+"""Epoch number; HDF5 takes no number beyond 64 bits."""
+
 State = Literal["committed", "partial", "fenced", "damaged", "trash"]
 
 _EPOCH = re.compile(
-    r"epoch-(?P<number>\d{8,})(\.(?P<state>partial|fenced|damaged|trash)-(?P<id>[0-9a-f]{32}))?"
+    r"epoch-(?P<number>[0-9]{8}|[1-9][0-9]{8,17})(\.(?P<state>partial|fenced|damaged|trash)-(?P<id>[0-9a-f]{32}))?"
 )
 _TRASH = re.compile(rf"{COMPLETE}\.trash-[0-9a-f]{{32}}")
-_SHARD = re.compile(r"shard-(?P<rank>\d{5,})\.h5")
+_SHARD = re.compile(r"shard-(?P<rank>[0-9]{5,})\.h5")
 _PRIVATE = re.compile(rf"({OWNER}|{COMPLETE}|{MANIFEST})\.new-[0-9a-f]{{32}}")
 
 

@@ -92,10 +92,10 @@ def _parse(path: Path, header: Mapping[str, Any], values: Mapping[str, Any]) -> 
         Seal(int(s["rank"]), str(s["file"]), int(s["nbytes"]), str(s["digest"]))
         for s in values["shards"]
     )
-    if [seal.rank for seal in seals] != list(range(header["world_size"])):
+    if len(seals) != header["world_size"]:
         raise ValueError("the shards are not one per rank")
-    if any("/" in seal.file for seal in seals):
-        raise ValueError("a shard outside the epoch")
+    if any((s.rank, s.file) != (rank, layout.shard(rank)) for rank, s in enumerate(seals)):
+        raise ValueError("a shard is not that of its rank")
     epoch = Epoch(
         number=int(header["epoch"]),
         attempt=str(header["attempt"]),

@@ -56,6 +56,8 @@ class Owner:
     def decode(cls, text: bytes) -> Owner:
         """Read what `encode` returned; ValueError, KeyError or TypeError when it is not that."""
         values: dict[str, Any] = json.loads(text)
+        if not values["processes"]:
+            raise ValueError("an owner without a process")
         where = str(values["host"]), str(values["boot_id"]), str(values["pid_namespace"])
         return cls(
             Incarnation(

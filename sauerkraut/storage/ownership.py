@@ -209,7 +209,7 @@ def _fence(directory: Path) -> None:
     """Take every attempt that others were writing out of their reach; all they do goes by name."""
     for name in disk.names(directory):
         epoch = EpochName.parse(name)
-        if epoch is None or epoch.state != "partial":
+        if epoch is None or epoch.state != "partial" or not disk.is_directory(directory / name):
             continue
         try:
             disk.rename(

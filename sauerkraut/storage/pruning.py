@@ -110,7 +110,7 @@ def sweep(trash: Sequence[Path], rank: int = 0, size: int = 1) -> None:
 
 
 def _remove(path: Path, rank: int, size: int) -> None:
-    if EpochName.parse(path.name) is None:
+    if not disk.is_directory(path, follow=False):  # COMPLETE, or a link: what it names is not ours
         if rank == 0:
             disk.unlink(path)
         return

@@ -21,7 +21,14 @@ SMALLEST = 4096
 _PLAIN, _KEYED = 1, 2
 _HEAD = struct.Struct("<16sIIQQQQQ16s16x")  # see Head
 KEY_ID_SIZE = 16
-NONSENSE = (ValueError, TypeError, KeyError, OverflowError)
+NONSENSE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    AttributeError,
+    RecursionError,
+)
 """What reading JSON values of the wrong kind raises."""
 
 
@@ -149,7 +156,7 @@ class Table:
                 extent, digests = _extent(described, digests)
                 extents.append(extent)
             _must_tile(extents, head.size, head.file_size)
-        except (*NONSENSE, AttributeError, RecursionError) as error:
+        except NONSENSE as error:
             raise CorruptCheckpoint(f"has a table that cannot be read: {error}") from error
         return cls(header, tuple(extents))
 
