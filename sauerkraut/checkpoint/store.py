@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +119,8 @@ class Store:
             stored = self._read(path)
             if stored is not None:
                 self._parent = stored.manifest.epoch.attempt
+                if not stored.manifest.about.final:
+                    self._reopen()
                 return stored
         if names[0] or names[1]:
             seen = ", ".join([path.name for path in names[0]] + names[1])
@@ -128,7 +129,18 @@ class Store:
                 raise CorruptCheckpoint(f"no epoch is whole ({seen}); fresh=True starts anew")
 
             shared(self._group, f"restarting from {self.directory}", refuse)
+        self._reopen()
         return None
+
+    def _reopen(self) -> None:
+        """Set COMPLETE aside when the epoch it names is not the newest: the run is not finished."""
+        trash = shared(self._group, "reopening", lambda: storage.reopen(self.ownership))
+        storage.sweep(trash, self._group.rank, self._group.size)
+        if trash:
+            self._reports.warn(
+                f"{self.directory} says that the run has finished, but its last epoch is not "
+                "there or not whole: computing it again"
+            )
 
     def _names(self) -> tuple[list[Path], list[str]]:
         committed = [entry.path for entry in storage.catalog.committed(self.directory)]
@@ -149,7 +161,9 @@ class Store:
                     f"{manifest.world_size} ranks wrote {path}, this job has {group.size}: "
                     f"start it with {manifest.world_size}"
                 )
-            return manifest
+            # What rank 0 does not see is lost; only what it sees may be late elsewhere (NFS).
+            missing = storage.catalog.missing(manifest)
+            return f"{missing[0]} is missing" if missing else manifest
 
         manifest = shared(group, f"reading {path.name}", read_manifest)
         if isinstance(manifest, str):
@@ -187,7 +201,7 @@ class Store:
         """Store the pieces of all ranks, ``nbytes`` together, as one epoch.
 
         Raises:
-            Superseded: another incarnation owns the directory.
+            Superseded: another incarnation owns the directory; it may have come after the commit.
             StorageError: no epoch was committed by this call; earlier ones stay valid.
         """
         group = self._group
@@ -246,11 +260,13 @@ class Store:
         def discard() -> list[Path]:
             try:
                 return storage.discard(self.ownership, attempt)
+            except Superseded:
+                raise
             except OSError as error:
                 self._reports.note(f"the failed attempt {attempt.path.name} stays: {error}")
                 return []
 
-        trash = group.bcast(discard() if group.rank == 0 else [])
+        trash = shared(group, f"discarding epoch {attempt.epoch}", discard)
         storage.sweep(trash, group.rank, group.size)
 
     def _prune(self) -> None:
@@ -260,11 +276,13 @@ class Store:
         def prune() -> list[Path]:
             try:
                 return storage.prune(self.ownership, self._keep)
+            except Superseded:
+                raise
             except OSError as error:
                 self._reports.warn(f"old epochs could not be removed: {error}")
                 return []
 
-        trash = group.bcast(prune() if group.rank == 0 else [])
+        trash = shared(group, "pruning", prune)
         if trash:
             storage.sweep(trash, group.rank, group.size)
             self.event("prune", removed=[path.name for path in trash])
@@ -273,8 +291,7 @@ class Store:
         """Record that the run has finished with ``epoch``; does nothing where that is recorded."""
 
         def complete() -> None:
-            if storage.catalog.completion(self.directory) is None:
-                storage.finish(self.ownership, epoch)
+            if storage.finish(self.ownership, epoch):
                 self.event("complete", epoch=epoch.number, attempt=epoch.attempt)
 
         shared(self._group, "completing", complete)
@@ -313,8 +330,3 @@ class Store:
             except OSError as error:
                 self._reports.warn(f"OWNER could not be released: {error}")
             self._ownership = None
-
-
-def satisfied_requests(manifests: Sequence[Manifest]) -> set[str]:
-    """Ids of the requests that these epochs satisfied."""
-    return {request for manifest in manifests for request in manifest.about.requests}

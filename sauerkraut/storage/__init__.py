@@ -13,7 +13,7 @@ from sauerkraut.storage.epoch import About, Attempt, Epoch, Manifest, Seal
 from sauerkraut.storage.incarnation import Incarnation, Process
 from sauerkraut.storage.ownership import Ownership
 from sauerkraut.storage.piece import Array, Piece, Stream
-from sauerkraut.storage.pruning import discard, prune, set_aside_damaged, start_over, sweep
+from sauerkraut.storage.pruning import discard, prune, reopen, set_aside_damaged, start_over, sweep
 from sauerkraut.storage.rollforward import roll_forward
 from sauerkraut.storage.shard import Shard, write
 from sauerkraut.storage.trust import Trust
@@ -43,6 +43,7 @@ __all__ = [
     "layout",
     "prune",
     "publish",
+    "reopen",
     "roll_forward",
     "set_aside_damaged",
     "start_over",

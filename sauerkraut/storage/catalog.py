@@ -121,6 +121,17 @@ def completion(directory: Path) -> Completion | None:
         raise CorruptCheckpoint(f"{path} does not name an epoch: {error!r}") from error
 
 
+def missing(manifest: Manifest) -> list[Path]:
+    """Return the shards of an epoch that are not in its directory.
+
+    Raises:
+        StorageError: the directory could not be read.
+    """
+    epoch = manifest.epoch.path
+    there = set(disk.names(epoch))
+    return [epoch / seal.file for seal in manifest.seals if seal.file not in there]
+
+
 def verify(epoch: Path, trust: Trust | None = None) -> list[Finding]:
     """Check every byte of every file of an epoch, running nothing; an empty list means whole.
 

@@ -193,16 +193,19 @@ def _user() -> str:
         return ""
 
 
-def finish(ownership: Ownership, epoch: Epoch) -> None:
-    """Write COMPLETE, which names the final epoch of a finished run; does nothing when it does.
+def finish(ownership: Ownership, epoch: Epoch) -> bool:
+    """Write COMPLETE, which names the final epoch of a finished run; False when it did already.
 
     Raises:
         Superseded: another incarnation owns the directory.
         StorageError: the run is not recorded as finished; the epoch stays, and a start writes it.
     """
-    found = catalog.completion(ownership.directory)
+    try:
+        found = catalog.completion(ownership.directory)
+    except CorruptCheckpoint:  # then it is written anew
+        found = None
     if found is not None and found.attempt == epoch.attempt:
-        return
+        return False
     private = ownership.directory / layout.private(layout.COMPLETE)
     text = json.dumps(
         {"epoch": epoch.number, "attempt": epoch.attempt, "time": datetime.now(UTC).isoformat()}
@@ -213,3 +216,4 @@ def finish(ownership: Ownership, epoch: Epoch) -> None:
     ownership.check()
     disk.rename(private, ownership.directory / layout.COMPLETE)
     disk.sync_directory(ownership.directory)
+    return True

@@ -77,6 +77,16 @@ def start_over(ownership: Ownership) -> list[Path]:
     return [*trash, *_trash_but(directory, trash)]
 
 
+def reopen(ownership: Ownership) -> list[Path]:
+    """Set COMPLETE aside, if it is there: a finished run goes on; returns what to `sweep`.
+
+    Raises:
+        Superseded: another incarnation owns the directory.
+        StorageError: it may still be there.
+    """
+    return _set_aside(ownership, [ownership.directory / layout.COMPLETE])
+
+
 def set_aside_damaged(ownership: Ownership, epoch: Path) -> Path:
     """Rename an epoch whose *bytes are wrong*, so that it is never chosen again.
 
