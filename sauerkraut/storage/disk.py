@@ -95,6 +95,8 @@ class File:
     def _open(cls, operation: str, path: Path, flags: int, mode: int) -> Self:
         with _calling(operation, path):
             descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
+            if flags & os.O_NONBLOCK:  # meant for the opening only
+                os.set_blocking(descriptor, True)
         file = cls(path, descriptor)
         if mode & 0o077:  # beyond what the umask may have left
             try:
