@@ -116,13 +116,24 @@ def _owner(directory: Path) -> str:
 
 def _start(command: list[str], cwd: str, environment: dict[str, str], directory: Path) -> int:
     """Run the job, passing on what a scheduler signals; the exit status of the verb."""
+    early: list[signal.Signals] = []  # came before there was a job to pass them on to
+    previous = {
+        received: signal.signal(received, lambda *_, passed_on=passed_on: early.append(passed_on))
+        for received, passed_on in FORWARDED.items()
+    }
     try:
-        job = subprocess.Popen(command, cwd=cwd, env={**os.environ, **environment})
-    except OSError as error:
-        raise StorageError(f"cannot start {command[0]} in {cwd}: {error.strerror}") from error
-    for received, passed_on in FORWARDED.items():
-        signal.signal(received, lambda *_, passed_on=passed_on: job.send_signal(passed_on))
-    status = job.wait()
+        try:
+            job = subprocess.Popen(command, cwd=cwd, env={**os.environ, **environment})
+        except OSError as error:
+            raise StorageError(f"cannot start {command[0]} in {cwd}: {error.strerror}") from error
+        for received, passed_on in FORWARDED.items():
+            signal.signal(received, lambda *_, passed_on=passed_on: job.send_signal(passed_on))
+        for passed_on in early:
+            job.send_signal(passed_on)
+        status = job.wait()
+    finally:
+        for received, handler in previous.items():
+            signal.signal(received, handler)
     if catalog.completion(directory):
         return 0
     if status < 0:
