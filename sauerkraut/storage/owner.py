@@ -125,6 +125,11 @@ def may_be_leaving(owner: Owner) -> bool:
     return all(process.is_gone() is not None for process in owner.incarnation.processes)
 
 
+def is_seen_alive(owner: Owner) -> bool:
+    """Whether one of its processes runs on this host, however long it has been quiet."""
+    return any(process.is_gone() is False for process in owner.incarnation.processes)
+
+
 def refusal(directory: Path, owner: Owner) -> DirectoryOwned:
     """Build the error that names the owner and the way out."""
     theirs = owner.incarnation

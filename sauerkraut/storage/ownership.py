@@ -169,7 +169,7 @@ def _wait_until_free(
         owner = owners.read(directory)
         if owner is None or owners.why_free(owner, incarnation, take_over) is not None:
             return
-        if _is_quiet(directory, file, owner):
+        if not owners.is_seen_alive(owner) and _is_quiet(directory, file, owner):
             return
         if not owners.may_be_leaving(owner) or time.monotonic() >= deadline:
             raise owners.refusal(directory, owner)

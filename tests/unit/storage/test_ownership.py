@@ -282,6 +282,13 @@ def test_an_owner_that_was_not_touched_for_long_is_gone(directory):
     taken(directory, incarnation()).close()
 
 
+def test_an_owner_seen_alive_on_this_host_is_not_gone_however_quiet(directory):
+    taken(directory, incarnation()).touch(0.1)
+    os.utime(directory / layout.OWNER, (0, 0))
+    with pytest.raises(DirectoryOwned):
+        taken(directory, incarnation())
+
+
 def test_an_owner_with_long_gaps_between_polls_is_waited_for(directory):
     old = taken(directory, incarnation(processes=(ELSEWHERE,)))
     old.touch(100.0)
