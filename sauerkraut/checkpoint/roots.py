@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import BuiltinFunctionType, FunctionType, MethodType
+from functools import partial
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from sauerkraut.errors import CaptureError
 from sauerkraut.objects import state
 
+LONGEST = 100
+"""Members of a list or mapping; those of longer ones are no roots."""
+
 
 class Roots:
-    """The mutable arguments of ``run``, and the ``self`` of a bound method.
+    """The mutable arguments of ``run``, the ``self`` of a bound method, and what these lead to.
+
+    That is: variables that a nested function closes over, what a `functools.partial` binds, and
+    members of tuples, lists and dicts. One of those that cannot be set in place is no root.
 
     Args:
         fn: The function given to ``run``.
@@ -38,11 +45,23 @@ class Roots:
             if id(obj) not in seen and state.is_mutable(obj):
                 seen.add(id(obj))
                 self._objects[name] = obj
+        for name, obj in [*_named(fn, args, kwargs)]:
+            for path, member in _members(name, obj, {id(each) for each in known}):
+                if id(member) not in seen and _comes_back_in_place(member):
+                    seen.add(id(member))
+                    self._objects[path] = member
 
     @property
     def anchors(self) -> dict[str, object]:
-        """The roots by name."""
-        return {f"root {name}": obj for name, obj in self._objects.items()}
+        """The roots by name, and their classes made by functions: this start's own as well."""
+        found = {f"root {name}": obj for name, obj in self._objects.items()}
+        seen: set[int] = set()
+        for name, obj in self._objects.items():
+            for i, cls in enumerate(type(obj).__mro__):
+                if "<locals>" in cls.__qualname__ and id(cls) not in seen:
+                    seen.add(id(cls))
+                    found[f"class {i} of root {name}"] = cls
+        return found
 
     @property
     def names(self) -> list[str]:
@@ -85,18 +104,62 @@ def _named(
     if isinstance(function, FunctionType):
         skipped = int(isinstance(fn, MethodType))
         names = list(inspect.signature(function).parameters)[skipped:]
+        yield "the function given", function
     elif not isinstance(function, BuiltinFunctionType):
         yield f"the {type(fn).__qualname__} given", fn
     for i, arg in enumerate(args):
         name = f"argument {names[i]!r}" if i < len(names) else f"argument {i}"
-        yield from _members(name, arg)
+        yield from _in_tuples(name, arg)
     for key, arg in kwargs.items():
-        yield from _members(f"argument {key!r}", arg)
+        yield from _in_tuples(f"argument {key!r}", arg)
 
 
-def _members(name: str, obj: object) -> Iterator[tuple[str, object]]:
+def _in_tuples(name: str, obj: object) -> Iterator[tuple[str, object]]:
     if isinstance(obj, tuple):
         for i, member in enumerate(obj):
-            yield from _members(f"{name}[{i}]", member)
+            yield from _in_tuples(f"{name}[{i}]", member)
     else:
         yield name, obj
+
+
+def _members(name: str, obj: object, seen: set[int]) -> Iterator[tuple[str, object]]:
+    """What ``obj`` leads to, each once, with the path to it."""
+    if id(obj) in seen:
+        return
+    seen.add(id(obj))
+    for path, member in _parts(name, obj):
+        yield path, member
+        yield from _members(path, member, seen)
+
+
+def _comes_back_in_place(obj: object) -> bool:
+    """Whether a member is a root; a variable that holds a function or class is code, not data."""
+    if isinstance(obj, CellType):
+        contents = [each for _, each in _parts("", obj)]
+        return not any(isinstance(each, (type, FunctionType, ModuleType)) for each in contents)
+    return state.is_mutable(obj) and state.is_settable(obj)
+
+
+def _parts(name: str, obj: object) -> Iterator[tuple[str, object]]:
+    if isinstance(obj, FunctionType):
+        variables = zip(obj.__code__.co_freevars, obj.__closure__ or (), strict=True)
+        for variable, cell in variables:
+            yield f"variable {variable!r} of {obj.__qualname__}", cell
+    elif isinstance(obj, MethodType):
+        yield f"self of {obj.__qualname__}", obj.__self__
+        yield name, obj.__func__
+    elif isinstance(obj, CellType):
+        try:
+            yield f"the value of {name}", obj.cell_contents
+        except ValueError:  # not set yet
+            return
+    elif isinstance(obj, partial):
+        yield f"the function of {name}", obj.func
+        yield f"arguments of {name}", obj.args
+        yield f"keywords of {name}", obj.keywords
+    elif isinstance(obj, (tuple, list)) and len(obj) <= LONGEST:
+        for i, each in enumerate(obj):
+            yield f"{name}[{i}]", each
+    elif type(obj) is dict and len(obj) <= LONGEST:
+        for i, each in enumerate(obj.values()):
+            yield f"{name}.values()[{i}]", each

@@ -109,9 +109,9 @@ def environment() -> dict[str, str]:
 
 
 def compare(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """One line per fact that differs."""
+    """One line per fact that differs; what is absent now may yet be imported, as it was then."""
     return [
-        f"{name}: {then.get(name, 'absent')} at the capture, {now.get(name, 'absent')} now"
-        for name in dict.fromkeys([*then, *now])
-        if then.get(name) != now.get(name)
+        f"{name}: {then.get(name, 'absent')} at the capture, {value} now"
+        for name, value in now.items()
+        if then.get(name) != value
     ]

@@ -76,6 +76,15 @@ def is_mutable(obj: object) -> bool:
     return True
 
 
+def is_settable(obj: object) -> bool:
+    """Whether the state of a mutable object can be set in place."""
+    try:
+        _kind_of(obj)
+    except CaptureError:
+        return False
+    return True
+
+
 class ArrayState:
     """The contents of an array: written as bytes of their own although the array is anchored."""
 
@@ -130,6 +139,8 @@ def _kind_of(obj: Any) -> tuple[str, Read, Write]:
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(obj, numpy.ndarray):
         return "array", ArrayState, _write_array
+    if isinstance(obj, types.CellType):
+        return "cell", _cell_contents, _write_cell
     for cls, kind, read, write in _CONTAINERS:
         if isinstance(obj, cls):
             return kind, read, write
@@ -198,6 +209,20 @@ def _write_set(obj: Any, contents: Any) -> None:
 def _write_deque(obj: Any, contents: Any) -> None:
     obj.clear()
     obj.extend(contents)
+
+
+def _cell_contents(obj: Any) -> tuple[Any, ...]:
+    try:
+        return (obj.cell_contents,)
+    except ValueError:  # empty
+        return ()
+
+
+def _write_cell(obj: Any, contents: Any) -> None:
+    if contents:
+        (obj.cell_contents,) = contents
+    elif _cell_contents(obj):
+        del obj.cell_contents
 
 
 def _bit_state(obj: Any) -> Any:

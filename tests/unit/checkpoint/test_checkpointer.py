@@ -1,5 +1,7 @@
 """One process under a Checkpointer: what a program sees, without MPI."""
 
+import contextlib
+import functools
 import json
 import random
 import time
@@ -255,6 +257,89 @@ def test_self_of_a_bound_method_is_the_restored_object(make):
     simulation = Simulation()
     make().run(simulation.run)
     assert simulation.field.tolist() == [2, 2, 2, 2]
+
+
+def reach_by_lambda(make, simulation):
+    make().run(lambda: simulation.run())
+
+
+def reach_by_partial(make, simulation):
+    make().run(functools.partial(simulation.run))
+
+
+def reach_by_decorator(make, simulation):
+    def timed(fn):
+        @functools.wraps(fn)
+        def call(*args):
+            return fn(*args)
+
+        return call
+
+    make().run(timed(simulation.run))
+
+
+def reach_by_list(make, simulation):
+    make().run(lambda simulations: [each.run() for each in simulations[:1]], [simulation])
+
+
+def reach_by_dict(make, simulation):
+    make().run(lambda parts: parts["a"][0].run(), {"a": (simulation,)})
+
+
+@pytest.mark.parametrize(
+    "reach", [reach_by_lambda, reach_by_partial, reach_by_decorator, reach_by_list, reach_by_dict]
+)
+def test_what_the_function_given_leads_to_is_the_restored_object(make, reach):
+    with pytest.raises(CrashError):
+        reach(make, Simulation())
+    simulation = Simulation()
+    reach(make, simulation)
+    assert simulation.field.tolist() == [2, 2, 2, 2]
+
+
+def test_variables_of_the_caller_that_the_function_sets_come_back(make):
+    def start():
+        steps, seen = 0, []
+
+        def work():
+            nonlocal steps
+            for step in range(4):
+                steps += 1
+                seen.append(step)
+                if isinstance(skt.current().checkpoint(), skt.Epoch) and step == 2:
+                    raise CrashError
+
+        with contextlib.suppress(CrashError):
+            make().run(work)
+        return steps, seen
+
+    assert start() == (3, [0, 1, 2])
+    assert start() == (4, [0, 1, 2, 3])
+
+
+def test_a_class_made_by_a_function_stays_the_class_of_its_root(make):
+    def start():
+        class Base:
+            def add(self, value):
+                self.sum += value
+
+        class Adding(Base):
+            def __init__(self):
+                self.sum = 0
+
+            def run(self):
+                for step in range(3):
+                    super().add(step)
+                    if isinstance(skt.current().checkpoint(), skt.Epoch) and step == 1:
+                        raise CrashError
+                return isinstance(self, Adding)
+
+        adding = Adding()
+        return make().run(adding.run), adding.sum, type(adding) is Adding
+
+    with pytest.raises(CrashError):
+        start()
+    assert start() == (True, 3, True)
 
 
 def test_roots_of_a_finished_run_come_back_in_place(make):

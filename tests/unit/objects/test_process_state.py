@@ -105,7 +105,7 @@ def test_environment_is_compared():
     assert facts["python"] == sys.version.split()[0]
     assert facts["numpy"] == np.__version__
     assert process_state.compare(facts, facts) == []
-    assert process_state.compare({"numpy": "1.0"}, {"numpy": "2.0", "MPI": "x"}) == [
+    assert process_state.compare({"numpy": "1.0", "mpi4py": "4"}, {"numpy": "2.0", "MPI": "x"}) == [
         "numpy: 1.0 at the capture, 2.0 now",
         "MPI: absent at the capture, x now",
     ]
