@@ -45,6 +45,11 @@ class Group(Protocol):
         """How many ranks there are."""
         ...
 
+    @property
+    def ended(self) -> bool:
+        """Whether no other rank can be reached: there is none, or MPI is finalized or freed."""
+        ...
+
     where: str
     """What this rank waits at, for the message that other ranks print when it takes long."""
 
@@ -82,6 +87,7 @@ class SoloGroup:
 
     rank = 0
     size = 1
+    ended = True
 
     def __init__(self) -> None:
         self.where = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ from sauerkraut.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+EXIT_SLICE = 5.0  # seconds of waiting at the end of the program, between two looks
 
 _current: Checkpointer | None = None
 
@@ -123,6 +126,9 @@ class Checkpointer:
         self._uncaught.install()
         self._run: Run | None = None
         self._claimed = self._running = self._closed = False
+        self._process = os.getpid()
+        if self._group.size > 1:
+            atexit.register(self._meet_at_exit)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Inside a snapshot a Checkpointer stands for the running one."""
@@ -281,12 +287,14 @@ class Checkpointer:
             raise RuntimeError("close: the function given to run has not returned")
         if self._closed:
             return
-        self._closed = True
-        self._uncaught.remove()
         try:
             Consensus(self._group, 0.0).agree(Call(Kind.CLOSE))
-        finally:
-            self._free()
+        except RankError as error:
+            self._uncaught.raised_together(error)
+            raise
+        self._closed = True
+        self._uncaught.remove()
+        self._free()
 
     def __enter__(self) -> Self:
         return self
@@ -404,6 +412,26 @@ class Checkpointer:
             raise RuntimeError(f"{name}: call it inside the function given to Checkpointer.run")
         return self._run
 
+    def _meet_at_exit(self) -> None:
+        """Do as `close` does where the program ends without it: other ranks may wait for this one.
+
+        A rank that ended early would be waited for in silence. Like this, whatever the others
+        call meets in an error there; then this one waits for their end, as `MPI_Finalize` would.
+        """
+        if self._group.ended or os.getpid() != self._process:
+            return
+        consensus = Consensus(self._group, 0.0)
+        while not self._closed:
+            if not consensus.outstanding:
+                consensus.post(Call(Kind.CLOSE))
+            try:
+                # in slices: a rank that writes results for long is none to complain of
+                consensus.complete(EXIT_SLICE)
+            except (TimeoutError, RankError):
+                continue
+            self._closed = True
+
     def _free(self) -> None:
+        atexit.unregister(self._meet_at_exit)
         if self._group is not self._comm:
             self._group.close()

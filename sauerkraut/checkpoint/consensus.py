@@ -37,6 +37,14 @@ class Kind(IntEnum):
     FAILED = 6
 
 
+NAMES = {
+    Kind.START: "run",
+    Kind.CLOSE: "close or end of program",
+    Kind.LEAVING: "end of run",
+    Kind.FAILED: "failure",
+}
+
+
 class Flags(IntFlag):
     """What a rank asks for or tells; a consensus yields those that any rank set."""
 
@@ -65,9 +73,7 @@ class Call:
     """The calling function and line, as in ``relax (heat2d.py:81)``."""
 
     def __str__(self) -> str:
-        name = {Kind.START: "run", Kind.LEAVING: "end of run", Kind.FAILED: "failure"}.get(
-            self.kind, self.kind.name.lower()
-        )
+        name = NAMES.get(self.kind, self.kind.name.lower())
         where = f" in {self.site}" if self.site else ""
         step = "" if self.step is None else f", step {self.step:.12g}"
         poll = f" {self.polls}" if self.kind is Kind.POLL else ""

@@ -54,6 +54,11 @@ class MpiGroup:
         self._closed = False
         self._patience = Patience(self._comm, settings, self.abort)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the duplicate is freed, or MPI is finalized."""
+        return self._closed or MPI.Is_finalized()
+
     def allgather(self, value: T) -> list[T]:
         """Give every rank the values of all, pickled; two collective operations."""
         data = pickle.dumps(value, protocol=5)
@@ -120,7 +125,7 @@ class MpiGroup:
 
     def close(self) -> None:
         """Free the duplicate; a second call does nothing."""
-        if not self._closed and not MPI.Is_finalized():
+        if not self.ended:
             self._patience.close()
             self._comm.Free()
         self._closed = True

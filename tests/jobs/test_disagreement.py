@@ -70,6 +70,20 @@ def test_an_exception_on_one_rank_before_run_ends_the_job(step):
     assert "ArithmeticError: before run" in done.said
 
 
+def test_the_end_of_the_program_on_one_rank_before_run_is_an_error_on_the_others(step):
+    done = step("ending_before_run")
+    assert done.status == 1, done.said
+    lines = [line for line in done.said.splitlines() if "RankError: ranks disagree" in line]
+    assert len(lines) == 3, done.said
+    assert all("ranks 0, 2, 3: run; rank 1: close or end of program" in line for line in lines)
+
+
+def test_the_end_of_the_program_is_as_good_as_close(step):
+    done = step("ending_before_close")
+    assert done.status == 0, done.said
+    assert len(done.values) == 4
+
+
 def test_a_rank_that_does_not_come_is_named_and_given_up_when_asked_to(step):
     soon = {"SAUERKRAUT_PATIENCE": "0.5", "SAUERKRAUT_GIVE_UP": "4"}
     done = step("absent", environment=soon)

@@ -188,7 +188,10 @@ if __name__ == "__main__":
         raise ArithmeticError("before run")
     interval = None if options.interval == "none" else options.interval
     ckpt = skt.Checkpointer(directory, comm, interval=interval, on_failure=options.on_failure)
-    if scenario == "failing_before_run":
+    if scenario == "ending_before_run" and rank == options.rank:
+        sys.exit(0)
+    ending = scenario
+    if scenario in ("failing_before_run", "ending_before_run", "ending_before_close"):
         scenario = "step_on"
     try:
         value = ckpt.run(globals()[scenario], options.n, fresh=bool(options.fresh))
@@ -198,4 +201,5 @@ if __name__ == "__main__":
         value = "caught"
     sys.stdout.write(f"rank {rank}: {value}\n")  # at once: print's pieces mix with other ranks'
     sys.stdout.flush()
-    ckpt.close()
+    if ending != "ending_before_close" or rank != options.rank:
+        ckpt.close()
