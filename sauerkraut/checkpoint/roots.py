@@ -7,10 +7,11 @@ anchor), and their state travels as a value of its own that is set in place.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import BuiltinFunctionType, CellType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 from sauerkraut.errors import CaptureError
 from sauerkraut.objects import state
@@ -163,3 +164,13 @@ def _parts(name: str, obj: object) -> Iterator[tuple[str, object]]:
     elif type(obj) is dict and len(obj) <= LONGEST:
         for i, each in enumerate(obj.values()):
             yield f"{name}.values()[{i}]", each
+    elif _is_view(obj):
+        yield f"the array of which {name} is a view", obj.base
+
+
+def _is_view(obj: object) -> TypeGuard[Any]:
+    """Whether an array shares the bytes of another, which frames or globals may hold as well."""
+    numpy = sys.modules.get("numpy")
+    return (
+        numpy is not None and isinstance(obj, numpy.ndarray) and isinstance(obj.base, numpy.ndarray)
+    )

@@ -297,6 +297,22 @@ def test_what_the_function_given_leads_to_is_the_restored_object(make, reach):
     assert simulation.field.tolist() == [2, 2, 2, 2]
 
 
+def test_the_array_of_which_an_argument_is_a_view_stays_the_one_the_caller_has(make):
+    def work(inner, whole):
+        for step in range(4):
+            inner += 1
+            whole["u"][0] -= 1
+            if isinstance(skt.current().checkpoint(), skt.Epoch) and step == 2:
+                raise CrashError
+
+    whole = np.zeros(3)
+    with pytest.raises(CrashError):
+        make().run(work, whole[1:], {"u": whole})
+    whole = np.zeros(3)
+    make().run(work, whole[1:], {"u": whole})
+    assert whole.tolist() == [-4, 4, 4]
+
+
 def test_variables_of_the_caller_that_the_function_sets_come_back(make):
     def start():
         steps, seen = 0, []
