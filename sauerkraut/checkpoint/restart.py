@@ -49,8 +49,8 @@ def begin(
     Raises:
         RankError: on every rank, and of the class of what was refused; no frame ran.
     """
+    _same_everywhere(group, state, fresh=fresh, on_restart=len(on_restart))
     store.take()
-    _same_everywhere(group, state, fresh=fresh)  # before epochs go
     if fresh:
         store.start_over()
     stored = store.newest()
@@ -83,7 +83,7 @@ def begin(
     return Start(restart, stored.manifest.epoch, requests=about.requests)
 
 
-def _same_everywhere(group: Group, state: State, *, fresh: bool) -> None:
+def _same_everywhere(group: Group, state: State, *, fresh: bool, on_restart: int) -> None:
     """Note the arguments, and refuse a start that the ranks make in different ways."""
 
     def told() -> dict[str, str]:
@@ -91,6 +91,7 @@ def _same_everywhere(group: Group, state: State, *, fresh: bool) -> None:
         return {
             "fresh": str(fresh),
             "providers": ", ".join(state.providers.names) or "none",
+            "functions given to on_restart": str(on_restart),
         }
 
     ranks = together(group, "arguments of run", told)

@@ -204,6 +204,24 @@ def test_providers_must_be_the_same_on_every_rank(make, comm):
         assert ckpt.run(int, "3") == 3
 
 
+def test_fresh_must_be_the_same_on_every_rank_and_nothing_is_set_aside(make, comm, shared_dir):
+    make().run(int, "3")
+    before = sorted(path.name for path in (shared_dir / "ckpt").glob("epoch-*"))
+    if comm.size > 1:
+        with pytest.raises(RankError, match="fresh must be the same"):
+            make().run(int, "3", fresh=comm.rank == 0)
+        assert sorted(path.name for path in (shared_dir / "ckpt").glob("epoch-*")) == before
+
+
+def test_functions_of_a_restart_must_be_as_many_on_every_rank(make, comm):
+    ckpt = make()
+    if comm.rank == 0:
+        ckpt.on_restart(print)
+    if comm.size > 1:
+        with pytest.raises(RankError, match="on_restart"):
+            ckpt.run(int, "3")
+
+
 def leaves(rank):
     if rank == 0:
         return "left"
