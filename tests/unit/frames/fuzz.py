@@ -90,6 +90,18 @@ def too_long(*_):
     raise TooLong
 
 
+def hits_a_bug_of_cpython(thawed):
+    """Whether a program finds the class `list` where it had a list, on CPython 3.13.
+
+    There `x.append(y)` crashes by itself for `x = list` once it has run often with lists (seen on
+    3.13.0): the specialised instruction takes a method called without self for one with a self.
+    """
+    if sys.version_info[:2] != (3, 13):
+        return False
+    stack = thawed._stack
+    return any(value is list for i in range(len(stack)) for _, _, value in stack.bound(i))
+
+
 def attempt(entry, seed):
     """How far one changed snapshot comes: "ring 2", "ring 3" or "ran"."""
     name, control, objects, blocks = entry
@@ -103,6 +115,8 @@ def attempt(entry, seed):
     try:
         thawed.check()
     except ResumeError:
+        return "ring 3"
+    if hits_a_bug_of_cpython(thawed):
         return "ring 3"
     signal.setitimer(signal.ITIMER_REAL, 0.5)
     try:
