@@ -80,7 +80,11 @@ def kill_and_resume(
                 _require((directory / "COMPLETE").exists(), job, "ended without COMPLETE")
                 return _checked(events(directory), killed, victim)
             aim = hits < max(inside, share / 2)
-            killed.append(_wait_for_moment(job, directory, known, chance, patience, inside=aim))
+            incarnation = _wait_for_moment(job, directory, known, chance, patience, inside=aim)
+            if incarnation is None:  # the program was done before it could be killed once more
+                _require(len(counted) >= kills, job, "ended before it was killed often enough")
+                return _checked(events(directory), killed, victim)
+            killed.append(incarnation)
             job.kill(victim, chance)
             job.wait(patience)
     raise ChainError(f"too few kills counted in {len(killed)} generations: {counted}")
@@ -105,18 +109,20 @@ def _wait_for_moment(
     patience: float,
     *,
     inside: bool,
-) -> str:
+) -> str | None:
     """Wait for a commit by this job, then for a random time, or to a point in a checkpoint.
 
     Returns:
         The id of its incarnation: the one that commits and is not among the `known` ones, whose
-        ranks may outlive their launcher and commit too.
+        ranks may outlive their launcher and commit too. None: it finished before.
     """
     deadline = time.monotonic() + patience
     while not (
         commits := [e for e in _commits(events(directory)) if e["incarnation"] not in known]
     ):
-        _require(job.status is None, job, "ended before it committed")
+        if job.status is not None:
+            _require((directory / "COMPLETE").exists(), job, "ended before it committed")
+            return None
         _require(time.monotonic() < deadline, job, f"committed nothing in {patience} s")
         time.sleep(0.005)
     job.rank_pids()  # found now, so that the kill itself takes no time

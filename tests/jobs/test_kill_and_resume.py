@@ -25,8 +25,8 @@ KILLS = int(os.environ.get("KILLS", "18"))
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "SAUERKRAUT_SIGNAL_LATENCY": "0.1"}
 NOBODY = 65534
 PROGRAMS = {
-    "heat2d": (["examples/heat2d.py", "--size=256", "--steps=3000"], ["heat2d.npy", "heat2d.log"]),
-    "nbody": (["examples/nbody.py", "--size=200", "--steps=1500"], ["nbody.npy", "nbody.txt"]),
+    "heat2d": (["examples/heat2d.py", "--size=256", "--steps=8000"], ["heat2d.npy", "heat2d.log"]),
+    "nbody": (["examples/nbody.py", "--size=200", "--steps=3000"], ["nbody.npy", "nbody.txt"]),
     "late_save": (["tests/programs/late_save.py"], ["late_save.txt"]),
 }
 VICTIMS = ("rank", "all", "mpiexec")
