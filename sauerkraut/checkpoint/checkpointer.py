@@ -17,6 +17,7 @@ from sauerkraut.checkpoint import interval as intervals
 from sauerkraut.checkpoint import restart as restarts
 from sauerkraut.checkpoint.consensus import Call, Consensus, Kind
 from sauerkraut.checkpoint.leaving import UncaughtErrors
+from sauerkraut.checkpoint.metrics import check, numbers, optional
 from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.providers import Providers
 from sauerkraut.checkpoint.records import Epoch, Restart
@@ -194,13 +195,17 @@ class Checkpointer:
             RankError: on every rank: the ranks' calls differ, the first poll found something that
                 cannot be captured, or a checkpoint failed and stopping was asked for or
                 ``on_failure`` is "raise". Earlier epochs stay valid.
+            TypeError, ValueError: a metric is no number; ``step`` or ``of``, where a poll looks.
             RuntimeError: not inside `run`.
         """
+        if metrics:
+            check(metrics)
         self._polls_left -= 1
         if self._polls_left:
             return None
         self._polls_left = 1  # should what follows raise
         run = self._inside("poll")
+        step, of, metrics = optional("step", step), optional("of", of), numbers(metrics)
         run.poll(sys._getframe(1), step, of, metrics)
         self._polls_left = run.window
         return None
@@ -218,13 +223,15 @@ class Checkpointer:
         Raises:
             RankError: on every rank, and also of the class of what failed: nothing was committed,
                 and earlier epochs stay valid.
+            TypeError, ValueError: a metric is no number; nothing was begun.
             RuntimeError: not inside `run`.
         """
         run = self._inside("checkpoint")
+        values = numbers(metrics)
         passed = run.window - self._polls_left
         outstanding = run.consensus.outstanding
         try:
-            return run.checkpoint(sys._getframe(1), passed, metrics)
+            return run.checkpoint(sys._getframe(1), passed, values)
         finally:
             if outstanding:
                 self._polls_left = run.window

@@ -1,0 +1,80 @@
+"""The recorded end of a run that is lost, and a rival met in the last step."""
+
+import json
+import time
+
+import pytest
+
+import sauerkraut as skt
+from tests.unit.checkpoint.crashing import CrashError, epochs
+
+
+def add_up():
+    total = 0
+    for step in range(4):
+        total += step
+        skt.current().checkpoint()
+    return total
+
+
+@pytest.mark.parametrize("loss", ["deleted", "damaged", "without a shard"])
+def test_a_run_whose_last_epoch_is_lost_is_not_finished(make, directory, monkeypatch, loss):
+    make(keep=5).run(add_up)
+    last = directory / epochs(directory)[-1]
+    if loss == "damaged":
+        path = last / "shard-00000.h5"
+        path.write_bytes(path.read_bytes()[:-1])
+    else:
+        for path in last.iterdir():
+            if loss == "deleted" or path.name != "manifest.h5":
+                path.unlink()
+        if loss == "deleted":
+            last.rmdir()
+    # what rank 0 does not see is not waited for
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("waits"))
+    assert make(keep=5).run(add_up) == 6
+    complete = json.loads((directory / "COMPLETE").read_text())
+    assert f"epoch-{complete['epoch']:08}" == epochs(directory)[-1]
+
+
+def test_while_a_lost_end_is_computed_again_the_run_is_not_complete(make, directory):
+    def look():
+        skt.current().checkpoint()
+        return (directory / "COMPLETE").exists()
+
+    assert make(keep=5).run(look) is False
+    last = directory / epochs(directory)[-1]
+    for path in last.iterdir():
+        path.unlink()
+    last.rmdir()
+    assert make(keep=5).run(look) is False
+
+
+@pytest.mark.parametrize("step", ["prune", "discard"])
+def test_a_rival_that_is_met_in_the_last_step_ends_the_run(make, directory, monkeypatch, step):
+    from sauerkraut import storage
+
+    real = getattr(storage, step)
+
+    def overtaken(ownership, *arguments):
+        owner = ownership.incarnation
+        rival = storage.Incarnation.of_this_job()
+        storage.Ownership.take(directory, rival, take_over=owner.id, wait=0).close()
+        return real(ownership, *arguments)
+
+    def full(*arguments):
+        raise skt.errors.StorageError(28, "no space", "shard")
+
+    monkeypatch.setattr(storage, step, overtaken)
+    if step == "discard":
+        monkeypatch.setattr(storage, "write", full)
+    ended = []
+
+    def leave(group, code):
+        ended.append(code)
+        raise CrashError
+
+    monkeypatch.setattr("sauerkraut.checkpoint.leaving.leave", leave)
+    with pytest.raises(CrashError):
+        make().run(lambda: skt.current().checkpoint())
+    assert ended == [87]

@@ -1,0 +1,172 @@
+"""After a restart the caller's own objects are the restored ones."""
+
+import contextlib
+import functools
+
+import numpy as np
+import pytest
+
+import sauerkraut as skt
+from sauerkraut.errors import ArgumentsChanged, RankError
+from tests.unit.checkpoint.crashing import CrashError
+
+
+def test_arguments_of_the_caller_are_the_restored_objects(make):
+    def work(field, settings, rows):
+        field += 1
+        settings["changed"] = rows
+        rows.append(field)
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        field += 1
+        return rows
+
+    with pytest.raises(CrashError):
+        make().run(work, np.zeros(3), {"a": 1}, [])
+    field, settings, rows = np.zeros(3), {"a": 1}, []
+    value = make().run(work, field, settings, rows)
+    assert field.tolist() == [2, 2, 2]
+    assert settings == {"a": 1, "changed": rows}
+    assert value is rows
+    assert rows[0] is field
+
+
+class Simulation:
+    def __init__(self):
+        self.field = np.zeros(4)
+
+    def run(self):
+        self.field += 1
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        self.field += 1
+
+
+def test_self_of_a_bound_method_is_the_restored_object(make):
+    with pytest.raises(CrashError):
+        make().run(Simulation().run)
+    simulation = Simulation()
+    make().run(simulation.run)
+    assert simulation.field.tolist() == [2, 2, 2, 2]
+
+
+def reach_by_lambda(make, simulation):
+    make().run(lambda: simulation.run())
+
+
+def reach_by_partial(make, simulation):
+    make().run(functools.partial(simulation.run))
+
+
+def reach_by_decorator(make, simulation):
+    def timed(fn):
+        @functools.wraps(fn)
+        def call(*args):
+            return fn(*args)
+
+        return call
+
+    make().run(timed(simulation.run))
+
+
+def reach_by_list(make, simulation):
+    make().run(lambda simulations: [each.run() for each in simulations[:1]], [simulation])
+
+
+def reach_by_dict(make, simulation):
+    make().run(lambda parts: parts["a"][0].run(), {"a": (simulation,)})
+
+
+@pytest.mark.parametrize(
+    "reach", [reach_by_lambda, reach_by_partial, reach_by_decorator, reach_by_list, reach_by_dict]
+)
+def test_what_the_function_given_leads_to_is_the_restored_object(make, reach):
+    with pytest.raises(CrashError):
+        reach(make, Simulation())
+    simulation = Simulation()
+    reach(make, simulation)
+    assert simulation.field.tolist() == [2, 2, 2, 2]
+
+
+def test_the_array_of_which_an_argument_is_a_view_stays_the_one_the_caller_has(make):
+    def work(inner, whole):
+        for step in range(4):
+            inner += 1
+            whole["u"][0] -= 1
+            if isinstance(skt.current().checkpoint(), skt.Epoch) and step == 2:
+                raise CrashError
+
+    whole = np.zeros(3)
+    with pytest.raises(CrashError):
+        make().run(work, whole[1:], {"u": whole})
+    whole = np.zeros(3)
+    make().run(work, whole[1:], {"u": whole})
+    assert whole.tolist() == [-4, 4, 4]
+
+
+def test_variables_of_the_caller_that_the_function_sets_come_back(make):
+    def start():
+        steps, seen = 0, []
+
+        def work():
+            nonlocal steps
+            for step in range(4):
+                steps += 1
+                seen.append(step)
+                if isinstance(skt.current().checkpoint(), skt.Epoch) and step == 2:
+                    raise CrashError
+
+        with contextlib.suppress(CrashError):
+            make().run(work)
+        return steps, seen
+
+    assert start() == (3, [0, 1, 2])
+    assert start() == (4, [0, 1, 2, 3])
+
+
+def test_a_class_made_by_a_function_stays_the_class_of_its_root(make):
+    def start():
+        class Base:
+            def add(self, value):
+                self.sum += value
+
+        class Adding(Base):
+            def __init__(self):
+                self.sum = 0
+
+            def run(self):
+                for step in range(3):
+                    super().add(step)
+                    if isinstance(skt.current().checkpoint(), skt.Epoch) and step == 1:
+                        raise CrashError
+                return isinstance(self, Adding)
+
+        adding = Adding()
+        return make().run(adding.run), adding.sum, type(adding) is Adding
+
+    with pytest.raises(CrashError):
+        start()
+    assert start() == (True, 3, True)
+
+
+def test_roots_of_a_finished_run_come_back_in_place(make):
+    make().run(lambda rows: rows.append(1), [])
+    rows = []
+    make().run(lambda rows: rows.append(1), rows)
+    assert rows == [1]
+
+
+def test_other_arguments_are_refused_showing_both_unless_allowed(make):
+    def work(n):
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        return n
+
+    with pytest.raises(CrashError):
+        make().run(work, 10)
+    with pytest.raises(ArgumentsChanged) as raised:
+        make().run(work, 20)
+    assert isinstance(raised.value, RankError)
+    assert "10" in str(raised.value)
+    assert "20" in str(raised.value)
+    assert make().run(work, 20, same_arguments=False) == 10

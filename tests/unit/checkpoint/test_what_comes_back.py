@@ -1,0 +1,145 @@
+"""What beside frames and arguments a restart brings back: globals, process state, providers."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sauerkraut as skt
+from sauerkraut.errors import ResumeError
+from tests.unit.checkpoint.crashing import CrashError, notes
+
+
+def test_random_streams_go_on_where_they_were(make):
+    def work():
+        random.seed(7)
+        random.random()
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        return random.random()
+
+    with pytest.raises(CrashError):
+        make().run(work)
+    random.seed(1)
+    value = make().run(work)
+    expected = random.Random(7)
+    expected.random()
+    assert value == expected.random()
+
+
+counter = {"steps": 0}
+
+
+def count():
+    counter["steps"] += 1
+    if isinstance(skt.current().checkpoint(), skt.Epoch):
+        raise CrashError
+    return counter["steps"]
+
+
+def test_globals_of_the_program_come_back(make):
+    global counter
+    with pytest.raises(CrashError):
+        make().run(count)
+    counter = {"steps": 50}
+    assert make().run(count) == 1
+
+
+def test_globals_can_be_left_alone(make):
+    global counter
+    counter = {"steps": 0}
+    with pytest.raises(CrashError):
+        make(globals="none").run(count)
+    counter = {"steps": 50}
+    assert make(globals="none").run(count) == 50
+
+
+def test_the_checkpointer_met_in_a_frame_is_the_running_one(make):
+    def work(checkpointer):
+        if isinstance(checkpointer.checkpoint(), skt.Epoch):
+            raise CrashError
+        return checkpointer
+
+    first = make()
+    with pytest.raises(CrashError):
+        first.run(work, first)
+    second = make()
+    assert second.run(work, second) is second
+
+
+def test_providers_save_and_load_their_own_data(make):
+    cache = {"table": np.arange(3.0)}
+
+    def start(crash):
+        ckpt = make()
+        ckpt.provide("cache", lambda: {"table": cache["table"], "n": 3}, notes.append)
+        return ckpt.run(work)
+
+    def work():
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        return notes[0]["n"]  # loaded before any frame runs
+
+    with pytest.raises(CrashError):
+        start(True)
+    assert start(False) == 3
+    assert notes[0]["table"].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("then", "now"), [("mesh", None), (None, "mesh")])
+def test_providers_must_be_those_of_the_epoch(make, then, now):
+    def start(name):
+        ckpt = make()
+        if name:
+            ckpt.provide(name, dict, lambda data: None)
+        ckpt.run(work)
+
+    def work():
+        skt.current().checkpoint()
+        raise CrashError
+
+    with pytest.raises(CrashError):
+        start(then)
+    with pytest.raises(ResumeError, match="provider 'mesh'"):
+        start(now)
+
+
+def test_on_restart_is_called_before_frames_run(make):
+    def work():
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        notes.append("frames")
+
+    for _ in range(2):
+        ckpt = make()
+
+        @ckpt.on_restart
+        def reopen(restart):
+            notes.append(restart.epoch)
+
+        try:
+            ckpt.run(work)
+        except CrashError:
+            assert notes == []
+    assert notes == [1, "frames"]
+
+
+def test_a_relative_directory_stays_where_it_was_when_the_program_changes_directory(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+
+    def work():
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        return Path.cwd()
+
+    with pytest.raises(CrashError):
+        skt.Checkpointer("ckpt", interval=None, quiet=True).run(work)
+    monkeypatch.chdir(tmp_path)
+    assert (tmp_path / "ckpt" / "epoch-00000001").is_dir()
+    value = skt.Checkpointer("ckpt", interval=None, quiet=True).run(work)
+    assert value == tmp_path / "elsewhere"
