@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import control_buffer as cb
 import scenarios
+from scenarios import pausing
 
 from sauerkraut import ResumeError, Snapshot
 
@@ -105,8 +106,7 @@ def hits_a_bug_of_cpython(thawed):
 def attempt(entry, seed):
     """How far one changed snapshot comes: "ring 2", "ring 3" or "ran"."""
     name, control, objects, blocks = entry
-    scenarios.base = scenarios.scenarios[name]
-    scenarios.at = 0
+    pausing.begin(scenarios.scenarios[name], 0)
     changed = change(control, random.Random(seed))
     try:
         thawed = Snapshot.of_parts(changed, objects, blocks).thaw()

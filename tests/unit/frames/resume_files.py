@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import scenarios
+from scenarios import pausing
 
 from sauerkraut import Snapshot
 
@@ -18,7 +19,7 @@ def resume(path):
     child = os.fork()
     if child == 0:
         name = Path(path).stem.rpartition("-")[0]
-        scenarios.base = scenarios.scenarios[name]
+        pausing.begin(scenarios.scenarios[name], 0)
         try:
             text = repr(Snapshot.from_bytes(Path(path).read_bytes()).resume())
         except BaseException:

@@ -1,0 +1,157 @@
+"""Loops over everything that can be iterated."""
+
+import collections
+import io
+import itertools
+import operator
+
+from scenarios.pausing import pause
+
+
+def do_builtin_iterators():
+    got = []
+    items = [10, 20, 30, 40]
+    table = {"a": 1, "b": 2, "c": 3}
+    sources = [
+        lambda: range(0, 9, 3),
+        lambda: items,
+        lambda: tuple(items),
+        lambda: "xyz",
+        lambda: b"xyz",
+        lambda: bytearray(b"pq"),
+        lambda: table,
+        lambda: table.items(),
+        lambda: table.values(),
+        lambda: reversed(items),
+        lambda: reversed(table),
+        lambda: reversed(range(3)),
+        lambda: enumerate(items, 5),
+        lambda: zip(items, "abcd", strict=False),
+        lambda: zip(items, items, strict=True),
+        lambda: map(operator.neg, items),
+        lambda: filter(None, [0, 1, 2]),
+        lambda: iter(iter([1, 2, 0, 3]).__next__, 0),
+        lambda: collections.deque(items),
+        lambda: reversed(collections.deque(items)),
+        lambda: {7},
+        lambda: frozenset([8]),
+        lambda: io.StringIO("l1\nl2\n"),
+        lambda: collections.OrderedDict(table),
+        lambda: collections.Counter("aab").items(),
+    ]
+    for number, source in enumerate(sources):
+        for first in source():
+            for second in (1, 2):
+                if second == 1:
+                    pause()
+                got.append((number, first, second))
+    return got
+
+
+def do_itertools():
+    got = []
+    sources = [
+        lambda: itertools.islice(itertools.count(3, 2), 3),
+        lambda: itertools.chain([1], (2, 3)),
+        lambda: itertools.chain.from_iterable([[1], [2]]),
+        lambda: itertools.islice(itertools.cycle("ab"), 5),
+        lambda: itertools.repeat(4, 2),
+        lambda: itertools.accumulate([1, 2, 3]),
+        lambda: itertools.product("ab", [1, 2]),
+        lambda: itertools.permutations("abc", 2),
+        lambda: itertools.combinations("abc", 2),
+        lambda: itertools.combinations_with_replacement("ab", 2),
+        lambda: itertools.zip_longest([1, 2], [3], fillvalue=0),
+        lambda: itertools.takewhile(bool, [1, 2, 0]),
+        lambda: itertools.dropwhile(bool, [1, 0, 2, 3]),
+        lambda: itertools.starmap(operator.add, [(1, 2), (3, 4)]),
+        lambda: itertools.compress("abc", [1, 0, 1]),
+        lambda: itertools.filterfalse(bool, [0, 1, 0]),
+        lambda: itertools.pairwise([1, 2, 3]),
+        lambda: zip(*itertools.tee([1, 2]), strict=True),
+    ]
+    for number, source in enumerate(sources):
+        for item in source():
+            pause()
+            got.append((number, item))
+    return got
+
+
+def do_list_grows_while_iterated():
+    items = [1, 2, 3]
+    got = []
+    for x in items:
+        pause()
+        got.append(x)
+        if len(items) < 6:
+            items.append(x * 10)
+    return got, items
+
+
+def do_dict_values_change_while_iterated():
+    table = {"a": 1, "b": 2, "c": 3}
+    got = []
+    for key, value in table.items():
+        pause()
+        got.append((key, value))
+        table["c"] += 10
+    return got
+
+
+def do_shared_iterator():
+    shared = iter(range(10))
+    got = []
+    for x in shared:
+        pause()
+        got.append((x, next(shared)))
+    return got
+
+
+def do_used_up_iterators():
+    sources = [itertools.pairwise([1, 2, 3]), reversed([1]), iter({1: 2}.items()), iter([1])]
+    sources += [itertools.pairwise([(1, 2), (3, 4)]), itertools.pairwise([])]
+    got = [list(each) for each in sources]
+    pause()
+    return got, [list(each) for each in sources]
+
+
+class Sorted(dict):
+    def keys(self):
+        return sorted(super().keys())
+
+
+def do_dict_with_keys_of_its_own():
+    return [pause(key) for key in Sorted(c=1, a=2, b=3)]
+
+
+class Worker:
+    def __init__(self, name):
+        self.name = name
+
+
+def take_turns(workers):
+    got = []
+    for turn in range(3):
+        for worker in list(workers.values() if isinstance(workers, dict) else workers):
+            pause()
+            got.append([getattr(next(each), "name", turn) for each in worker.office])
+    return got
+
+
+def do_containers_that_lead_to_their_iterators():
+    got = []
+    for kind in (list, collections.deque, dict, collections.OrderedDict):
+        names = [Worker(f"w{n}") for n in range(4)]
+        workers = kind(enumerate(names)) if issubclass(kind, dict) else kind(names)
+        office = [
+            itertools.chain(iter(workers), itertools.repeat(None)),
+            itertools.chain(reversed(workers), itertools.repeat(None)),
+            itertools.cycle(workers),
+        ]
+        for each in office:
+            next(each)
+        for worker in names:
+            worker.office = office
+        del names, worker, each, office
+        got.append(take_turns(workers))
+    return got

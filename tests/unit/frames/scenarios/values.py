@@ -1,0 +1,56 @@
+"""Identity, cycles and classes of the objects in frames."""
+
+from scenarios.pausing import pause
+
+
+class Settings(dict):
+    def __init__(self, **values):
+        super().__init__(**values)
+        self.__dict__ = self
+
+
+def do_dict_that_is_its_own_namespace():
+    settings = Settings(a=1)
+    settings.me = settings
+    pause()
+    settings.b = 2
+    settings["c"] = 3
+    return settings["b"], settings.c, sorted(k for k in settings if k != "me"), settings.me.a
+
+
+def do_identity_and_cycles():
+    a = []
+    b = {"a": a}
+    a.append(b)
+    c = (a, b)
+    pause()
+    a.append(1)
+    return c[0] is a, c[1]["a"] is a, len(b["a"]), a[0] is b
+
+
+def do_same_list_in_two_frames():
+    shared = [0]
+
+    def inner(x):
+        for i in range(3):
+            x.append(pause(i))
+        return x
+
+    same = inner(shared)
+    return same is shared, shared
+
+
+def do_local_class():
+    class Point:
+        kind = "p"
+
+        def __init__(self, x):
+            self.x = x
+
+        def double(self):
+            return type(self)(self.x * pause(2))
+
+    p = Point(3)
+    q = p.double()
+    pause()
+    return q.x, type(q) is Point, type(p) is type(q), isinstance(p, Point), Point.kind
