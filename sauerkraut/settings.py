@@ -23,7 +23,8 @@ class Settings:
     give_up: float | None = None
     """SAUERKRAUT_GIVE_UP: seconds before a wait for missing ranks ends the job; None: never."""
     signal_latency: float = 5.0
-    """SAUERKRAUT_SIGNAL_LATENCY: seconds from a signal to the agreement to act on it, at most."""
+    """SAUERKRAUT_SIGNAL_LATENCY: seconds from a signal to the agreement to act on it, at most.
+    By default a quarter of SAUERKRAUT_GRACE, the seconds from the signal to the end of the job."""
     block_threshold: int = 64 * 1024
     """SAUERKRAUT_BLOCK_THRESHOLD: bytes from which an array gets a dataset of its own."""
     owner_wait: float = 60.0
@@ -43,6 +44,9 @@ class Settings:
                 raise ValueError(f"{name}={text!r} is not a number") from None
 
         give_up = number("SAUERKRAUT_GIVE_UP", -1.0)
+        grace = number("SAUERKRAUT_GRACE", 20.0)
+        if grace <= 0:
+            raise ValueError(f"SAUERKRAUT_GRACE={grace:g}: seconds, more than 0")
         return cls(
             take_over=os.environ.get("SAUERKRAUT_TAKE_OVER") or None,
             trust_owner=os.environ.get("SAUERKRAUT_TRUST_OWNER") or None,
@@ -50,7 +54,7 @@ class Settings:
             key_file=os.environ.get("SAUERKRAUT_KEY_FILE") or None,
             patience=number("SAUERKRAUT_PATIENCE", 60.0),
             give_up=None if give_up < 0 else give_up,
-            signal_latency=number("SAUERKRAUT_SIGNAL_LATENCY", 5.0),
+            signal_latency=number("SAUERKRAUT_SIGNAL_LATENCY", grace / 4),
             block_threshold=int(number("SAUERKRAUT_BLOCK_THRESHOLD", 64 * 1024)),
             owner_wait=number("SAUERKRAUT_OWNER_WAIT", 60.0),
         )

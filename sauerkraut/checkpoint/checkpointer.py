@@ -68,6 +68,10 @@ class Checkpointer:
             hold in globals; "none"; or the modules to take.
         code_changes: "frames": refuse to restart when a function on the stack changed; "all":
             when any captured function or class did.
+        on_changed: When a file that the program was reading has changed since: "raise" refuses the
+            restart, "warn" goes on at the recorded place of the changed file.
+        strict: Refuse to restart where the epoch was written with another micro version of Python,
+            NumPy, MPI or project package, or another hash seed; otherwise that is a warning.
         on_failure: When a checkpoint at a `poll` fails: "warn" and try again later, or "raise".
         rehearse: Try at the first `poll` what a checkpoint would capture, storing nothing.
         signals: Heed SIGTERM and SIGUSR1 (checkpoint and stop) and SIGUSR2 (checkpoint and go on)
@@ -95,6 +99,8 @@ class Checkpointer:
         exclude: Collection[str] | Mapping[str, Collection[str]] = (),
         globals: Literal["auto", "none"] | Sequence[ModuleType] = "auto",  # noqa: A002 - public name
         code_changes: Literal["frames", "all"] = "frames",
+        on_changed: Literal["raise", "warn"] = "raise",
+        strict: bool = False,
         on_failure: Literal["warn", "raise"] = "warn",
         rehearse: bool = True,
         signals: bool = True,
@@ -109,6 +115,8 @@ class Checkpointer:
             exclude=exclude,
             globals=globals,
             code_changes=code_changes,
+            on_changed=on_changed,
+            strict=strict,
             on_failure=on_failure,
             rehearse=rehearse,
             signals=signals,

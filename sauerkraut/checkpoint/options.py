@@ -25,12 +25,15 @@ class Options:
     rehearse: bool
     signals: bool
     share: str | None
+    on_changed: str
+    strict: bool
 
     def __post_init__(self) -> None:
         if self.keep < 1:
             raise ValueError(f"keep={self.keep}: at least 1 epoch is kept")
         _one_of("code_changes", self.code_changes, "frames", "all")
         _one_of("on_failure", self.on_failure, "warn", "raise")
+        _one_of("on_changed", self.on_changed, "raise", "warn")
         _one_of("share", self.share, None, "group")
         if isinstance(self.globals, str):
             _one_of("globals", self.globals, "auto", "none")

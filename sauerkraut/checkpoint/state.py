@@ -24,7 +24,13 @@ from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.roots import Roots
 from sauerkraut.checkpoint.store import Stored
 from sauerkraut.code import fingerprint
-from sauerkraut.errors import ArgumentsChanged, CaptureError, CodeChanged, InterpreterMismatch
+from sauerkraut.errors import (
+    ArgumentsChanged,
+    CaptureError,
+    CodeChanged,
+    InterpreterMismatch,
+    ResumeError,
+)
 from sauerkraut.frames.capture import capture_stack
 from sauerkraut.frames.snapshot import Snapshot, Thawed
 from sauerkraut.objects import arguments, graph, module_data, process_state
@@ -53,7 +59,7 @@ class State:
         args: Its arguments.
         kwargs: Its keyword arguments.
         anchors: Objects that come back as this start's own: the Checkpointer, its communicator.
-        options: ``exclude``, ``globals`` and ``code_changes``.
+        options: ``exclude``, ``globals``, ``code_changes``, ``on_changed`` and ``strict``.
         threshold: Bytes from which an array is stored as a dataset.
         providers: Data the program saves itself.
         reports: Told what a person should know.
@@ -224,7 +230,13 @@ class State:
                 f"this start has {', '.join(self._roots.names) or 'none'}"
             )
         self.providers.check(record["providers"])
-        for line in process_state.compare(record["environment"], process_state.environment()):
+        differing_facts = process_state.compare(record["environment"], process_state.environment())
+        if differing_facts and self._options.strict:
+            raise ResumeError(
+                f"the epoch was written elsewhere: {'; '.join(differing_facts)} "
+                "(strict=False only warns)"
+            )
+        for line in differing_facts:
             self._reports.warn(f"the epoch was written elsewhere: {line}")
         self._compare_code(stored)
 
@@ -248,12 +260,17 @@ class State:
         stream, blocks = graph_parts(stored.piece)
         if stored.manifest.about.final:
             memory = [block.memory for block in blocks]
-            values = graph.thaw((stream, memory), anchors=self._anchors, actions=self._actions)
+            values = graph.thaw(
+                (stream, memory),
+                anchors=self._anchors,
+                actions=self._actions,
+                on_changed=self._options.on_changed,
+            )
             self.value, self._values = values[0], values[1:]
             return
         control = bytes(_stream(stored.piece, "control"))
         snapshot = Snapshot.of_parts(control, stream, blocks)
-        self._thawed = snapshot.thaw(self._anchors)
+        self._thawed = snapshot.thaw(self._anchors, on_changed=self._options.on_changed)
         self._thawed.check()
         self._values = self._thawed.values
 

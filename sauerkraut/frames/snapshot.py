@@ -87,11 +87,14 @@ class Snapshot:
         """Let go of borrowed memory (``arrays="borrow"``); any later use raises CaptureError."""
         self._frozen.release()
 
-    def thaw(self, anchors: Mapping[str, object] | None = None) -> Thawed:
+    def thaw(
+        self, anchors: Mapping[str, object] | None = None, *, on_changed: str = "raise"
+    ) -> Thawed:
         """Bring control state, code and objects back into this process; no frame exists yet.
 
         Args:
             anchors: What each name that stood for an object at capture comes back as.
+            on_changed: See `graph.thaw`.
 
         Raises:
             InterpreterMismatch: another Python wrote it; names both.
@@ -104,7 +107,9 @@ class Snapshot:
         codes = [_code(frame) for frame in frames]
         namespaces = [_namespace(frame["globals_module"]) for frame in frames]
         actions: list[Any] = []
-        objects = graph.thaw(self._frozen, anchors=anchors or {}, actions=actions)
+        objects = graph.thaw(
+            self._frozen, anchors=anchors or {}, actions=actions, on_changed=on_changed
+        )
         if len(objects) < control.objects:
             raise ResumeError("control state and objects of the snapshot do not belong together")
         stack = control.bind(codes, namespaces, objects)

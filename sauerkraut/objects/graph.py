@@ -270,6 +270,7 @@ def thaw(
     *,
     anchors: Mapping[str, object] | None = None,
     actions: list[Callable[[], None]] | None = None,
+    on_changed: str = "raise",
 ) -> list[object]:
     """Read the list of values back. Runs code that the stream names: read only what you trust.
 
@@ -279,6 +280,7 @@ def thaw(
         anchors: What each anchored name comes back as.
         actions: Takes what touches the user's files (cutting a log back to its recorded length),
             to be called once all is well everywhere; None: done before this returns.
+        on_changed: "raise" or "warn" when a file that was being read has changed since.
 
     Raises:
         CodeChanged: code in the graph is not the captured one.
@@ -292,7 +294,7 @@ def thaw(
         stream, blocks = frozen
     try:
         table, length = _read_table(stream)
-        state = Thawing(anchors or {}, _memories(table, blocks))
+        state = Thawing(anchors or {}, _memories(table, blocks), on_changed)
         with thawing.reading(state):
             reader = _Unpickler(_file(stream, length), state)
             values: list[object] = reader.load()

@@ -65,11 +65,7 @@ def open_unchanged(path: str, mode: Any, start: int, length: int, size: int, mti
         status = os.stat(path)  # noqa: PTH116
     except OSError as error:
         raise ResumeError(f"the file {path} was mapped: {error}") from error
-    if (status.st_size, status.st_mtime_ns) != (size, mtime_ns):
-        raise ResumeError(
-            f"the file {path}, mapped for reading, has changed since the capture: "
-            f"{size} bytes then, {status.st_size} now"
-        )
+    thawing.current().compare(f"{path}, mapped for reading,", status, size, mtime_ns)
     return np.memmap(path, np.uint8, mode, start, (length,))
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from sauerkraut._native import make_set
 from sauerkraut.errors import ResumeError
+
+logger = logging.getLogger(__name__)
 
 
 class Thawing:
@@ -21,11 +26,18 @@ class Thawing:
         memories: index of a memory -> array of its bytes, and the offset of its first byte.
         namespaces: globals dicts of no module, filled after the graph was read.
         last: what waits for every container to be filled; done when everything is read.
+        on_changed: "raise" or "warn" when a file that was being read has changed.
         actions: what touches the user's files; done by whoever asked, after everything is read.
     """
 
-    def __init__(self, anchors: Mapping[str, object], memories: list[tuple[Any, int]]) -> None:
+    def __init__(
+        self,
+        anchors: Mapping[str, object],
+        memories: list[tuple[Any, int]],
+        on_changed: str = "raise",
+    ) -> None:
         self.anchors = anchors
+        self.on_changed = on_changed
         self.memories = memories
         self.namespaces: dict[int, dict[str, object]] = {}
         self._sets: dict[int, tuple[object, object]] = {}
@@ -51,6 +63,22 @@ class Thawing:
         except KeyError:
             raise ResumeError(f"the object captured by the name {rest!r} is not given") from None
 
+    def compare(self, file: str, status: os.stat_result, size: int, mtime_ns: int) -> None:
+        """Refuse, or warn of, a file that is not as it was when the program was reading it.
+
+        Raises:
+            ResumeError: it has changed, and ``on_changed`` is "raise".
+        """
+        if (status.st_size, status.st_mtime_ns) == (size, mtime_ns):
+            return
+        then, now = f"{size} bytes", f"{status.st_size} bytes"
+        if status.st_size == size:
+            then, now = (f"written {_time(ns)}" for ns in (mtime_ns, status.st_mtime_ns))
+        text = f"the file {file} has changed since the capture: {then} then, {now} now"
+        if self.on_changed != "warn":
+            raise ResumeError(f'{text}; on_changed="warn" of a Checkpointer allows it')
+        logger.warning("%s", text)
+
     def _set(self, layout: tuple[Any, ...]) -> object:
         """The set that a layout describes: one for one layout, which the unpickler remembers."""
         entry = self._sets.get(id(layout))
@@ -60,6 +88,10 @@ class Thawing:
                 made = frozenset(layout[-1]) if layout[0] else set(layout[-1])
             entry = self._sets[id(layout)] = (layout, made)
         return entry[1]
+
+
+def _time(ns: int) -> str:
+    return f"{datetime.fromtimestamp(ns / 1e9, UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
 
 
 _state = threading.local()

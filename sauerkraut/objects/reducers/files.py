@@ -81,12 +81,11 @@ def open_to_read(path: str, size: int, mtime_ns: int) -> io.FileIO:
     except OSError as error:
         raise ResumeError(f"the file {path} was open for reading: {error}") from error
     status = os.fstat(file.fileno())
-    if (status.st_size, status.st_mtime_ns) != (size, mtime_ns):
+    try:
+        thawing.current().compare(f"{path}, open for reading,", status, size, mtime_ns)
+    except ResumeError:
         file.close()
-        raise ResumeError(
-            f"the file {path}, open for reading, has changed since the capture: "
-            f"{size} bytes then, {status.st_size} now"
-        )
+        raise
     return file
 
 

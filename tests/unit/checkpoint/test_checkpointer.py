@@ -187,6 +187,7 @@ def test_calls_outside_run_are_refused(make):
         {"globals": "all"},
         {"code_changes": "none"},
         {"share": "world"},
+        {"on_changed": "ignore"},
     ],
 )
 def test_arguments_that_mean_nothing_are_refused(make, options):

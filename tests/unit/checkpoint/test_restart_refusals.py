@@ -33,12 +33,12 @@ print(ckpt.run(work, 1), other is not ckpt)
 def start(tmp_path):
     """Run PROGRAM, with one text replaced, in the test's directory."""
 
-    def start(old="", new="", python=(sys.executable,), **options):
+    def start(old="", new="", python=(sys.executable,), seed="0", **options):
         (tmp_path / "program.py").write_text(PROGRAM.replace(old, new) if old else PROGRAM)
         return subprocess.run(
             [*python, "program.py", repr(options)],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -94,3 +94,19 @@ def test_an_error_that_is_caught_leaves_the_status_to_the_program(start):
         "try:\n    ckpt.run(work, 2)\nexcept skt.ResumeError:\n    sys.exit(4)",
     )
     assert done.returncode == 4, done.stderr
+
+
+def test_another_environment_is_warned_of_and_refused_when_it_must_be_the_same(start):
+    refused = start(seed="1", strict=True)
+    assert refused.returncode == 87
+    assert refused.stderr.startswith("sauerkraut: ResumeError: ")
+    assert "hash seed: 0 at the capture, 1 now" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    warned = start(seed="1")
+    assert warned.returncode == 0, warned.stderr
+    assert "hash seed: 0 at the capture, 1 now" in warned.stderr
+
+
+def test_the_same_environment_passes_where_it_must_be_the_same(start):
+    done = start(strict=True)
+    assert (done.returncode, done.stderr) == (0, "")

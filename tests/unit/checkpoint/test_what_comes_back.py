@@ -1,5 +1,6 @@
 """What beside frames and arguments a restart brings back: globals, process state, providers."""
 
+import os
 import random
 from pathlib import Path
 
@@ -143,3 +144,30 @@ def test_a_relative_directory_stays_where_it_was_when_the_program_changes_direct
     assert (tmp_path / "ckpt" / "epoch-00000001").is_dir()
     value = skt.Checkpointer("ckpt", interval=None, quiet=True).run(work)
     assert value == tmp_path / "elsewhere"
+
+
+def read_on(path):
+    with path.open() as file:
+        first = file.readline()
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        return first, file.readline()
+
+
+@pytest.mark.parametrize(
+    ("now", "told"), [("a\nB!\nc\n", "6 bytes then, 7 bytes now"), ("a\nB\nc\n", "written")]
+)
+def test_a_file_being_read_that_has_changed_is_refused_or_warned_of(
+    make, tmp_path, caplog, now, told
+):
+    path = tmp_path / "input.txt"
+    path.write_text("a\nb\nc\n")
+    with pytest.raises(CrashError):
+        make().run(read_on, path)
+    path.write_text(now)
+    os.utime(path, (1, 1))
+    with pytest.raises(ResumeError, match=told):
+        make().run(read_on, path)
+    first, second = make(on_changed="warn").run(read_on, path)
+    assert (first, second) == ("a\n", now.splitlines(keepends=True)[1])
+    assert told in caplog.text
