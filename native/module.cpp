@@ -7,6 +7,8 @@ NB_MODULE(_native, m)
   sauerkraut::bindings::bind_errors(m);
   sauerkraut::bindings::bind_sets(m);
   sauerkraut::bindings::bind_anchors(m);
+  sauerkraut::bindings::bind_plain(m);
   sauerkraut::bindings::bind_stack(m);
+  sauerkraut::bindings::bind_control(m);
   sauerkraut::bindings::bind_io(m);
 }

@@ -81,161 +81,6 @@ nb::list stack_objects(const Stack& stack, const std::vector<bool>& globals_by_v
   return objects;
 }
 
-std::vector<Owned> owned(const nb::list& list)
-{
-  std::vector<Owned> all;
-  all.reserve(list.size());
-  for (const nb::handle item : list) {
-    all.push_back(Owned::share(item.ptr()));
-  }
-  return all;
-}
-
-nb::bytes to_bytes(const std::string& raw)
-{
-  return nb::bytes(raw.data(), raw.size());
-}
-
-// Text that is not valid Unicode cannot be put into a control section; it is written escaped.
-std::string utf8(nb::handle text)
-{
-  Py_ssize_t size = 0;
-  const char* data = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
-  if (data != nullptr) {
-    return {data, static_cast<std::size_t>(size)};
-  }
-  PyErr_Clear();
-  const nb::object escaped =
-      nb::steal(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "backslashreplace"));
-  if (!escaped.is_valid()) {
-    throw nb::python_error();
-  }
-  return {PyBytes_AS_STRING(escaped.ptr()),
-          static_cast<std::size_t>(PyBytes_GET_SIZE(escaped.ptr()))};
-}
-
-std::string raw_bytes(nb::handle object)
-{
-  const nb::bytes bytes = nb::cast<nb::bytes>(object);
-  return {bytes.c_str(), bytes.size()};
-}
-
-std::vector<std::string> texts(nb::handle list)
-{
-  std::vector<std::string> all;
-  for (const nb::handle item : nb::cast<nb::list>(list)) {
-    all.push_back(utf8(item));
-  }
-  return all;
-}
-
-// A label as sauerkraut.frames makes it: a dict with the schema's field names.
-wire::FrameLabel label_of(const nb::dict& fields)
-{
-  wire::FrameLabel label;
-  label.module = utf8(fields["module"]);
-  label.qualname = utf8(fields["qualname"]);
-  label.path = nb::cast<std::vector<std::uint32_t>>(fields["path"]);
-  label.fingerprint = raw_bytes(fields["fingerprint"]);
-  if (!fields["embedded"].is_none()) {
-    label.embedded = raw_bytes(fields["embedded"]);
-  }
-  label.layout = raw_bytes(fields["layout"]);
-  if (!fields["globals_module"].is_none()) {
-    label.globals_module = utf8(fields["globals_module"]);
-  }
-  label.function = utf8(fields["function"]);
-  label.file = utf8(fields["file"]);
-  label.line = nb::cast<std::uint32_t>(fields["line"]);
-  label.first_line = nb::cast<std::uint32_t>(fields["first_line"]);
-  label.source = utf8(fields["source"]);
-  for (const nb::handle row : nb::cast<nb::list>(fields["variables"])) {
-    const nb::tuple parts = nb::cast<nb::tuple>(row);
-    label.variables.push_back({utf8(parts[0]), nb::cast<std::uint32_t>(parts[1]), utf8(parts[2]),
-                               nb::cast<std::uint64_t>(parts[3])});
-  }
-  label.excluded = texts(fields["excluded"]);
-  label.unbound = texts(fields["unbound"]);
-  return label;
-}
-
-nb::bytes encode_stack(const Stack& stack, const std::string& implementation,
-                       const std::string& version, std::uint32_t magic, const nb::list& labels)
-{
-  std::vector<wire::FrameLabel> all;
-  for (const nb::handle label : labels) {
-    all.push_back(label_of(nb::cast<nb::dict>(label)));
-  }
-  if (all.size() != stack.frames.size()) {
-    throw nb::value_error("one label per frame");
-  }
-  return to_bytes(wire::encode(stack, {implementation, version, magic}, all));
-}
-
-nb::dict frame_fields(const wire::FrameControl& frame)
-{
-  const wire::FrameLabel& label = frame.label;
-  nb::list variables;
-  for (const wire::Variable& row : label.variables) {
-    variables.append(nb::make_tuple(row.name, row.slot, row.type, row.bytes));
-  }
-  nb::dict fields;
-  fields["module"] = label.module;
-  fields["qualname"] = label.qualname;
-  fields["path"] = nb::tuple(nb::cast(label.path));
-  fields["fingerprint"] = to_bytes(label.fingerprint);
-  fields["embedded"] = label.embedded ? nb::object(to_bytes(*label.embedded)) : nb::none();
-  fields["layout"] = to_bytes(label.layout);
-  fields["globals_module"] = label.globals_module;
-  fields["function"] = label.function;
-  fields["file"] = label.file;
-  fields["line"] = label.line;
-  fields["first_line"] = label.first_line;
-  fields["source"] = label.source;
-  fields["variables"] = variables;
-  fields["excluded"] = label.excluded;
-  fields["unbound"] = label.unbound;
-  fields["slots"] = frame.slots;
-  fields["local_count"] = frame.local_count;
-  return fields;
-}
-
-void bind_control(nb::module_& m)
-{
-  nb::class_<wire::Control>(m, "Control", "A control section, verified in structure.")
-      .def_prop_ro(
-          "interpreter",
-          [](const wire::Control& self) {
-            return nb::make_tuple(self.interpreter.implementation, self.interpreter.version,
-                                  self.interpreter.magic);
-          },
-          nb::sig("def interpreter(self) -> tuple[str, str, int]"))
-      .def_ro("objects", &wire::Control::objects, "Length of the object list.")
-      .def_prop_ro(
-          "frames",
-          [](const wire::Control& self) {
-            nb::list all;
-            for (const wire::FrameControl& frame : self.frames) {
-              all.append(frame_fields(frame));
-            }
-            return all;
-          },
-          nb::sig("def frames(self) -> list[dict[str, typing.Any]]"))
-      .def(
-          "bind",
-          [](const wire::Control& self, const nb::list& codes, const nb::list& globals,
-             const nb::list& objects) {
-            return wire::bind(self, owned(codes), owned(globals), owned(objects));
-          },
-          "codes"_a, "globals"_a, "objects"_a,
-          nb::sig("def bind(self, codes: list[types.CodeType], globals: list[object], "
-                  "objects: list[object]) -> Stack"));
-
-  m.def(
-      "decode", [](nb::bytes control) { return wire::decode({control.c_str(), control.size()}); },
-      "control"_a);
-}
-
 }  // namespace
 
 // Thin on purpose: defaults, examples and user-level docstrings live in sauerkraut/frames/.
@@ -283,9 +128,6 @@ void bind_stack(nb::module_& m)
           "frame"_a, "slot"_a, "value"_a.none())
       .def("objects", stack_objects, "globals_by_value"_a,
            nb::sig("def objects(self, globals_by_value: list[bool]) -> list[object]"))
-      .def("encode", encode_stack, "implementation"_a, "version"_a, "magic"_a, "labels"_a,
-           nb::sig("def encode(self, implementation: str, version: str, magic: int, "
-                   "labels: list[dict[str, typing.Any]]) -> bytes"))
       .def("check", [](const Stack& self) { resume::check(self); })
       .def(
           "run",
@@ -346,7 +188,6 @@ void bind_stack(nb::module_& m)
       "code"_a, "(unit, depth, kept) of each place where a frame of this code may wait.",
       nb::sig("def call_sites(code: types.CodeType) -> list[tuple[int, int, int]]"));
   m.def("opcode_names", cpython::opcode_names, "Opcodes that the analysis knows.");
-  bind_control(m);
 }
 
 }  // namespace sauerkraut::bindings

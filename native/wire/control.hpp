@@ -22,8 +22,9 @@ struct Variable {
   std::uint64_t bytes = 0;
 };
 
-// What a frame's state alone does not tell: where its code is found, and rows for people.
-struct FrameLabel {
+// Where a code object is found again, and what people call it: the same for all frames that
+// run it with the same globals.
+struct CodeLabel {
   std::string module;
   std::string qualname;
   std::vector<std::uint32_t> path;
@@ -33,9 +34,13 @@ struct FrameLabel {
   std::optional<std::string> globals_module;
   std::string function;
   std::string file;
-  std::uint32_t line = 0;
   std::uint32_t first_line = 0;
   std::string source;
+};
+
+// What people see of one frame.
+struct FrameRows {
+  std::uint32_t line = 0;
   std::vector<Variable> variables;
   std::vector<std::string> excluded;
   std::vector<std::string> unbound;
@@ -43,7 +48,8 @@ struct FrameLabel {
 
 // A frame of a control section that has been read and verified, not yet bound to objects.
 struct FrameControl {
-  FrameLabel label;
+  CodeLabel label;
+  FrameRows rows;
   std::uint32_t unit = 0;
   std::uint8_t continuation = 0;
   std::uint32_t local_count = 0;
@@ -60,9 +66,9 @@ struct Control {
   std::uint32_t objects = 0;
 };
 
-// One label per frame, in order.
+// One label and one set of rows per frame, in order.
 std::string encode(const capture::Stack& stack, const Interpreter& interpreter,
-                   const std::vector<FrameLabel>& labels);
+                   const std::vector<const CodeLabel*>& labels, const std::vector<FrameRows>& rows);
 
 // Reads bytes nobody vouches for. Throws ResumeError unless structure, bounds,
 // enumerations and references are right; needs no particular CPython.

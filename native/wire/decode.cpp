@@ -89,10 +89,10 @@ std::vector<std::string> names(
   return all;
 }
 
-FrameLabel label_of(const format::Frame& frame)
+CodeLabel label_of(const format::Frame& frame)
 {
   const format::CodeReference& code = *frame.code();
-  FrameLabel label;
+  CodeLabel label;
   label.module = text(code.module_());
   label.qualname = text(code.qualname());
   if (code.path() != nullptr) {
@@ -111,23 +111,30 @@ FrameLabel label_of(const format::Frame& frame)
   }
   label.function = text(frame.function());
   label.file = text(frame.file());
-  label.line = frame.line();
   label.first_line = frame.first_line();
   label.source = text(frame.source());
+  return label;
+}
+
+FrameRows rows_of(const format::Frame& frame)
+{
+  FrameRows rows;
+  rows.line = frame.line();
   if (frame.variables() != nullptr) {
     for (const auto* row : *frame.variables()) {
-      label.variables.push_back({text(row->name()), row->slot(), text(row->type()), row->bytes()});
+      rows.variables.push_back({text(row->name()), row->slot(), text(row->type()), row->bytes()});
     }
   }
-  label.excluded = names(frame.excluded());
-  label.unbound = names(frame.unbound());
-  return label;
+  rows.excluded = names(frame.excluded());
+  rows.unbound = names(frame.unbound());
+  return rows;
 }
 
 FrameControl frame_of(const format::Frame& table, std::uint32_t objects)
 {
   FrameControl frame;
   frame.label = label_of(table);
+  frame.rows = rows_of(table);
   frame.unit = table.unit();
   frame.continuation = table.continuation();
   frame.local_count = table.local_count();
@@ -198,7 +205,7 @@ capture::Stack bind(const Control& control, const std::vector<Owned>& codes,
     frame.globals = saved.label.globals_module ? globals[i] : object(saved.globals);
     frame.locals = object(saved.locals);
     frame.unit = static_cast<int>(saved.unit);
-    frame.line = static_cast<int>(saved.label.line);
+    frame.line = static_cast<int>(saved.rows.line);
     frame.continuation = static_cast<capture::Continuation>(saved.continuation);
     frame.pending_object = object(saved.pending_object);
     frame.local_count = static_cast<int>(saved.local_count);

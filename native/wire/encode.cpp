@@ -16,11 +16,23 @@ auto bytes(FlatBufferBuilder& builder, const std::string& text)
   return builder.CreateVector(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
 }
 
-Offset<format::CodeReference> code_reference(FlatBufferBuilder& builder, const FrameLabel& label)
+Offset<flatbuffers::Vector<Offset<flatbuffers::String>>> texts(FlatBufferBuilder& builder,
+                                                               const std::vector<std::string>& all)
+{
+  if (all.empty()) {
+    return {};
+  }
+  return builder.CreateVectorOfStrings(all);
+}
+
+Offset<format::CodeReference> code_reference(FlatBufferBuilder& builder, const CodeLabel& label)
 {
   const auto module = builder.CreateSharedString(label.module);
   const auto qualname = builder.CreateSharedString(label.qualname);
-  const auto path = builder.CreateVector(label.path);
+  Offset<flatbuffers::Vector<std::uint32_t>> path;
+  if (!label.path.empty()) {
+    path = builder.CreateVector(label.path);
+  }
   const auto fingerprint = bytes(builder, label.fingerprint);
   Offset<flatbuffers::Vector<std::uint8_t>> embedded;
   if (label.embedded) {
@@ -32,7 +44,8 @@ Offset<format::CodeReference> code_reference(FlatBufferBuilder& builder, const F
 }
 
 Offset<format::Frame> frame_table(FlatBufferBuilder& builder, const capture::FrameState& state,
-                                  const FrameLabel& label, ObjectList& objects)
+                                  const CodeLabel& label, const FrameRows& shown,
+                                  ObjectList& objects)
 {
   const auto code = code_reference(builder, label);
   std::vector<std::uint64_t> references;
@@ -52,28 +65,31 @@ Offset<format::Frame> frame_table(FlatBufferBuilder& builder, const capture::Fra
   const std::uint64_t locals = objects.refer(state.locals.get());
   const auto function = builder.CreateSharedString(label.function);
   const auto file = builder.CreateSharedString(label.file);
-  const auto source = builder.CreateSharedString(label.source);
+  Offset<flatbuffers::String> source;
+  if (!label.source.empty()) {
+    source = builder.CreateSharedString(label.source);
+  }
   std::vector<Offset<format::Variable>> rows;
-  rows.reserve(label.variables.size());
-  for (const Variable& variable : label.variables) {
+  rows.reserve(shown.variables.size());
+  for (const Variable& variable : shown.variables) {
     const auto name = builder.CreateSharedString(variable.name);
     const auto type = builder.CreateSharedString(variable.type);
     rows.push_back(format::CreateVariable(builder, name, variable.slot, type, variable.bytes));
   }
   const auto variables = builder.CreateVector(rows);
-  const auto excluded = builder.CreateVectorOfStrings(label.excluded);
-  const auto unbound = builder.CreateVectorOfStrings(label.unbound);
+  const auto excluded = texts(builder, shown.excluded);
+  const auto unbound = texts(builder, shown.unbound);
   return format::CreateFrame(builder, code, static_cast<std::uint32_t>(state.unit),
                              static_cast<std::uint8_t>(state.continuation),
                              static_cast<std::uint32_t>(state.local_count), slots, pending,
-                             globals_module, globals, locals, file, label.line, label.first_line,
+                             globals_module, globals, locals, file, shown.line, label.first_line,
                              source, variables, excluded, unbound, function);
 }
 
 }  // namespace
 
 std::string encode(const capture::Stack& stack, const Interpreter& interpreter,
-                   const std::vector<FrameLabel>& labels)
+                   const std::vector<const CodeLabel*>& labels, const std::vector<FrameRows>& rows)
 {
   FlatBufferBuilder builder(1024);
   const auto implementation = builder.CreateString(interpreter.implementation);
@@ -83,7 +99,7 @@ std::string encode(const capture::Stack& stack, const Interpreter& interpreter,
   std::vector<Offset<format::Frame>> frames;
   frames.reserve(stack.frames.size());
   for (std::size_t i = 0; i < stack.frames.size(); ++i) {
-    frames.push_back(frame_table(builder, stack.frames[i], labels[i], objects));
+    frames.push_back(frame_table(builder, stack.frames[i], *labels[i], rows[i], objects));
   }
   const auto all = builder.CreateVector(frames);
   const std::uint64_t handled = objects.refer(stack.handled.get());

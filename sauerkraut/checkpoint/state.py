@@ -124,6 +124,7 @@ class State:
             anchors=self._anchors,
             arrays="borrow",
             threshold=self._threshold,
+            sources=True,
         )
         streams = [Stream("control", snapshot.control), Stream("objects", snapshot.objects)]
         return self._piece(streams, snapshot)

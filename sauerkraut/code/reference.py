@@ -7,6 +7,7 @@ import importlib
 import inspect
 import marshal
 import sys
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import CodeType, FunctionType, MethodType, ModuleType
@@ -63,9 +64,12 @@ def resolve(ref: CodeReference) -> CodeType:
     """
     if not ref.module:
         return _embedded(ref)
+    if (code := _found_before(ref)) is not None:
+        return code
     nearest: CodeType | None = None
     for code in _codes_at(_namespace(ref), ref.qualname, ref.path):
         if fingerprint.of(code) == ref.fingerprint:
+            _remember(ref, code)
             return code
         nearest = nearest or code
     if nearest is None:
@@ -76,6 +80,37 @@ def resolve(ref: CodeReference) -> CodeType:
             f"{ref} is no longer there: no function of that name in module {ref.module!r}"
         )
     raise CodeChanged(f"{ref} has changed since the capture{_only_layout(ref, nearest)}")
+
+
+_resolved: dict[tuple[str, str, tuple[int, ...], bytes], weakref.ref[CodeType]] = {}
+"""What names of functions led to, by the fields of the reference but the embedded code."""
+
+
+def leads_to(namespace: Mapping[str, object], qualname: str, outer: CodeType | None) -> bool:
+    """Whether ``qualname`` is a plain function or method whose code is ``outer``; quick."""
+    *scope, name = qualname.split(".")
+    for each in scope:
+        holder = namespace.get(each)
+        if not isinstance(holder, type):
+            return False
+        namespace = vars(holder)
+    function = namespace.get(name)
+    return type(function) is FunctionType and function.__code__ is outer
+
+
+def _found_before(ref: CodeReference) -> CodeType | None:
+    found = _resolved.get((ref.module, ref.qualname, ref.path, ref.fingerprint))
+    code = found() if found is not None else None
+    module = sys.modules.get(ref.module)
+    if code is not None and module is not None and leads_to(vars(module), ref.qualname, code):
+        return code
+    return None
+
+
+def _remember(ref: CodeReference, code: CodeType) -> None:
+    if not ref.path:
+        key = (ref.module, ref.qualname, ref.path, ref.fingerprint)
+        _resolved[key] = weakref.ref(code, lambda _: _resolved.pop(key, None))
 
 
 def nearest(ref: CodeReference) -> CodeType | None:

@@ -22,6 +22,7 @@ Base = FrameType | CodeType | Callable[..., Any] | None
 Exclude = Iterable[str] | Mapping[str, Iterable[str]]
 
 _broken = self_test.failure()
+_INTERPRETER = (sys.implementation.name, platform.python_version(), MAGIC)
 
 
 def call(fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -92,6 +93,7 @@ def capture_stack(
     threshold: int = 64 * 1024,
     marker: CodeType | None = None,
     strict: bool = False,
+    sources: bool = False,
 ) -> Snapshot:
     """Capture from ``innermost``, a frame of the calling thread that is calling us, outwards.
 
@@ -108,6 +110,8 @@ def capture_stack(
         marker: Code of the function whose callee is the base, when ``base`` is None; default:
             that of `call`.
         strict: Whether an excluded name that no frame has is a KeyError.
+        sources: Whether the source of each function is recorded, so that a restart after a
+            change of it can show the difference.
 
     Raises:
         CaptureError: as in `capture`.
@@ -118,10 +122,13 @@ def capture_stack(
     markers = (marker or call.__code__, Thawed.run.__code__)
     stack = _native.capture(innermost, _base(base), markers)
     count = len(stack)
-    excluded = _leave_out(stack, exclude, strict=strict)
-    described = [labels.make(stack, i, excluded[i], embed=code == "embed") for i in range(count)]
-    by_value = [label["globals_module"] is None for label in described]
-    objects = stack.objects(by_value)
+    excluded = _leave_out(stack, exclude, strict=strict) if exclude else [[]] * count
+    embed = code == "embed"
+    described = [
+        labels.of(stack.code(i), stack.globals(i), embed=embed, sources=sources)
+        for i in range(count)
+    ]
+    objects = stack.objects([label.globals_by_value for label in described])
     own = len(objects)
     found: dict[int, str] = {}
 
@@ -139,7 +146,7 @@ def capture_stack(
         arrays=arrays,
         threshold=threshold,
     )
-    control = stack.encode(sys.implementation.name, platform.python_version(), MAGIC, described)
+    control = _native.encode(stack, *_INTERPRETER, described, excluded, labels.describe)
     return Snapshot(control, frozen)
 
 

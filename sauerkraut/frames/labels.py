@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import linecache
 import sys
+import weakref
 from dataclasses import dataclass
 from types import CellType, CodeType
 from typing import Any
@@ -13,8 +15,6 @@ from sauerkraut.code.reference import CodeReference
 
 Label = dict[str, Any]
 """The fields of one frame in `schema/snapshot.fbs` that its state alone does not tell."""
-
-_sources: dict[CodeType, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,63 +32,120 @@ class FrameInfo:
     unbound: tuple[str, ...]
     """Locals that had no value."""
     source: str
-    """The source line; empty when the file could not be read at capture."""
+    """The source line, as recorded, else as the file says now; empty without either."""
     variables: tuple[tuple[str, str, int], ...]
     """(name, type, bytes) of each local; bytes is 0 where the type does not tell."""
 
     @classmethod
     def of(cls, label: Label) -> FrameInfo:
         """Read the fields of a control section's frame."""
-        lines = label["source"].splitlines()
-        place = label["line"] - label["first_line"]
+        line = label["line"]
+        if label["source"]:
+            lines, place = label["source"].splitlines(), line - label["first_line"]
+            source = lines[place].strip() if 0 <= place < len(lines) else ""
+        else:
+            source = linecache.getline(label["file"], line).strip()
         return cls(
             file=label["file"],
-            line=label["line"],
+            line=line,
             function=label["function"],
             names=tuple(name for name, _, _, _ in label["variables"]),
             excluded=tuple(label["excluded"]),
             unbound=tuple(label["unbound"]),
-            source=lines[place].strip() if 0 <= place < len(lines) else "",
+            source=source,
             variables=tuple((name, kind, size) for name, _, kind, size in label["variables"]),
         )
 
 
-def make(stack: _native.Stack, frame: int, excluded: list[str], *, embed: bool) -> Label:
-    """Describe frame number ``frame`` of ``stack``; ``excluded`` were replaced already."""
-    code = stack.code(frame)
-    ref = reference.of(code, stack.globals(frame), embed=embed)
-    return {
-        "module": ref.module,
-        "qualname": ref.qualname,
-        "function": code.co_qualname,
-        "path": list(ref.path),
-        "fingerprint": ref.fingerprint,
-        "embedded": ref.embedded,
-        "layout": ref.layout,
-        "globals_module": module_of(stack.globals(frame)),
-        "file": code.co_filename,
-        "line": stack.line(frame),
-        "first_line": code.co_firstlineno,
-        "source": _source(code),
-        "variables": [
-            (name, slot, type_name(value), size_of(value))
-            for slot, name, value in stack.bound(frame)
-        ],
-        "excluded": excluded,
-        "unbound": stack.unbound(frame),
-    }
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A label that was made, and what must still hold for it to be right."""
+
+    code: weakref.ref[CodeType]
+    globals_module: str
+    embed: bool
+    sources: bool
+    ref: CodeReference
+    outer: weakref.ref[CodeType] | None
+    label: _native.CodeLabel
 
 
-def reference_of(label: Label) -> CodeReference:
-    """The code reference in a label."""
-    return CodeReference(
-        label["module"],
-        label["qualname"],
-        tuple(label["path"]),
-        label["fingerprint"],
-        label["embedded"],
-        label["layout"],
+_known: dict[int, _Known] = {}
+"""By the id of the code, and dropped with it."""
+
+
+def of(
+    code: CodeType, namespace: dict[str, Any], *, embed: bool = False, sources: bool = False
+) -> _native.CodeLabel:
+    """Where ``code``, which runs with the globals ``namespace``, is found again; cached.
+
+    Args:
+        code: The code of a frame.
+        namespace: Its globals.
+        embed: Carry the code along even where its name leads to it.
+        sources: Record the function's source text, for the difference to show when it changed.
+    """
+    module = module_of(namespace)
+    known = _known.get(id(code))
+    if (
+        known is not None
+        and known.code() is code
+        and known.globals_module == module
+        and known.embed == embed
+        and known.sources == sources
+        and _still(known, namespace, code)
+    ):
+        return known.label
+    ref = reference.of(code, namespace, embed=embed)
+    label = _native.CodeLabel(
+        {
+            "module": ref.module,
+            "qualname": ref.qualname,
+            "function": code.co_qualname,
+            "path": list(ref.path),
+            "fingerprint": ref.fingerprint,
+            "embedded": ref.embedded,
+            "layout": ref.layout,
+            "globals_module": module,
+            "file": code.co_filename,
+            "first_line": code.co_firstlineno,
+            "source": difference.source_of(code) if sources else "",
+        }
     )
+    if module is not None:
+        # Not for globals of no module: an entry would depend on a dict that nothing else names.
+        key = id(code)
+        outer = reference.outermost(ref)
+        _known[key] = _Known(
+            weakref.ref(code, lambda gone: _forget(key, gone)),
+            module,
+            embed,
+            sources,
+            ref,
+            weakref.ref(outer) if outer is not None else None,
+            label,
+        )
+    return label
+
+
+def _still(known: _Known, namespace: dict[str, Any], code: CodeType) -> bool:
+    """Whether the name still leads to the code; what is carried along needs none."""
+    if not known.ref.module:
+        return True
+    if known.outer is not None and reference.leads_to(namespace, known.ref.qualname, known.outer()):
+        return True
+    return reference.of(code, namespace) == known.ref
+
+
+def _forget(key: int, gone: weakref.ref[CodeType]) -> None:
+    # The id may belong to a newer code object by now.
+    if (known := _known.get(key)) is not None and known.code is gone:
+        del _known[key]
+
+
+def describe(value: object) -> tuple[str, int]:
+    """(type, bytes) of a local as people read them; see `type_name` and `size_of`."""
+    return type_name(value), size_of(value)
 
 
 def module_of(namespace: dict[str, Any]) -> str | None:
@@ -129,11 +186,3 @@ def contents(value: object) -> object:
         return value.cell_contents
     except ValueError:
         return None
-
-
-def _source(code: CodeType) -> str:
-    # Reading and tokenising a file at each checkpoint would cost more than the capture.
-    text = _sources.get(code)
-    if text is None:
-        text = _sources[code] = difference.source_of(code)
-    return text

@@ -10,8 +10,9 @@ from typing import Any, Self, cast
 
 from sauerkraut import _native
 from sauerkraut.code import difference, reference
+from sauerkraut.code.reference import CodeReference
 from sauerkraut.errors import CodeChanged, InterpreterMismatch, ResumeError
-from sauerkraut.frames import container, labels
+from sauerkraut.frames import container
 from sauerkraut.frames.labels import FrameInfo
 from sauerkraut.frames.sentinels import Resumed
 from sauerkraut.objects import graph, module_data
@@ -103,9 +104,14 @@ class Snapshot:
         """
         control = self._verified()
         _same_interpreter(control.interpreter)
-        frames = control.frames
-        codes = [_code(frame) for frame in frames]
-        namespaces = [_namespace(frame["globals_module"]) for frame in frames]
+        codes, namespaces = [], []
+        for ref, module in control.references:
+            try:
+                codes.append(reference.resolve(CodeReference(*ref)))
+            except CodeChanged:
+                source = control.frames[len(codes)]["source"]
+                raise CodeChanged(difference.describe(CodeReference(*ref), source)) from None
+            namespaces.append(_namespace(module))
         actions: list[Any] = []
         objects = graph.thaw(
             self._frozen, anchors=anchors or {}, actions=actions, on_changed=on_changed
@@ -213,14 +219,6 @@ def _same_interpreter(wrote: tuple[str, str, int]) -> None:
             f"the snapshot was written by {implementation} {version}, this is {here}; "
             "resume it with the Python that wrote it"
         )
-
-
-def _code(label: labels.Label) -> Any:
-    ref = labels.reference_of(label)
-    try:
-        return reference.resolve(ref)
-    except CodeChanged:
-        raise CodeChanged(difference.describe(ref, label["source"])) from None
 
 
 def _namespace(module: str | None) -> Any:

@@ -1,7 +1,7 @@
 """One object graph, frozen into one pickle stream and the memory blocks of its arrays.
 
 The stream is a pickle of the list of values, pickles of the globals dicts of no module, a table
-of memories, and 8 bytes: the length of the table.
+of memories, and 8 bytes: the length of the table, 0 where there is nothing to put in it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from sauerkraut._native import persistent_id
+from sauerkraut._native import persistent_id, plain
 from sauerkraut.errors import CaptureError, ResumeError, SauerkrautError
 from sauerkraut.objects import failure, reducers, thawing
 from sauerkraut.objects.freezing import Freezing
@@ -28,6 +28,8 @@ from sauerkraut.objects.thawing import Thawing
 logger = logging.getLogger(__name__)
 
 _TRAILER = 8
+_NO_TABLE = bytes(_TRAILER)
+_EMPTY = {"memories": [], "namespaces": 0, "code": {}}
 _logged: set[str] = set()
 
 Values = Sequence[object]
@@ -112,6 +114,10 @@ def freeze(
         CaptureError: something cannot be captured; names it, why, and what to do. Nothing has
             changed but what the user's own ``__reduce__`` and ``__getstate__`` did.
     """
+    if not anchors and plain(values):
+        # Nothing in it needs a word of ours; the other way has more room for recursion.
+        with contextlib.suppress(RecursionError):
+            return Frozen(pickle.dumps(list(values), 5) + _NO_TABLE, (), dead=())
     attempt = _Attempt(values, names, anchors or {}, threshold)
     stream, freezing = attempt.run()
     memories = list(freezing.memories.values())
@@ -294,6 +300,8 @@ def thaw(
         stream, blocks = frozen
     try:
         table, length = _read_table(stream)
+        if table is _EMPTY and not blocks:
+            return list(pickle.loads(memoryview(stream)[:length]))
         state = Thawing(anchors or {}, _memories(table, blocks), on_changed)
         with thawing.reading(state):
             reader = _Unpickler(_file(stream, length), state)
@@ -333,7 +341,7 @@ def _read_table(stream: Any) -> tuple[dict[str, Any], int]:
     length = int.from_bytes(view[max(end, 0) :], "little")
     if end < 0 or length > end:
         raise ResumeError(f"an object stream of {view.nbytes} bytes has no table at its end")
-    table = pickle.loads(view[end - length : end])
+    table = pickle.loads(view[end - length : end]) if length else _EMPTY
     return table, end - length
 
 

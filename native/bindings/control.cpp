@@ -1,0 +1,259 @@
+// The control section in Python: labels of code, encoding, and what decoding gives.
+#include "../wire/control.hpp"
+
+#include "../capture/stack.hpp"
+#include "bindings.hpp"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <string_view>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace sauerkraut::bindings {
+
+namespace {
+
+using capture::Owned;
+
+std::vector<Owned> owned(const nb::list& list)
+{
+  std::vector<Owned> all;
+  all.reserve(list.size());
+  for (const nb::handle item : list) {
+    all.push_back(Owned::share(item.ptr()));
+  }
+  return all;
+}
+
+nb::bytes to_bytes(const std::string& raw)
+{
+  return nb::bytes(raw.data(), raw.size());
+}
+
+// Text that is not valid Unicode cannot be put into a control section; it is written escaped.
+std::string utf8(nb::handle text)
+{
+  Py_ssize_t size = 0;
+  const char* data = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
+  if (data != nullptr) {
+    return {data, static_cast<std::size_t>(size)};
+  }
+  PyErr_Clear();
+  const nb::object escaped =
+      nb::steal(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "backslashreplace"));
+  if (!escaped.is_valid()) {
+    throw nb::python_error();
+  }
+  return {PyBytes_AS_STRING(escaped.ptr()),
+          static_cast<std::size_t>(PyBytes_GET_SIZE(escaped.ptr()))};
+}
+
+std::string raw_bytes(nb::handle object)
+{
+  const nb::bytes bytes = nb::cast<nb::bytes>(object);
+  return {bytes.c_str(), bytes.size()};
+}
+
+std::vector<std::string> texts(nb::handle list)
+{
+  std::vector<std::string> all;
+  for (const nb::handle item : nb::cast<nb::list>(list)) {
+    all.push_back(utf8(item));
+  }
+  return all;
+}
+
+// A label as sauerkraut.frames makes it: a dict with the schema's field names.
+wire::CodeLabel label_of(const nb::dict& fields)
+{
+  wire::CodeLabel label;
+  label.module = utf8(fields["module"]);
+  label.qualname = utf8(fields["qualname"]);
+  label.path = nb::cast<std::vector<std::uint32_t>>(fields["path"]);
+  label.fingerprint = raw_bytes(fields["fingerprint"]);
+  if (!fields["embedded"].is_none()) {
+    label.embedded = raw_bytes(fields["embedded"]);
+  }
+  label.layout = raw_bytes(fields["layout"]);
+  if (!fields["globals_module"].is_none()) {
+    label.globals_module = utf8(fields["globals_module"]);
+  }
+  label.function = utf8(fields["function"]);
+  label.file = utf8(fields["file"]);
+  label.first_line = nb::cast<std::uint32_t>(fields["first_line"]);
+  label.source = utf8(fields["source"]);
+  return label;
+}
+
+// Type and bytes of a local. `describe` (Python) is asked about the types that have more to tell
+// than their name: arrays, and classes whose full name is not in the type itself.
+wire::Variable row_of(std::string name, std::uint32_t slot, PyObject* value,
+                      const nb::callable& describe)
+{
+  if (PyCell_Check(value)) {
+    PyObject* held = PyCell_GET(value);
+    value = held != nullptr ? held : Py_None;
+  }
+  const PyTypeObject* type = Py_TYPE(value);
+  const std::string_view type_name = type->tp_name;
+  if (PyType_HasFeature(Py_TYPE(value), Py_TPFLAGS_HEAPTYPE) ||
+      type_name.find('.') != std::string_view::npos) {
+    const nb::tuple told = nb::cast<nb::tuple>(describe(nb::handle(value)));
+    return {std::move(name), slot, utf8(told[0]), nb::cast<std::uint64_t>(told[1])};
+  }
+  Py_ssize_t bytes = 0;
+  if (PyUnicode_CheckExact(value)) {
+    bytes = PyUnicode_GET_LENGTH(value);
+  } else if (PyBytes_CheckExact(value)) {
+    bytes = PyBytes_GET_SIZE(value);
+  } else if (PyByteArray_CheckExact(value)) {
+    bytes = PyByteArray_GET_SIZE(value);
+  }
+  return {std::move(name), slot, std::string(type_name), static_cast<std::uint64_t>(bytes)};
+}
+
+wire::FrameRows rows_of(const capture::FrameState& frame, const nb::callable& describe)
+{
+  auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
+  wire::FrameRows rows;
+  rows.line = static_cast<std::uint32_t>(frame.line);
+  for (int slot = 0; slot < frame.local_count; ++slot) {
+    const capture::Slot& value = frame.slots[static_cast<std::size_t>(slot)];
+    std::string name = utf8(PyTuple_GET_ITEM(code->co_localsplusnames, slot));
+    if (value.kind == capture::Slot::Kind::null) {
+      rows.unbound.push_back(std::move(name));
+    } else if (value.kind == capture::Slot::Kind::object) {
+      rows.variables.push_back(
+          row_of(std::move(name), static_cast<std::uint32_t>(slot), value.object.get(), describe));
+    }
+  }
+  return rows;
+}
+
+nb::bytes encode(const capture::Stack& stack, const std::string& implementation,
+                 const std::string& version, std::uint32_t magic, const nb::list& labels,
+                 const nb::list& excluded, const nb::callable& describe)
+{
+  if (labels.size() != stack.frames.size() || excluded.size() != stack.frames.size()) {
+    throw nb::value_error("one label and one list of names per frame");
+  }
+  std::vector<const wire::CodeLabel*> all;
+  std::vector<wire::FrameRows> rows;
+  for (std::size_t i = 0; i < stack.frames.size(); ++i) {
+    all.push_back(nb::cast<const wire::CodeLabel*>(labels[i]));
+    rows.push_back(rows_of(stack.frames[i], describe));
+    rows.back().excluded = texts(excluded[i]);
+  }
+  return to_bytes(wire::encode(stack, {implementation, version, magic}, all, rows));
+}
+
+nb::dict frame_fields(const wire::FrameControl& frame)
+{
+  const wire::CodeLabel& label = frame.label;
+  nb::list variables;
+  for (const wire::Variable& row : frame.rows.variables) {
+    variables.append(nb::make_tuple(row.name, row.slot, row.type, row.bytes));
+  }
+  nb::dict fields;
+  fields["module"] = label.module;
+  fields["qualname"] = label.qualname;
+  fields["path"] = nb::tuple(nb::cast(label.path));
+  fields["fingerprint"] = to_bytes(label.fingerprint);
+  fields["embedded"] = label.embedded ? nb::object(to_bytes(*label.embedded)) : nb::none();
+  fields["layout"] = to_bytes(label.layout);
+  fields["globals_module"] = label.globals_module;
+  fields["function"] = label.function;
+  fields["file"] = label.file;
+  fields["line"] = frame.rows.line;
+  fields["first_line"] = label.first_line;
+  fields["source"] = label.source;
+  fields["variables"] = variables;
+  fields["excluded"] = frame.rows.excluded;
+  fields["unbound"] = frame.rows.unbound;
+  fields["slots"] = frame.slots;
+  fields["local_count"] = frame.local_count;
+  return fields;
+}
+
+nb::tuple reference_fields(const wire::CodeLabel& label)
+{
+  const nb::tuple reference = nb::make_tuple(
+      label.module, label.qualname, nb::tuple(nb::cast(label.path)), to_bytes(label.fingerprint),
+      label.embedded ? nb::object(to_bytes(*label.embedded)) : nb::none(), to_bytes(label.layout));
+  return nb::make_tuple(reference, label.globals_module);
+}
+
+}  // namespace
+
+void bind_control(nb::module_& m)
+{
+  nb::class_<wire::CodeLabel>(m, "CodeLabel",
+                              "Where a code object is found again, and what people call it.")
+      .def(
+          "__init__",
+          [](wire::CodeLabel* self, const nb::dict& fields) {
+            new (self) wire::CodeLabel(label_of(fields));
+          },
+          "fields"_a, nb::sig("def __init__(self, fields: dict[str, typing.Any]) -> None"))
+      .def_prop_ro(
+          "globals_by_value",
+          [](const wire::CodeLabel& self) { return !self.globals_module.has_value(); },
+          "Whether the code runs with globals of no module.");
+
+  m.def("encode", encode, "stack"_a, "implementation"_a, "version"_a, "magic"_a, "labels"_a,
+        "excluded"_a, "describe"_a,
+        nb::sig("def encode(stack: Stack, implementation: str, version: str, magic: int, "
+                "labels: list[CodeLabel], excluded: list[list[str]], describe: "
+                "collections.abc.Callable[[object], tuple[str, int]]) -> bytes"));
+
+  nb::class_<wire::Control>(m, "Control", "A control section, verified in structure.")
+      .def_prop_ro(
+          "interpreter",
+          [](const wire::Control& self) {
+            return nb::make_tuple(self.interpreter.implementation, self.interpreter.version,
+                                  self.interpreter.magic);
+          },
+          nb::sig("def interpreter(self) -> tuple[str, str, int]"))
+      .def_ro("objects", &wire::Control::objects, "Length of the object list.")
+      .def_prop_ro(
+          "frames",
+          [](const wire::Control& self) {
+            nb::list all;
+            for (const wire::FrameControl& frame : self.frames) {
+              all.append(frame_fields(frame));
+            }
+            return all;
+          },
+          nb::sig("def frames(self) -> list[dict[str, typing.Any]]"))
+      .def_prop_ro(
+          "references",
+          [](const wire::Control& self) {
+            nb::list all;
+            for (const wire::FrameControl& frame : self.frames) {
+              all.append(reference_fields(frame.label));
+            }
+            return all;
+          },
+          "Per frame: what a CodeReference holds, and the name of the module of its globals.",
+          nb::sig("def references(self) -> list[tuple[tuple[str, str, tuple[int, ...], bytes, "
+                  "bytes | None, bytes], str | None]]"))
+      .def(
+          "bind",
+          [](const wire::Control& self, const nb::list& codes, const nb::list& globals,
+             const nb::list& objects) {
+            return wire::bind(self, owned(codes), owned(globals), owned(objects));
+          },
+          "codes"_a, "globals"_a, "objects"_a,
+          nb::sig("def bind(self, codes: list[types.CodeType], globals: list[object], "
+                  "objects: list[object]) -> Stack"));
+
+  m.def(
+      "decode", [](nb::bytes control) { return wire::decode({control.c_str(), control.size()}); },
+      "control"_a);
+}
+
+}  // namespace sauerkraut::bindings

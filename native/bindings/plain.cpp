@@ -1,0 +1,73 @@
+#include "bindings.hpp"
+
+#include <nanobind/nanobind.h>
+
+namespace nb = nanobind;
+
+namespace sauerkraut::bindings {
+
+namespace {
+
+// Bounds of the walk: what is larger or deeper takes the pickler that can take everything, which
+// costs little beside so many objects. They also end the walk of a cycle.
+constexpr int most_objects = 4096;
+constexpr int most_levels = 32;
+
+bool is_atom(PyObject* object)
+{
+  return object == Py_None || PyBool_Check(object) || PyLong_CheckExact(object) ||
+         PyFloat_CheckExact(object) || PyUnicode_CheckExact(object) || PyBytes_CheckExact(object) ||
+         PyComplex_CheckExact(object);
+}
+
+bool is_plain(PyObject* object, int levels, int& left)
+{
+  if (is_atom(object)) {
+    return --left >= 0;
+  }
+  if (--left < 0 || levels == 0) {
+    return false;
+  }
+  if (PyList_CheckExact(object) || PyTuple_CheckExact(object)) {
+    const Py_ssize_t size = PySequence_Fast_GET_SIZE(object);
+    for (Py_ssize_t i = 0; i < size; ++i) {
+      if (!is_plain(PySequence_Fast_GET_ITEM(object, i), levels - 1, left)) {
+        return false;
+      }
+    }
+    return true;
+  }
+  if (!PyDict_CheckExact(object)) {
+    return false;
+  }
+  Py_ssize_t at = 0;
+  PyObject* key = nullptr;
+  PyObject* value = nullptr;
+  while (PyDict_Next(object, &at, &key, &value) != 0) {
+    // Globals of code are written by name.
+    if (PyUnicode_Check(key) && PyUnicode_CompareWithASCIIString(key, "__builtins__") == 0) {
+      return false;
+    }
+    if (!is_plain(key, levels - 1, left) || !is_plain(value, levels - 1, left)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+void bind_plain(nb::module_& m)
+{
+  m.def(
+      "plain",
+      [](nb::handle values) {
+        int left = most_objects;
+        return is_plain(values.ptr(), most_levels, left);
+      },
+      nb::arg("values"), nb::sig("def plain(values: object) -> bool"),
+      "Whether `values` is a small graph of numbers, texts, bytes, lists, tuples and dicts only: "
+      "then the pickler needs no help.");
+}
+
+}  // namespace sauerkraut::bindings
