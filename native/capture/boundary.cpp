@@ -16,7 +16,7 @@ namespace {
 
 PyObject* operand(Frame& frame, int position)
 {
-  return frame.localsplus[Layout::code(frame)->co_nlocalsplus + position];
+  return Layout::object_at(frame, Layout::code(frame)->co_nlocalsplus + position);
 }
 
 bool runs(PyObject* function, PyCodeObject* code)
@@ -71,7 +71,7 @@ bool passes_through(PyObject* callable, PyCodeObject* code, int depth = 0)
 // What a fast local holds, seen through a cell; null when it is unbound.
 PyObject* local(Frame& frame, int slot)
 {
-  PyObject* value = frame.localsplus[slot];
+  PyObject* value = Layout::object_at(frame, slot);
   return value != nullptr && PyCell_Check(value) ? PyCell_GET(value) : value;
 }
 
@@ -261,7 +261,7 @@ Pending pending_operation(Frame& outer, Frame& inner)
     }
     if (Layout::is_init_shim(inner)) {
       pending.continuation = Continuation::push_object;
-      pending.object = Owned::share(inner.localsplus[0]);
+      pending.object = Owned::share(Layout::object_at(inner, 0));
       if (!pending.object) {
         refuse(outer, inner, nullptr);
       }

@@ -18,6 +18,14 @@ bool is_module_body(Frame& frame)
   return (Layout::code(frame)->co_flags & CO_OPTIMIZED) == 0 && frame.f_locals == frame.f_globals;
 }
 
+Slot slot_at(const Frame& frame, int slot)
+{
+  if (Layout::is_number_at(frame, slot)) {
+    return {Slot::Kind::number, {}, Layout::number_at(frame, slot)};
+  }
+  return Slot::of(Layout::object_at(frame, slot));
+}
+
 FrameState read(Frame& frame, const Pending& pending)
 {
   PyCodeObject* code = Layout::code(frame);
@@ -35,7 +43,7 @@ FrameState read(Frame& frame, const Pending& pending)
   const int count = code->co_nlocalsplus + pending.site.kept;
   state.slots.reserve(static_cast<std::size_t>(count));
   for (int slot = 0; slot < count; ++slot) {
-    state.slots.push_back(Slot::of(frame.localsplus[slot]));
+    state.slots.push_back(slot_at(frame, slot));
   }
   return state;
 }
@@ -62,7 +70,7 @@ bool is_marked(Frame& frame, PyObject* markers)
 Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers)
 {
   PyThreadState* state = PyThreadState_Get();
-  Frame* start = Layout::frame_of(reinterpret_cast<PyFrameObject*>(innermost));
+  Frame* start = cpython::frame_of(reinterpret_cast<PyFrameObject*>(innermost));
   Frame* inner = Layout::current(state);
   while (inner != nullptr && Layout::caller(*inner) != start) {
     inner = Layout::caller(*inner);
@@ -91,7 +99,7 @@ Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers)
     if (base == nullptr && (is_module_body(*frame) || is_marked(*frame, markers))) {
       break;
     }
-    if (Layout::is_generator(*frame)) {
+    if (cpython::is_generator(*frame)) {
       throw CaptureError(describe(*frame) +
                          " is a running generator or coroutine, which cannot be captured yet; "
                          "checkpoint outside of it");
@@ -109,7 +117,7 @@ Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers)
 
 std::pair<PyObject*, int> probe(PyObject* frame)
 {
-  const Frame* internal = Layout::frame_of(reinterpret_cast<PyFrameObject*>(frame));
+  const Frame* internal = cpython::frame_of(reinterpret_cast<PyFrameObject*>(frame));
   return {reinterpret_cast<PyObject*>(Layout::code(*internal)), Layout::unit(*internal)};
 }
 

@@ -20,27 +20,34 @@
 #endif
 
 #include <concepts>
+#include <cstdint>
 
 namespace sauerkraut::cpython {
 
 template <typename L>
 concept AnswersFrameQuestions = requires(typename L::Frame& frame, const typename L::Frame& seen,
-                                         PyFrameObject* object, PyThreadState* state) {
+                                         PyObject* object, PyThreadState* state) {
   { L::null_below_callable } -> std::convertible_to<bool>;
   { L::load_fast_checks } -> std::convertible_to<bool>;
   { L::pushes_frames } -> std::convertible_to<bool>;
-  { L::frame_of(object) } noexcept -> std::same_as<typename L::Frame*>;
+  { L::tags_numbers } -> std::convertible_to<bool>;
   { L::current(state) } noexcept -> std::same_as<typename L::Frame*>;
   { L::caller(seen) } noexcept -> std::same_as<typename L::Frame*>;
   { L::entered_from_c(seen) } noexcept -> std::same_as<bool>;
   { L::is_init_shim(seen) } noexcept -> std::same_as<bool>;
-  { L::is_generator(seen) } noexcept -> std::same_as<bool>;
   { L::code(seen) } noexcept -> std::same_as<PyCodeObject*>;
   { L::unit(seen) } noexcept -> std::same_as<int>;
   { L::saved_depth(seen) } noexcept -> std::same_as<int>;
   { L::recursion_remaining(state) } noexcept -> std::same_as<int&>;
   L::wait_at(frame, 0, 0);
   L::go_on_at(frame, 0);
+  // A slot holds an object (borrowed here, stolen by put), nothing or, from 3.14 on, a number.
+  { L::object_at(seen, 0) } noexcept -> std::same_as<PyObject*>;
+  { L::is_number_at(seen, 0) } noexcept -> std::same_as<bool>;
+  { L::number_at(seen, 0) } noexcept -> std::same_as<std::int64_t>;
+  L::put(frame, 0, object);
+  L::put_number(frame, 0, std::int64_t{});
+  L::clear(frame, 0);
   L::set_depth(frame, 0);
   L::set_current(state, &frame);
 };
@@ -48,5 +55,15 @@ concept AnswersFrameQuestions = requires(typename L::Frame& frame, const typenam
 static_assert(AnswersFrameQuestions<Layout>);
 
 using Frame = Layout::Frame;
+
+inline Frame* frame_of(PyFrameObject* object) noexcept
+{
+  return object->f_frame;
+}
+
+inline bool is_generator(const Frame& frame) noexcept
+{
+  return frame.owner == FRAME_OWNED_BY_GENERATOR;
+}
 
 }  // namespace sauerkraut::cpython

@@ -8,9 +8,14 @@
 
 #include <Python.h>
 
-#include <internal/pycore_code.h>
-#include <internal/pycore_frame.h>
-
 #ifdef Py_GIL_DISABLED
 #  error "free-threaded CPython is not supported: frames could change while they are read"
 #endif
+
+#include <internal/pycore_code.h>
+#include <internal/pycore_frame.h>
+#if PY_VERSION_HEX >= 0x030E0000
+#  include <internal/pycore_interpframe.h>
+#  include <internal/pycore_stackref.h>
+#endif
+#include <opcode.h>

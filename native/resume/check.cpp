@@ -52,8 +52,8 @@ bool holds_exceptions(PyObject* object)
 
 bool is_unit(const Slot& slot, int units)
 {
-  if (slot.kind == Slot::Kind::number) {
-    return slot.number >= 0 && slot.number < units;
+  if (Layout::tags_numbers) {
+    return slot.kind == Slot::Kind::number && slot.number >= 0 && slot.number < units;
   }
   if (slot.kind != Slot::Kind::object || !PyLong_CheckExact(slot.object.get())) {
     return false;

@@ -122,7 +122,7 @@ class NestedDrive {
   {
     for (std::size_t slot = static_cast<std::size_t>(saved.local_count); slot < saved.slots.size();
          ++slot) {
-      Py_CLEAR(frame.localsplus[slot]);
+      Layout::clear(frame, static_cast<int>(slot));
     }
   }
 

@@ -55,6 +55,16 @@ Owned keyword_defaults(PyCodeObject* code)
   return defaults;
 }
 
+// Puts a captured value where nothing is.
+void put(Frame& frame, int at, const Slot& slot)
+{
+  if (slot.kind == Slot::Kind::number) {
+    Layout::put_number(frame, at, slot.number);
+  } else {
+    Layout::put(frame, at, Py_XNewRef(slot.object.get()));
+  }
+}
+
 }  // namespace
 
 Owned surrogate(const FrameState& state)
@@ -85,18 +95,17 @@ void fill(Frame& frame, const FrameState& state)
   const CallSite site = site_of(state);
   Layout::wait_at(frame, site.start, site.next);
   for (int slot = 0; slot < state.local_count; ++slot) {
-    PyObject* old = frame.localsplus[slot];
-    frame.localsplus[slot] = Py_XNewRef(state.slots[static_cast<std::size_t>(slot)].object.get());
-    Py_XDECREF(old);
+    Layout::clear(frame, slot);
+    put(frame, slot, state.slots[static_cast<std::size_t>(slot)]);
   }
   const int count = static_cast<int>(state.slots.size());
   for (int slot = state.local_count; slot < count; ++slot) {
-    frame.localsplus[slot] = Py_XNewRef(state.slots[static_cast<std::size_t>(slot)].object.get());
+    put(frame, slot, state.slots[static_cast<std::size_t>(slot)]);
   }
   // Operands of the pending call do not exist: nobody may read what lay there.
   const int room = state.local_count + code_of(state)->co_stacksize;
   for (int slot = count; slot < room; ++slot) {
-    frame.localsplus[slot] = nullptr;
+    Layout::put(frame, slot, nullptr);
   }
   if (state.locals) {
     PyObject* old = frame.f_locals;
@@ -123,7 +132,7 @@ bool settle(Frame& frame, const FrameState& state, PyObject* result)
     result = Py_NewRef(state.pending_object.get());
   }
   const int depth = static_cast<int>(state.slots.size()) - state.local_count;
-  frame.localsplus[state.slots.size()] = result;
+  Layout::put(frame, static_cast<int>(state.slots.size()), result);
   Layout::set_depth(frame, depth + 1);
   Layout::go_on_at(frame, site.next);
   return false;

@@ -1,0 +1,41 @@
+// What CPython 3.11 and 3.12 answer alike.
+#pragma once
+
+#include "internal_headers.hpp"
+#include "object_slots.hpp"
+
+namespace sauerkraut::cpython {
+
+template <typename Layout>
+struct Until312 : ObjectSlots<Layout> {
+  using Frame = _PyInterpreterFrame;
+
+  static constexpr bool null_below_callable = true;  // PUSH_NULL comes before the callable
+  static constexpr bool pushes_frames = false;       // _PyEvalFramePushAndInit is hidden until 3.13
+  // CPython's own stack effect of RETURN_GENERATOR forgets the generator it pushes.
+  static bool is_return_generator(int opcode) noexcept { return opcode == RETURN_GENERATOR; }
+
+  static Frame* current(PyThreadState* state) noexcept { return state->cframe->current_frame; }
+  static void set_current(PyThreadState* state, Frame* frame) noexcept
+  {
+    state->cframe->current_frame = frame;
+  }
+
+  static PyCodeObject* code(const Frame& frame) noexcept { return frame.f_code; }
+
+  // prev_instr is the unit before the next: the call itself inside a C call,
+  // its last cache unit inside an inlined Python call.
+  static int unit(const Frame& frame) noexcept
+  {
+    return static_cast<int>(frame.prev_instr - _PyCode_CODE(frame.f_code));
+  }
+  static void wait_at(Frame& frame, int /*start*/, int next) noexcept { go_on_at(frame, next); }
+  static void go_on_at(Frame& frame, int next) noexcept
+  {
+    frame.prev_instr = _PyCode_CODE(frame.f_code) + next - 1;
+  }
+  // Before its first instruction a frame has no handler: an exception only unwinds it.
+  static void abandon(Frame& frame) noexcept { go_on_at(frame, 0); }
+};
+
+}  // namespace sauerkraut::cpython
