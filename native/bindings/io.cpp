@@ -180,6 +180,22 @@ void bind_io(nb::module_& m)
       },
       "data"_a, "block"_a,
       nb::sig("def hash(data: typing_extensions.Buffer, block: int) -> bytes"));
+
+  m.def(
+      "hash_in_every_way",
+      [](nb::handle data, std::size_t block) {
+        positive(block);
+        const View view(data, false);
+        nb::dict digests;
+        for (const io::Xxh3* xxh3 : io::xxh3_here()) {
+          digests[xxh3->name] = joined(io::hash(view.bytes(), block, *xxh3));
+        }
+        return digests;
+      },
+      "data"_a, "block"_a,
+      nb::sig("def hash_in_every_way(data: typing_extensions.Buffer, block: int) "
+              "-> dict[str, bytes]"),
+      "The digests by each implementation that this processor can run, best last: for tests.");
 }
 
 }  // namespace sauerkraut::bindings

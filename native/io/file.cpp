@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
-#include <future>
 #include <system_error>
 #include <unistd.h>
 
@@ -11,10 +10,11 @@ namespace sauerkraut::io {
 
 namespace {
 
-// Small enough that what was read is still in the processor's cache when it is hashed.
-constexpr std::size_t kStep = std::size_t{512} << 10;
+// Small enough that what was read or written is still in the processor's cache when it is hashed.
+constexpr std::size_t kStep = std::size_t{128} << 10;
 
-constexpr std::size_t kThreadFrom = std::size_t{1} << 20;
+// A file system that undoes an interrupted fallocate could be kept from ever finishing by a timer.
+constexpr int kAllocations = 100;
 
 [[noreturn]] void fail(int error)
 {
@@ -30,14 +30,15 @@ bool allocate(int descriptor, std::uint64_t size)
   }
   // Not posix_fallocate: glibc emulates it by touching every block where the file system cannot,
   // and so hides that.
-  int result;
-  do {
-    result = ::fallocate(descriptor, 0, 0, static_cast<off_t>(size));
-  } while (result != 0 && errno == EINTR);
-  if (result == 0) {
-    return true;
+  for (int tries = 0; tries < kAllocations; ++tries) {
+    if (::fallocate(descriptor, 0, 0, static_cast<off_t>(size)) == 0) {
+      return true;
+    }
+    if (errno != EINTR) {
+      break;
+    }
   }
-  if (errno != EOPNOTSUPP && errno != ENOSYS) {
+  if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR) {
     fail(errno);
   }
   if (::ftruncate(descriptor, static_cast<off_t>(size)) != 0) {
@@ -68,17 +69,17 @@ void write(int descriptor, std::uint64_t offset, Bytes bytes)
 std::vector<Digest> write_hashed(int descriptor, std::uint64_t offset, Bytes bytes,
                                  std::size_t block)
 {
-  // Hashing beside the kernel's copy costs a quarter more time on tmpfs when it is done in turn;
-  // a second thread hides it wherever a processor is free.
-  std::future<std::vector<Digest>> digests;
-  if (bytes.size() >= kThreadFrom) {
-    try {
-      digests = std::async(std::launch::async, hash, bytes, block);
-    } catch (const std::system_error&) {  // no more threads: hash here
-    }
+  // In turn, a step at a time, not in a second thread: that would cost a third more wherever no
+  // processor is idle, and jobs have a rank on each.
+  BlockHash hash(block);
+  while (!bytes.empty()) {
+    const Bytes step = bytes.first(std::min(bytes.size(), kStep));
+    write(descriptor, offset, step);
+    hash.update(step);
+    offset += step.size();
+    bytes = bytes.subspan(step.size());
   }
-  write(descriptor, offset, bytes);  // the future waits for its thread, also when this throws
-  return digests.valid() ? digests.get() : hash(bytes, block);
+  return hash.finish();
 }
 
 std::size_t read(int descriptor, std::uint64_t offset, std::span<std::byte> memory)

@@ -1,30 +1,21 @@
 #include "hash.hpp"
 
-#define XXH_INLINE_ALL
 #include <algorithm>
 #include <utility>
-#include <xxhash.h>
 
 namespace sauerkraut::io {
 
-struct BlockHash::State {
-  XXH3_state_t xxh;
-};
-
-BlockHash::BlockHash(std::size_t block) : block_(block), state_(std::make_unique<State>())
+BlockHash::BlockHash(std::size_t block, const Xxh3& xxh3) : block_(block), xxh3_(xxh3)
 {
-  XXH3_128bits_reset(&state_->xxh);
+  xxh3_.reset(state_);
 }
-
-BlockHash::~BlockHash() = default;
 
 void BlockHash::close_block()
 {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(&state_->xxh));
-  Digest& digest = digests_.emplace_back();
-  std::copy(std::begin(canonical.digest), std::end(canonical.digest), digest.begin());
-  XXH3_128bits_reset(&state_->xxh);
+  std::uint8_t canonical[16];
+  xxh3_.digest(state_, canonical);
+  std::copy(std::begin(canonical), std::end(canonical), digests_.emplace_back().begin());
+  xxh3_.reset(state_);
   filled_ = 0;
 }
 
@@ -32,7 +23,7 @@ void BlockHash::update(Bytes bytes)
 {
   while (!bytes.empty()) {
     const std::size_t part = std::min(bytes.size(), block_ - filled_);
-    XXH3_128bits_update(&state_->xxh, bytes.data(), part);
+    xxh3_.update(state_, bytes.data(), part);
     bytes = bytes.subspan(part);
     filled_ += part;
     if (filled_ == block_) {
@@ -49,9 +40,9 @@ std::vector<Digest> BlockHash::finish()
   return std::exchange(digests_, {});
 }
 
-std::vector<Digest> hash(Bytes bytes, std::size_t block)
+std::vector<Digest> hash(Bytes bytes, std::size_t block, const Xxh3& xxh3)
 {
-  BlockHash hash(block);
+  BlockHash hash(block, xxh3);
   hash.update(bytes);
   return hash.finish();
 }

@@ -1,10 +1,11 @@
 // XXH3-128 of bytes, one digest per block, so that damage is found where it is.
 #pragma once
 
+#include "xxh3.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -17,8 +18,7 @@ using Digest = std::array<std::uint8_t, 16>;  // XXH3-128, canonical (big-endian
 // be short, and an empty stream has no digest.
 class BlockHash {
  public:
-  explicit BlockHash(std::size_t block);
-  ~BlockHash();
+  explicit BlockHash(std::size_t block, const Xxh3& xxh3 = *xxh3_here().back());
   BlockHash(const BlockHash&) = delete;
   BlockHash& operator=(const BlockHash&) = delete;
 
@@ -30,11 +30,11 @@ class BlockHash {
 
   std::size_t block_;
   std::size_t filled_ = 0;
-  struct State;  // keeps xxhash.h out of here
-  std::unique_ptr<State> state_;
+  const Xxh3& xxh3_;
+  alignas(64) std::byte state_[kXxh3State];
   std::vector<Digest> digests_;
 };
 
-std::vector<Digest> hash(Bytes bytes, std::size_t block);
+std::vector<Digest> hash(Bytes bytes, std::size_t block, const Xxh3& xxh3 = *xxh3_here().back());
 
 }  // namespace sauerkraut::io

@@ -47,6 +47,14 @@ def test_hashes_are_xxh3_128_of_each_block():
     assert _native.hash(b"aa", 1) == 2 * _native.hash(b"a", BLOCK)
 
 
+@pytest.mark.parametrize("size", [1, 16, 17, 128, 129, 240, 241, 1024, 1025, BLOCK, 3 * BLOCK + 5])
+def test_every_implementation_gives_the_same_hashes(size):
+    data = random.Random(size).randbytes(size)
+    ways = _native.hash_in_every_way(data, BLOCK)
+    assert "xxh3_baseline" in ways
+    assert set(ways.values()) == {_native.hash(data, BLOCK)}
+
+
 def test_the_end_of_the_file_is_told(descriptor):
     os.pwrite(descriptor, b"12345", 0)
     memory = bytearray(10)
@@ -128,6 +136,7 @@ SHIM = r"""
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* Interrupts every other call and moves at most 1000 bytes in the rest. */
@@ -153,7 +162,7 @@ ssize_t pread(int fd, void* data, size_t size, off_t offset)
 
 int fallocate(int fd, int mode, off_t offset, off_t size)
 {
-  errno = EOPNOTSUPP;
+  errno = getenv("INTERRUPTED_FOR_EVER") ? EINTR : EOPNOTSUPP;
   return -1;
 }
 
@@ -177,7 +186,8 @@ print("whole")
 """
 
 
-def test_interrupted_and_short_calls_are_carried_on(tmp_path):
+@pytest.mark.parametrize("more", [{}, {"INTERRUPTED_FOR_EVER": "1"}], ids=["", "fallocate"])
+def test_interrupted_and_short_calls_are_carried_on(tmp_path, more):
     compiler = shutil.which("cc") or shutil.which("c++")
     assert compiler, "the project needs a compiler anyway"
     source, shim = tmp_path / "shim.c", tmp_path / "shim.so"
@@ -187,7 +197,7 @@ def test_interrupted_and_short_calls_are_carried_on(tmp_path):
     )
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(tmp_path / "file")],
-        env={**os.environ, "LD_PRELOAD": str(shim)},
+        env={**os.environ, "LD_PRELOAD": str(shim), **more},
         capture_output=True,
         text=True,
         timeout=60,
