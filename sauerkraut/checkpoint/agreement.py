@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
-from sauerkraut.errors import RankError
+from sauerkraut.errors import CodeChanged, RankError
 from sauerkraut.group import Group
 
 T = TypeVar("T")
@@ -30,6 +30,8 @@ class Failure:
     qualname: str
     is_exception: bool
     os_error: tuple[int | None, str | None, str | None] | None = None
+    detail: str = ""
+    """Lines to be shown below the message: how code has changed."""
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
@@ -39,11 +41,15 @@ class Failure:
             text = said  # made here before: names its class already
         else:
             text = f"{kind.__name__}: {said}" if said else kind.__name__
+        detail = ""
+        if issubclass(kind, CodeChanged):
+            text, _, detail = text.partition("\n")
         details = None
         if isinstance(error, OSError):
             name = error.filename
             details = (error.errno, error.strerror, None if name is None else str(name))
-        return cls(text, kind.__module__, kind.__qualname__, isinstance(error, Exception), details)
+        is_exception = isinstance(error, Exception)
+        return cls(text, kind.__module__, kind.__qualname__, is_exception, details, detail)
 
 
 def together(group: Group, phase: str, work: Callable[[], T]) -> list[T]:
@@ -109,6 +115,23 @@ def agreed(group: Group, phase: str) -> Iterator[None]:
     together(group, phase, outcome)
 
 
+def refuse_unlike(group: Group, what: str, values: Mapping[str, str]) -> None:
+    """Refuse named values that are not the same on every rank, showing both. Collective.
+
+    Raises:
+        RankError: on every rank.
+    """
+    ranks = together(group, what, lambda: values)
+    for name, value in ranks[0].items():
+        other = next((rank for rank, each in enumerate(ranks) if each[name] != value), None)
+        if other is not None:
+            raise RankError(
+                f"{what}: {name} must be the same on every rank: {value} on rank 0, "
+                f"{ranks[other][name]} on rank {other}",
+                {other: f"{name}: {ranks[other][name]}"},
+            )
+
+
 def raise_together(
     group: Group,
     phase: str,
@@ -128,13 +151,16 @@ def raise_together(
 
 
 def message(phase: str, failures: Mapping[int, Failure], *, name_rank: bool) -> str:
-    """One line: the phase, the lowest failing rank and its error, how many more there are."""
+    """One line: the phase, the lowest failing rank and its error, how many more there are.
+
+    Where code has changed, the lines of the difference follow.
+    """
     lowest = min(failures)
     text = " ".join(failures[lowest].text.split("\n"))
     others = len(failures) - 1
     more = f" (and {others} more rank{'s' * (others > 1)})" if others else ""
     where = f"rank {lowest}: " if name_rank else ""
-    return f"{phase}: {where}{text}{more}"
+    return f"{phase}: {where}{text}{more}\n{failures[lowest].detail}".rstrip()
 
 
 def _class_of(error: BaseException) -> type[BaseException]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -15,8 +14,10 @@ from typing import Any, Literal, ParamSpec, Self, TypeVar
 from sauerkraut import group as groups
 from sauerkraut.checkpoint import interval as intervals
 from sauerkraut.checkpoint import restart as restarts
-from sauerkraut.checkpoint.consensus import Call, Consensus, Kind
+from sauerkraut.checkpoint.agreement import refuse_unlike
+from sauerkraut.checkpoint.consensus import Kind
 from sauerkraut.checkpoint.leaving import UncaughtErrors
+from sauerkraut.checkpoint.meeting import Meeting
 from sauerkraut.checkpoint.metrics import check, numbers, optional
 from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.providers import Providers
@@ -31,8 +32,6 @@ from sauerkraut.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-EXIT_SLICE = 5.0  # seconds of waiting at the end of the program, between two looks
 
 _current: Checkpointer | None = None
 
@@ -81,6 +80,7 @@ class Checkpointer:
 
     Raises:
         TypeError, ValueError: an argument means nothing; nothing was done.
+        RankError: on every rank: the directory or an option is another one on some rank.
     """
 
     # poll() counts down in a slot of its own: a third cheaper than in the dict of all the rest
@@ -126,7 +126,8 @@ class Checkpointer:
         self._comm = comm
         self._group = groups.of(comm, self._settings)
         self._reports = Reports(self._group.rank, quiet=quiet)
-        path = self._group.bcast(Path(directory).absolute())
+        path = Path(directory).absolute()
+        self._refuse_unlike(path)
         self._store = Store(path, self._group, self._settings, options, self._reports)
         self._signals = Signals()
         self._providers = Providers()
@@ -134,10 +135,8 @@ class Checkpointer:
         self._uncaught = UncaughtErrors(self._group)
         self._uncaught.install()
         self._run: Run | None = None
-        self._claimed = self._running = self._closed = False
-        self._process = os.getpid()
-        if self._group.size > 1:
-            atexit.register(self._meet_at_exit)
+        self._claimed = False
+        self._meeting = Meeting(self._group, comm, path.name)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Inside a snapshot a Checkpointer stands for the running one."""
@@ -298,18 +297,17 @@ class Checkpointer:
             RuntimeError: inside `run`.
             RankError: on every rank: another rank called something else.
         """
-        if self._running:
+        if self._meeting.running:
             raise RuntimeError("close: the function given to run has not returned")
-        if self._closed:
+        if self._meeting.closed:
             return
         try:
-            Consensus(self._group, 0.0).agree(Call(Kind.CLOSE))
+            self._meeting.agree(Kind.CLOSE)
         except RankError as error:
             self._uncaught.raised_together(error)
             raise
-        self._closed = True
         self._uncaught.remove()
-        self._free()
+        self._meeting.end()
 
     def __enter__(self) -> Self:
         return self
@@ -328,7 +326,7 @@ class Checkpointer:
 
     def _claim(self) -> None:
         global _current
-        if self._closed:
+        if self._meeting.closed:
             raise RuntimeError("run: this Checkpointer is closed")
         if self._claimed:
             raise RuntimeError("run: a Checkpointer runs once; make another one")
@@ -341,7 +339,7 @@ class Checkpointer:
 
     def _let_go(self) -> None:
         global _current
-        _current, self._running, self._polls_left = None, False, 1
+        _current, self._meeting.running, self._polls_left = None, False, 1
         self._signals.remove()
 
     def _begin_and_execute(
@@ -364,7 +362,7 @@ class Checkpointer:
             reports=self._reports,
         )
         with self._raising_together():
-            Consensus(self._group, 0.0).agree(Call(Kind.START))
+            self._meeting.agree(Kind.START)
             start = restarts.begin(
                 self._group,
                 self._store,
@@ -392,7 +390,7 @@ class Checkpointer:
 
     def _execute(self, run: Run, state: State, start: restarts.Start) -> Any:
         """Call the function or resume its frames, and end the run on all ranks."""
-        self._running = True
+        self._meeting.running = True
         state.base = sys._getframe()  # it calls the outermost one
         try:
             value = state.call() if start.restart is None else state.resume(start.restart)
@@ -423,30 +421,17 @@ class Checkpointer:
         return longest if interval is None else min(longest, interval / 4)
 
     def _inside(self, name: str) -> Run:
-        if self._run is None or not self._running:
+        if self._run is None or not self._meeting.running:
             raise RuntimeError(f"{name}: call it inside the function given to Checkpointer.run")
         return self._run
 
-    def _meet_at_exit(self) -> None:
-        """Do as `close` does where the program ends without it: other ranks may wait for this one.
-
-        A rank that ended early would be waited for in silence. Like this, whatever the others
-        call meets in an error there; then this one waits for their end, as `MPI_Finalize` would.
-        """
-        if self._group.ended or os.getpid() != self._process:
-            return
-        consensus = Consensus(self._group, 0.0)
-        while not self._closed:
-            if not consensus.outstanding:
-                consensus.post(Call(Kind.CLOSE))
-            try:
-                # in slices: a rank that writes results for long is none to complain of
-                consensus.complete(EXIT_SLICE)
-            except (TimeoutError, RankError):
-                continue
-            self._closed = True
-
-    def _free(self) -> None:
-        atexit.unregister(self._meet_at_exit)
-        if self._group is not self._comm:
-            self._group.close()
+    def _refuse_unlike(self, path: Path) -> None:
+        """Refuse a directory and options that differ between ranks."""
+        told = {"directory": str(path)}
+        told |= {name: repr(getattr(self._options, name)) for name in Options.SAME_EVERYWHERE}
+        try:
+            refuse_unlike(self._group, "Checkpointer", told)
+        except RankError:
+            if self._group is not self._comm:
+                self._group.close()
+            raise

@@ -111,10 +111,8 @@ class UncaughtErrors:
         together = error is self._together or self._removed
         if error is self._together and isinstance(error, REFUSALS):
             if self._group.rank == 0:
-                # one line, whatever the message holds
-                line = " ".join(str(error).split("\n"))
                 name = getattr(kind, "stands_for", kind).__name__
-                write_line(f"{name}: {line}")
+                write_line(f"{name}: {error}")
             flush()
             # should a rank have caught what the others did not, it never comes to meet them
             timer = threading.Timer(10.0, self._group.abort, (REFUSED,))

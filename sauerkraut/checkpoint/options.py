@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,12 @@ class Options:
     Raises:
         ValueError: one means nothing; names it and what it may be.
     """
+
+    SAME_EVERYWHERE: ClassVar = (
+        *("interval", "keep", "code_changes", "on_changed", "strict"),
+        *("on_failure", "rehearse", "share"),
+    )
+    """Those that the ranks compare."""
 
     interval: float | None
     """Seconds."""

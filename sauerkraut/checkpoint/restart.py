@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sauerkraut.checkpoint.agreement import agreed, together
+from sauerkraut.checkpoint.agreement import agreed, refuse_unlike
 from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.state import State
 from sauerkraut.checkpoint.store import Store, Stored
-from sauerkraut.errors import RankError
 from sauerkraut.group import Group
 
 
@@ -85,24 +84,14 @@ def begin(
 
 def _same_everywhere(group: Group, state: State, *, fresh: bool, on_restart: int) -> None:
     """Note the arguments, and refuse a start that the ranks make in different ways."""
-
-    def told() -> dict[str, str]:
+    with agreed(group, "arguments of run"):
         state.note_arguments()
-        return {
-            "fresh": str(fresh),
-            "providers": ", ".join(state.providers.names) or "none",
-            "functions given to on_restart": str(on_restart),
-        }
-
-    ranks = together(group, "arguments of run", told)
-    for name, value in ranks[0].items():
-        other = next((rank for rank, each in enumerate(ranks) if each[name] != value), None)
-        if other is not None:
-            raise RankError(
-                f"run: {name} must be the same on every rank: {value} on rank 0, "
-                f"{ranks[other][name]} on rank {other}",
-                {other: f"{name}: {ranks[other][name]}"},
-            )
+    told = {
+        "fresh": str(fresh),
+        "providers": ", ".join(state.providers.names) or "none",
+        "functions given to on_restart": str(on_restart),
+    }
+    refuse_unlike(group, "run", told)
 
 
 def _finished(

@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 STOP = (signal.SIGTERM, signal.SIGUSR1)
 GO_ON = (signal.SIGUSR2,)
+SAME = 1.0
+"""Seconds in which a second SIGTERM is the first one, come by another way: from a launcher that
+passes it on and from the scheduler."""
 
 
 class Signals:
     """Flags set by signals between `install` and `remove`.
 
     A Python handler the program had is called too. A child that was forked keeps the handlers but
-    is not this job: there a signal does what it did before `install`.
+    is not this job: there a signal does what it did before `install`. A second SIGTERM ends the
+    process as it would without us, for a program that does not come to its next poll.
     """
 
     def __init__(self) -> None:
@@ -25,6 +30,7 @@ class Signals:
         self.go_on = False
         self._before: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
         self._process = 0
+        self._terminated_at: float | None = None
 
     def install(self) -> bool:
         """Install the handlers; return False outside the main thread, where Python forbids it."""
@@ -54,8 +60,18 @@ class Signals:
             self.stop = True
         else:
             self.go_on = True
-        if callable(before):
+        if number == signal.SIGTERM and self._is_second():
+            # not through a stream, which may be in the middle of a line
+            os.write(2, b"sauerkraut: second SIGTERM: ending at once, without a checkpoint\n")
+            self._as_before(number, before, frame)
+        elif callable(before):
             before(number, frame)
+
+    def _is_second(self) -> bool:
+        now = time.monotonic()
+        if self._terminated_at is None:
+            self._terminated_at = now
+        return now - self._terminated_at > SAME
 
     def _as_before(
         self,

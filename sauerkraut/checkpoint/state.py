@@ -225,11 +225,7 @@ class State:
         differing = arguments.difference(record["arguments"], self._arguments)
         if same_arguments and differing:
             raise ArgumentsChanged(f"{differing}; same_arguments=False ignores it")
-        if record["roots"] != self._roots.names:
-            raise ArgumentsChanged(
-                f"the epoch holds the state of {', '.join(record['roots']) or 'no argument'}, "
-                f"this start has {', '.join(self._roots.names) or 'none'}"
-            )
+        self._compare_roots(record["roots"])
         self.providers.check(record["providers"])
         differing_facts = process_state.compare(record["environment"], process_state.environment())
         if differing_facts and self._options.strict:
@@ -240,6 +236,18 @@ class State:
         for line in differing_facts:
             self._reports.warn(f"the epoch was written elsewhere: {line}")
         self._compare_code(stored)
+
+    def _compare_roots(self, then: list[str]) -> None:
+        """Each root of the epoch needs an object of this start that becomes it."""
+        now = self._roots.names
+        if then != now:
+            more = [f"{name} is only in the epoch" for name in then if name not in now]
+            more += [f"{name} only in this start" for name in now if name not in then]
+            raise ArgumentsChanged(
+                "the objects of this start become those of the epoch, one for one, also with "
+                f"same_arguments=False: {', '.join(more) or 'their order differs'}; "
+                "build the arguments with as many lists, dicts, arrays and objects in them"
+            )
 
     def _compare_code(self, stored: Stored) -> None:
         """Look for functions off the stack that changed; those on it are checked by `read`."""

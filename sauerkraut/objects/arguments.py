@@ -52,13 +52,13 @@ def describe_arguments(
 
 
 def difference(then: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """What differs between two descriptions, one line per argument; empty: nothing."""
+    """What differs between two descriptions, by argument; empty: nothing."""
     lines = [
         f"{name}: {then.get(name, 'not given')} then, {now.get(name, 'not given')} now"
         for name in dict.fromkeys([*then, *now])
         if then.get(name) != now.get(name)
     ]
-    return "\n".join(lines)
+    return "; ".join(lines)
 
 
 def _shortened(text: str) -> str:

@@ -43,7 +43,7 @@ def make(comm, shared_dir):
 
     yield make
     for each in made:
-        each._free()
+        each._meeting.end()
 
 
 def crash(make, fn, *args, **options):
@@ -251,3 +251,42 @@ def test_a_fresh_start_that_not_all_ask_for_removes_nothing(make, comm, shared_d
         with pytest.raises(RankError, match="fresh must be the same on every rank"):
             make().run(int, "3", fresh=comm.rank == 0)
     assert sorted(path.name for path in (shared_dir / "ckpt").glob("epoch-*")) == names
+
+
+@pytest.mark.parametrize("option", [{"on_failure": "raise"}, {"keep": 3}, {"interval": 7}])
+def test_an_option_must_be_the_same_on_every_rank(make, comm, option):
+    name = next(iter(option))
+    if comm.size > 1:
+        with pytest.raises(RankError, match=f"{name} must be the same on every rank") as raised:
+            make(**(option if comm.rank == 1 else {}))
+        assert f"{option[name]!r} on rank 1" in str(raised.value).replace("7.0", "7")
+
+
+def test_a_directory_must_be_the_same_on_every_rank_and_nothing_is_made(comm, shared_dir):
+    if comm.size > 1:
+        directory = shared_dir / ("elsewhere" if comm.rank else "ckpt")
+        with pytest.raises(RankError) as raised:
+            skt.Checkpointer(directory, comm)
+        assert f"{shared_dir / 'ckpt'} on rank 0" in str(raised.value)
+        assert f"{shared_dir / 'elsewhere'} on rank 1" in str(raised.value)
+        assert list(shared_dir.iterdir()) == []
+
+
+def test_checkpointers_closed_in_unlike_order_are_named_on_all(comm, shared_dir):
+    one, two = (skt.Checkpointer(shared_dir / name, comm) for name in ("one", "two"))
+    if comm.size > 1:
+        with pytest.raises(RankError) as raised:
+            (two if comm.rank == 1 else one).close()
+        assert "close or end of program in Checkpointer 1 (one)" in str(raised.value)
+        assert "rank 1: close or end of program in Checkpointer 2 (two)" in str(raised.value)
+    two.close()
+    one.close()
+
+
+def test_running_one_while_others_close_another_is_named_on_all(comm, shared_dir):
+    one, two = (skt.Checkpointer(shared_dir / name, comm) for name in ("one", "two"))
+    if comm.size > 1:
+        with pytest.raises(RankError, match=r"rank 1: run in Checkpointer 2 \(two\)"):
+            two.run(int, "3") if comm.rank == 1 else one.close()
+    one.close()
+    two.close()

@@ -183,11 +183,10 @@ if __name__ == "__main__":
         rank = comm.rank
     else:
         comm, rank = None, 0
-    if scenario == "failing_before_run" and rank == options.rank:
-        ckpt = skt.Checkpointer(directory, comm)
-        raise ArithmeticError("before run")
     interval = None if options.interval == "none" else options.interval
     ckpt = skt.Checkpointer(directory, comm, interval=interval, on_failure=options.on_failure)
+    if scenario == "failing_before_run" and rank == options.rank:
+        raise ArithmeticError("before run")
     if scenario == "ending_before_run" and rank == options.rank:
         sys.exit(0)
     ending = scenario

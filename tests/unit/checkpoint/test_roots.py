@@ -170,3 +170,16 @@ def test_other_arguments_are_refused_showing_both_unless_allowed(make):
     assert "10" in str(raised.value)
     assert "20" in str(raised.value)
     assert make().run(work, 20, same_arguments=False) == 10
+
+
+def test_an_argument_with_another_number_of_members_is_refused_saying_which(make):
+    def work(rows):
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+
+    with pytest.raises(CrashError):
+        make().run(work, [np.zeros(2), np.zeros(2)])
+    with pytest.raises(ArgumentsChanged, match=r"'rows'\[1\] is only in the epoch; build"):
+        make().run(work, [np.zeros(2)], same_arguments=False)
+    with pytest.raises(ArgumentsChanged, match=r"'rows'\[2\] only in this start; build"):
+        make().run(work, [np.zeros(2)] * 2 + [[]], same_arguments=False)

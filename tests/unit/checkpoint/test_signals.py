@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -67,3 +68,32 @@ def test_a_forked_child_ends_by_the_signal_as_it_would_have_before(signals):
     assert os.WIFSIGNALED(status)
     assert os.WTERMSIG(status) == signal.SIGTERM
     assert not signals.stop
+
+
+def ended_by(heard, before=signal.SIG_DFL):
+    """Whether SIGTERM ends a process that does not poll, as soon as the last of these comes."""
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGTERM, before)
+        signals = Signals()
+        signals.install()
+        for pause in heard:
+            time.sleep(pause)
+            os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(10 + signals.stop)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_second_sigterm_ends_a_program_that_does_not_poll(monkeypatch, capfd):
+    monkeypatch.setattr("sauerkraut.checkpoint.signals.SAME", 0.05)
+    assert ended_by([0]) == 11
+    assert ended_by([0, 0, 0]) == 11  # one signal that came by several ways
+    assert capfd.readouterr().err == ""
+    assert ended_by([0, 0.1]) == -signal.SIGTERM
+    assert capfd.readouterr().err.startswith("sauerkraut: second SIGTERM: ending at once")
+
+
+def test_a_second_sigterm_is_left_to_the_handler_a_program_had(monkeypatch):
+    monkeypatch.setattr("sauerkraut.checkpoint.signals.SAME", 0.05)
+    assert ended_by([0, 0.1], before=lambda number, frame: None) == 11
+    assert ended_by([0, 0.1], before=signal.SIG_IGN) == 11
