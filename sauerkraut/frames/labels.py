@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import linecache
 import sys
 import weakref
@@ -165,8 +166,13 @@ def type_name(value: object) -> str:
     name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
     numpy = sys.modules.get("numpy")
     if numpy is not None and cls is numpy.ndarray:
-        return f"{name} {value.dtype} {value.shape}"  # type: ignore[attr-defined]
+        return f"{name} {_text_of(value.dtype)} {value.shape}"  # type: ignore[attr-defined]
     return name
+
+
+@functools.lru_cache(maxsize=256)
+def _text_of(dtype: object) -> str:
+    return str(dtype)
 
 
 def size_of(value: object) -> int:

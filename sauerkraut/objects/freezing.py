@@ -19,6 +19,9 @@ Reducer = Callable[[Any, "Freezing"], Any]
 _by_type: dict[type, Reducer] = {}
 _by_subclass: dict[type, Reducer] = {}
 _by_name: dict[str, Reducer] = {}
+_of_static: dict[type, Reducer | None] = {}
+"""What was chosen for types written in C, which neither change nor go away."""
+_PY_TPFLAGS_HEAPTYPE = 1 << 9
 _user_by_type: dict[type, Callable[[Any], Reduced]] = {}
 _user_by_subclass: dict[type, Callable[[Any], Reduced]] = {}
 
@@ -35,6 +38,7 @@ def reduces(*types: type | str, subclasses: bool = False) -> Callable[[Reducer],
                 _by_name[cls] = reduce
             else:
                 (_by_subclass if subclasses else _by_type)[cls] = reduce
+        _of_static.clear()
         return reduce
 
     return register
@@ -61,6 +65,7 @@ def register_reducer(cls: type, reduce: Callable[[Any], Reduced], *, by: str = "
     if cls in _WRITTEN_BY_PICKLER and by == "type":
         raise TypeError(f"{cls.__name__} is written by the pickler itself; derive a class from it")
     (_user_by_type if by == "type" else _user_by_subclass)[cls] = reduce
+    _of_static.clear()
 
 
 _WRITTEN_BY_PICKLER = frozenset(
@@ -112,7 +117,7 @@ class Freezing:
         try:
             reducer = self._chosen[cls]
         except KeyError:
-            reducer = self._chosen[cls] = _choose(cls)
+            reducer = self._chosen[cls] = reducer_for(cls)
         return NotImplemented if reducer is None else reducer(obj, self)
 
     def shell_of(self, obj: object, make: Callable[..., Any], *arguments: object) -> Shell:
@@ -162,6 +167,17 @@ def _reduce_shell(shell: Shell, _: Freezing) -> Reduced:
 def same(obj: object) -> object:
     """Return ``obj``: an object written as its shell, then its state."""
     return obj
+
+
+def reducer_for(cls: type) -> Reducer | None:
+    """The reducer that serves ``cls``; None: the pickler's own way."""
+    try:
+        return _of_static[cls]
+    except KeyError:
+        reducer = _choose(cls)
+        if not cls.__flags__ & _PY_TPFLAGS_HEAPTYPE:
+            _of_static[cls] = reducer
+        return reducer
 
 
 def _choose(cls: type) -> Reducer | None:
