@@ -21,6 +21,7 @@ at -O2, 208 as shipped), 50 for 20 locals, 27 loads for deserialise + run of 3 i
 """
 
 import argparse
+import functools
 import importlib
 import pickle
 import statistics
@@ -124,10 +125,12 @@ def measure(frame):
     return times, len(snapshot.control) + len(snapshot.objects)
 
 
-def innermost(result):
-    while isinstance(result, tuple) and not isinstance(result[0], dict):
-        result = result[0]
-    return result
+def measure_once(got, frame):
+    got.append(measure(frame))
+
+
+def no_more(frame):
+    """What resumed frames would call."""
 
 
 def main():
@@ -149,11 +152,11 @@ def main():
         f"{'capture':>9} {'resume':>9}"
     )
     for name, program, arguments in programs:
-        got = []
-        at_the_end = lambda frame, got=got: got.append(measure(frame)) if not got else None  # noqa: E731
+        got = []  # holds the result, so that it is no local of the measured frames
+        at_the_end = functools.partial(measure_once, got)
         skt.call(program, *arguments)
         times, size = got[0]
-        at_the_end = lambda frame: None  # noqa: E731 - what resumed frames would call
+        at_the_end = no_more
         others = [
             times.get(each, float("nan")) / times["dumps"] for each in ("dill", "cloudpickle")
         ]
