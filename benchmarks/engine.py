@@ -21,7 +21,6 @@ at -O2, 208 as shipped), 50 for 20 locals, 27 loads for deserialise + run of 3 i
 """
 
 import argparse
-import functools
 import importlib
 import pickle
 import statistics
@@ -35,7 +34,9 @@ from sauerkraut import _native
 from sauerkraut.frames.capture import capture_stack
 
 RUNS = 7
-at_the_end = None  # called with the innermost frame; a global, so that it is none of the locals
+# Globals, so that they are none of the measured locals.
+at_the_end = None  # called with the innermost frame
+measured = []
 
 
 def three_ints():
@@ -125,8 +126,10 @@ def measure(frame):
     return times, len(snapshot.control) + len(snapshot.objects)
 
 
-def measure_once(got, frame):
-    got.append(measure(frame))
+def measure_once(frame):
+    global at_the_end
+    at_the_end = no_more  # the frames are resumed many times while they are measured
+    measured.append(measure(frame))
 
 
 def no_more(frame):
@@ -152,11 +155,9 @@ def main():
         f"{'capture':>9} {'resume':>9}"
     )
     for name, program, arguments in programs:
-        got = []  # holds the result, so that it is no local of the measured frames
-        at_the_end = functools.partial(measure_once, got)
+        at_the_end = measure_once
         skt.call(program, *arguments)
-        times, size = got[0]
-        at_the_end = no_more
+        times, size = measured.pop()
         others = [
             times.get(each, float("nan")) / times["dumps"] for each in ("dill", "cloudpickle")
         ]
