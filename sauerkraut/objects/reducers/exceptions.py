@@ -1,4 +1,4 @@
-"""Exceptions with traceback, cause, context and notes."""
+"""Exceptions with traceback, cause, context, notes and the fields of the built-in classes."""
 
 from __future__ import annotations
 
@@ -15,47 +15,95 @@ _BUILT_IN = frozenset(
     if isinstance(each, type) and issubclass(each, BaseException)
 )
 
+# Restored on their own, or no part of the state.
+_APART = frozenset(
+    (
+        "__cause__",
+        "__context__",
+        "__dict__",
+        "__suppress_context__",
+        "__traceback__",
+        "__weakref__",
+        "args",
+    )
+)
+
+
+def _base_of(cls: type[BaseException]) -> type[BaseException]:
+    return next(each for each in cls.__mro__ if each in _BUILT_IN)
+
+
+@functools.cache
+def _fields(base: type[BaseException]) -> dict[str, Any]:
+    """What a built-in class keeps beside ``args``: ``obj`` of AttributeError, ``filename``..."""
+    if issubclass(base, BaseExceptionGroup):  # given when it is made, and fixed
+        return {}
+    kinds = (types.MemberDescriptorType, types.GetSetDescriptorType)
+    return {
+        name: value
+        for cls in reversed(base.__mro__)
+        if cls is not object
+        for name, value in vars(cls).items()
+        if isinstance(value, kinds) and name not in _APART
+    }
+
 
 @reduces(BaseException, subclasses=True)
 def _reduce_exception(error: BaseException, _: Freezing) -> Reduced:
     cls = type(error)
-    base = next(each for each in cls.__mro__ if each in _BUILT_IN)
-    plain = cls.__reduce_ex__ is base.__reduce_ex__ and cls.__reduce__ is base.__reduce__
-    make, arguments, *state = cast("tuple[Any, ...]", error.__reduce_ex__(5))
-    if plain:
-        make, arguments = make_exception, (cls, base, arguments)
-    more = (
-        state[0] if state else None,
+    base = _base_of(cls)
+    origin = (
         error.__cause__,
         error.__context__,
         error.__suppress_context__,
         error.__traceback__,
-        # The interpreter keeps it beside the arguments and pickles it from 3.12 on only.
-        error.name if isinstance(error, (AttributeError, NameError)) else None,
     )
-    return (make, arguments, more, None, None, set_exception)
+    if cls.__reduce_ex__ is not base.__reduce_ex__ or cls.__reduce__ is not base.__reduce__:
+        make, arguments, *state = cast("tuple[Any, ...]", error.__reduce_ex__(5))
+        own = state[0] if state else None
+        return (make, arguments, (origin, own, None, {}), None, None, set_exception)
+    group = isinstance(error, BaseExceptionGroup)
+    at_creation = (error.message, error.exceptions) if group else ()  # type: ignore[attr-defined]
+    state_ = (origin, _attributes(error), error.args, _held(error, base))
+    return (make_exception, (cls, base, *at_creation), state_, None, None, set_exception)
+
+
+def _held(error: BaseException, base: type[BaseException]) -> dict[str, object]:
+    found = {}
+    for name, field in _fields(base).items():
+        try:
+            found[name] = field.__get__(error)
+        except AttributeError:  # not set
+            continue
+    # None is what an unset field reads as; an OSError whose filename is set to it says so.
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _attributes(error: BaseException) -> dict[str, object] | None:
+    """Attributes and slots as ``BaseException.__setstate__`` takes them."""
+    state: Any = object.__getstate__(error)
+    own, slots = state if isinstance(state, tuple) else (state, None)
+    return {**(own or {}), **(slots or {})} or None
 
 
 def make_exception(
-    cls: type[BaseException], base: type[BaseException], arguments: tuple[Any, ...]
+    cls: type[BaseException], base: type[BaseException], *arguments: Any
 ) -> BaseException:
     """An exception of a class whose own ``__init__`` may want other arguments than it kept."""
-    error = base.__new__(cls, *arguments)
-    base.__init__(error, *arguments)
-    return error
+    return base.__new__(cls, *arguments)
 
 
 def set_exception(error: BaseException, state: tuple[Any, ...]) -> None:
-    """Give an exception its attributes and what it came from."""
-    own, cause, context, suppress, traceback, name = state
+    """Give an exception its arguments, fields, attributes and what it came from."""
+    origin, own, args, held = state
+    if args is not None:
+        error.args = args
+    fields = _fields(_base_of(type(error)))
+    for name, value in held.items():
+        fields[name].__set__(error, value)
     if own is not None:
         error.__setstate__(own)
-    error.__cause__ = cause
-    error.__context__ = context
-    error.__suppress_context__ = suppress
-    error.__traceback__ = traceback
-    if isinstance(error, (AttributeError, NameError)):
-        error.name = name
+    error.__cause__, error.__context__, error.__suppress_context__, error.__traceback__ = origin
 
 
 @reduces(types.TracebackType)

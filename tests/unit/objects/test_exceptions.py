@@ -60,6 +60,23 @@ def test_cycles_and_identity():
     assert back_other.__context__ is back
 
 
+FIELDS = (
+    *("errno", "strerror", "filename", "filename2", "characters_written"),
+    *("value", "code", "name", "path", "msg", "lineno", "offset", "text", "end_offset"),
+    *("encoding", "object", "start", "end", "reason", "message", "one", "two"),
+)
+
+
+def blocking():
+    return BlockingIOError(11, "again", 7)
+
+
+def changed(error, **fields):
+    for name, value in fields.items():
+        setattr(error, name, value)
+    return error
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -75,14 +92,72 @@ def test_cycles_and_identity():
         things.StrangeError(1, 2),
         things.StrangeOSError(1, 2),
         ExceptionGroup("g", [ValueError(1), KeyError(2)]),
+        BaseExceptionGroup("g", [KeyboardInterrupt()]),
+        things.Unfinished("why"),
+        blocking(),
+        NameError("m", name="n"),
+        UnicodeEncodeError("ascii", "abc", 1, 2, "why"),
     ],
     ids=lambda e: type(e).__name__,
 )
 def test_classes(error):
-    (back,) = round_trip(error)
+    assert_alike(*round_trip(error), error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        changed(StopIteration(5), value=6),
+        changed(OSError(5, "broken"), filename="f", errno=6),
+        changed(SystemExit(3), code=None),
+        changed(ValueError(1), args=(2, 3)),
+        changed(SyntaxError("bad", ("f", 1, 2, "text", 3, 4)), text="other"),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_fields_that_were_set_later(error):
+    assert_alike(*round_trip(error), error)
+
+
+def assert_alike(back, error):
     assert type(back) is type(error)
     assert repr(back.args) == repr(error.args)
     assert str(back) == str(error)
     assert vars(back) == vars(error)
-    for name in ("errno", "filename", "filename2", "value", "code", "name", "path", "start"):
+    for name in FIELDS:
         assert getattr(back, name, None) == getattr(error, name, None)
+
+
+def test_what_an_attribute_was_missed_in():
+    node = things.Node("a")
+    error = caught(lambda: node.missing)
+    back, own = round_trip(error, node)
+    assert back.obj is own
+    assert back.name == "missing"
+
+
+def test_an_exception_that_holds_itself():
+    error = ValueError("a")
+    error.args = (error, 1)
+    value = StopIteration()
+    value.value = value
+    back, back_value = round_trip(error, value)
+    assert back.args == (back, 1)
+    assert back_value.value is back_value
+
+
+def test_a_group_whose_members_lead_back_to_it():
+    inner = ValueError("inner")
+    group = ExceptionGroup("g", [inner, TypeError("other")])
+    inner.__context__ = group
+    for values in ((group, inner), (inner, group)):
+        back = round_trip(*values)
+        group_back = next(each for each in back if isinstance(each, ExceptionGroup))
+        assert group_back.exceptions[0].__context__ is group_back
+        assert group_back.exceptions[0] in back
+        assert len(group_back.exceptions) == 2
+
+
+def test_slots_of_an_exception():
+    (back,) = round_trip(things.SlottedError(4))
+    assert back.code == 4

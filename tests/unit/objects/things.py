@@ -195,3 +195,20 @@ class StrangeOSError(OSError):
     def __init__(self, one, two):
         super().__init__(one, "text")
         self.two = two
+
+
+class SlottedError(Exception):
+    __slots__ = ("code",)
+
+    def __init__(self, code):
+        self.code = code
+
+
+class Unfinished(ExceptionGroup):
+    def __new__(cls, message):
+        self = super().__new__(cls, message, [ValueError(message)])
+        self.one = "note"
+        return self
+
+    def derive(self, exceptions):
+        return ExceptionGroup(self.message, exceptions)
