@@ -6,6 +6,7 @@ NB_MODULE(_native, m)
   nanobind::set_leak_warnings(false);  // a program may well end while it holds a snapshot
   sauerkraut::bindings::bind_errors(m);
   sauerkraut::bindings::bind_sets(m);
+  sauerkraut::bindings::bind_iterators(m);
   sauerkraut::bindings::bind_anchors(m);
   sauerkraut::bindings::bind_plain(m);
   sauerkraut::bindings::bind_stack(m);

@@ -11,6 +11,7 @@ _FAMILIES = (
     "functions",
     "plain",
     "iterators",
+    "iterator_tools",
     "locks",
     "refused",
     "singletons",

@@ -33,8 +33,7 @@ def _base_of(cls: type[BaseException]) -> type[BaseException]:
     return next(each for each in cls.__mro__ if each in _BUILT_IN)
 
 
-@functools.cache
-def _fields(base: type[BaseException]) -> dict[str, Any]:
+def _fields_of(base: Any) -> dict[str, Any]:
     """What a built-in class keeps beside ``args``: ``obj`` of AttributeError, ``filename``..."""
     if issubclass(base, BaseExceptionGroup):  # given when it is made, and fixed
         return {}
@@ -46,6 +45,9 @@ def _fields(base: type[BaseException]) -> dict[str, Any]:
         for name, value in vars(cls).items()
         if isinstance(value, kinds) and name not in _APART
     }
+
+
+_FIELDS = {base: _fields_of(base) for base in _BUILT_IN}
 
 
 @reduces(BaseException, subclasses=True)
@@ -70,7 +72,7 @@ def _reduce_exception(error: BaseException, _: Freezing) -> Reduced:
 
 def _held(error: BaseException, base: type[BaseException]) -> dict[str, object]:
     found = {}
-    for name, field in _fields(base).items():
+    for name, field in _FIELDS[base].items():
         try:
             found[name] = field.__get__(error)
         except AttributeError:  # not set
@@ -98,7 +100,7 @@ def set_exception(error: BaseException, state: tuple[Any, ...]) -> None:
     origin, own, args, held = state
     if args is not None:
         error.args = args
-    fields = _fields(_base_of(type(error)))
+    fields = _FIELDS[_base_of(type(error))]
     for name, value in held.items():
         fields[name].__set__(error, value)
     if own is not None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import collections
+import functools
 import gc
 import itertools
 import operator
 import types
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
+from sauerkraut._native import ordered_iterator_kind
 from sauerkraut.objects import thawing
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse, same
 
@@ -59,28 +60,26 @@ def _reduce_dict_iterator(iterator: Any, _: Freezing) -> Reduced:
     return (iterate, (container, dict, view, size - len(_remaining(iterator)), size))
 
 
+@functools.cache
+def _ordered_kinds() -> dict[int, str]:
+    """What the number in an iterator of an OrderedDict means: one type serves all views."""
+    filled = collections.OrderedDict({1: 1})
+    made = {view: _view(filled, collections.OrderedDict, view) for view in _DICT_ITERATORS.values()}
+    kinds = {ordered_iterator_kind(iterator): view for view, iterator in made.items()}
+    return kinds if len(kinds) == len(made) and -1 not in kinds else {}
+
+
 @reduces(type(iter(_ordered)))
 def _reduce_ordered_iterator(iterator: Any, _: Freezing) -> Reduced:
     container = _container(iterator, collections.OrderedDict)
     rest = _remaining(iterator) if container is not None else []
     if not rest:
         return (used_up, ("ordered keys",))
+    view = _ordered_kinds().get(ordered_iterator_kind(iterator))
+    if view is None:
+        raise refuse(iterator, "iterate over a list of it")
     size = dict.__len__(container)
-    done = size - len(rest)
-    # The type is the same for all views: what is left tells which it goes over.
-    for view in _DICT_ITERATORS.values():
-        left = list(itertools.islice(_view(container, collections.OrderedDict, view), done, None))
-        same = all(a is b for a, b in zip(left, rest, strict=True))
-        if same or (view.endswith("items") and _same_pairs(left, rest)):
-            return (iterate, (container, collections.OrderedDict, view, done, size))
-    raise refuse(iterator, "iterate over a list of it")
-
-
-def _same_pairs(left: list[Any], right: list[Any]) -> bool:
-    return all(
-        isinstance(b, tuple) and len(b) == 2 and a[0] is b[0] and a[1] is b[1]
-        for a, b in zip(left, right, strict=True)
-    )
+    return (iterate, (container, collections.OrderedDict, view, size - len(rest), size))
 
 
 def _view(container: Mapping[Any, Any], base: Any, view: str) -> Iterator[Any]:
@@ -216,70 +215,3 @@ def iterate_set(container: Any, rest: list[Any]) -> Iterator[Any]:
         if len(left) == len(rest) and all(a is b for a, b in zip(left, rest, strict=True)):
             return iterator
     return iter(rest)
-
-
-_ITERTOOLS: tuple[type, ...] = (
-    itertools.accumulate,
-    itertools.chain,
-    itertools.combinations,
-    itertools.combinations_with_replacement,
-    itertools.compress,
-    itertools.count,
-    itertools.cycle,
-    itertools.dropwhile,
-    itertools.filterfalse,
-    itertools.groupby,
-    itertools.islice,
-    itertools.permutations,
-    itertools.product,
-    itertools.repeat,
-    itertools.starmap,
-    itertools.takewhile,
-    itertools.zip_longest,
-    type(itertools.tee(())[0]),
-)
-
-
-@reduces(*_ITERTOOLS, "itertools._grouper", "itertools._tee_dataobject")
-def reduce_itertools(iterator: Any, _: Freezing) -> Reduced:
-    """Their own pickling, without its warning on 3.12 and 3.13."""
-    make, arguments, *more = _quietly(iterator.__reduce__)
-    if len(more) == 0 or more[0] is None:
-        return (rebuild, (make, arguments))
-    return (rebuild, (make, arguments), (more[0],), None, None, set_state)
-
-
-def rebuild(make: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """``make(*arguments)`` without the warning that pickling of itertools goes away."""
-    return _quietly(make, *arguments)
-
-
-def set_state(iterator: Any, state: tuple[Any]) -> None:
-    """Set the position of an iterator of itertools."""
-    _quietly(iterator.__setstate__, state[0])
-
-
-def _quietly(call: Callable[..., Any], *arguments: Any) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return call(*arguments)
-
-
-@reduces(itertools.pairwise)
-def _reduce_pairwise(iterator: Any, _: Freezing) -> Reduced:
-    held = [each for each in gc.get_referents(iterator) if each is not itertools.pairwise]
-    if not held or not isinstance(held[0], Iterator):  # used up: it has let its iterator go
-        return (itertools.pairwise, ((),))
-    # The iterator it reads from, then the last item it was given, then a tuple it reuses.
-    if held and type(held[-1]) is tuple and len(held[-1]) == 2 and len(held) > 1:
-        reused = held[-1]
-        if len(held) > 2 or reused == (None, None):
-            held.pop()
-    if len(held) == 1:
-        return (itertools.pairwise, (held[0],))
-    return (pairwise_after, (held[1], held[0]))
-
-
-def pairwise_after(last: object, rest: Iterable[Any]) -> Iterator[Any]:
-    """``itertools.pairwise`` that was given ``last`` and reads on from ``rest``."""
-    return itertools.pairwise(itertools.chain((last,), rest))

@@ -1,7 +1,6 @@
 """Iterators keep their type, their place and their container."""
 
 import collections
-import itertools
 
 import pytest
 
@@ -10,6 +9,14 @@ from tests.unit.objects import crossing
 from tests.unit.objects.crossing import round_trip
 
 KEYS = ["a", "b", "c", "d"]
+OVER = {
+    "keys": iter,
+    "values": lambda d: iter(d.values()),
+    "items": lambda d: iter(d.items()),
+    "reversed keys": reversed,
+    "reversed values": lambda d: reversed(d.values()),
+    "reversed items": lambda d: reversed(d.items()),
+}
 
 
 def advanced(iterator, steps=1):
@@ -20,21 +27,10 @@ def advanced(iterator, steps=1):
 
 @pytest.mark.parametrize("cls", [dict, collections.OrderedDict, collections.Counter])
 @pytest.mark.parametrize("steps", [0, 1, 3, 4])
-@pytest.mark.parametrize(
-    "over",
-    [
-        iter,
-        lambda d: iter(d.values()),
-        lambda d: iter(d.items()),
-        reversed,
-        lambda d: reversed(d.values()),
-        lambda d: reversed(d.items()),
-    ],
-    ids=["keys", "values", "items", "reversed keys", "reversed values", "reversed items"],
-)
+@pytest.mark.parametrize("over", list(OVER))
 def test_dict_iterators(cls, steps, over):
     mapping = cls({key: [i] for i, key in enumerate(KEYS)})
-    iterator = advanced(over(mapping), steps)
+    iterator = advanced(OVER[over](mapping), steps)
     back, held = round_trip(iterator, mapping)
     assert type(back) is type(iterator)
     held["d"] = held["a"] = "changed after the restart"
@@ -73,6 +69,17 @@ def test_used_up_iterators_stay_so():
         collections.deque(iterator, maxlen=0)
         (back,) = round_trip(iterator)
         assert list(back) == []
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+@pytest.mark.parametrize("over", list(OVER))
+def test_iterators_of_an_ordered_dict_whose_values_are_its_keys(steps, over):
+    mapping = collections.OrderedDict((key, key) for key in "abcb")
+    iterator = advanced(OVER[over](mapping), steps)
+    back, held = round_trip(iterator, mapping)
+    for key in "abc":
+        mapping[key] = held[key] = [key]
+    assert list(back) == list(iterator)
 
 
 def test_views_look_at_the_live_dict():
@@ -119,34 +126,15 @@ def pieces():
         "callable": iter([None, 3, 2, 1].pop, None),
         "deque": iter(deque),
         "reversed deque": reversed(deque),
-        "accumulate": itertools.accumulate([1, 2, 3]),
-        "chain": itertools.chain("ab", "cd"),
-        "from_iterable": itertools.chain.from_iterable(["ab", "cd"]),
-        "combinations": itertools.combinations("abcd", 2),
-        "replacement": itertools.combinations_with_replacement("abc", 2),
-        "compress": itertools.compress("abcd", [1, 0, 1, 1]),
-        "count": itertools.islice(itertools.count(3, 2), 5),
-        "cycle": itertools.islice(itertools.cycle("abc"), 8),
-        "dropwhile": itertools.dropwhile(bool, [1, 0, 1, 2]),
-        "filterfalse": itertools.filterfalse(None, [0, 1, 0, 0]),
-        "islice": itertools.islice("abcdefg", 1, 6, 2),
-        "pairwise": itertools.pairwise([1, 2, 3, 4]),
-        "permutations": itertools.permutations("abc"),
-        "product": itertools.product("ab", [1, 2]),
-        "repeat": itertools.repeat("x", 4),
-        "starmap": itertools.starmap(pow, [(1, 2), (3, 4), (5, 6)]),
-        "takewhile": itertools.takewhile(bool, [1, 2, 3, 0]),
-        "tee": itertools.tee([1, 2, 3])[0],
-        "zip_longest": itertools.zip_longest("ab", "cde"),
     }
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2])
 @pytest.mark.parametrize("name", list(pieces()))
-def test_built_in_iterators_and_itertools(name, steps):
+def test_built_in_iterators(name, steps):
     iterator = advanced(pieces()[name], steps)
     (back,) = round_trip(iterator)
-    assert type(back) is type(iterator) or name == "pairwise"
+    assert type(back) is type(iterator)
     assert list(back) == list(iterator)
 
 
@@ -155,20 +143,6 @@ def test_live_lists():
     iterator, held = round_trip(advanced(iter(numbers)), numbers)
     held.append(4)
     assert list(iterator) == [2, 3, 4]
-
-
-def test_groupby_and_tee_share():
-    groups = itertools.groupby([1, 1, 2, 2, 3])
-    _, group = next(groups)
-    next(group)
-    back, back_group = round_trip(groups, group)
-    assert list(back_group) == [1]
-    assert [(k, list(g)) for k, g in back] == [(2, [2, 2]), (3, [3])]
-    one, two = itertools.tee(iter(range(5)))
-    next(one)
-    back_one, back_two = round_trip(one, two)
-    assert list(back_one) == [1, 2, 3, 4]
-    assert list(back_two) == [0, 1, 2, 3, 4]
 
 
 def test_one_iterator_used_twice():
