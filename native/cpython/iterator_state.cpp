@@ -214,10 +214,14 @@ void write(PyObject* iterator, const Field& field, Value& value)
     }
     case Kind::cells: {
       auto* data = reinterpret_cast<TeeData*>(iterator);
-      data->read = static_cast<int>(value.objects.size());
       for (std::size_t i = 0; i < value.objects.size(); ++i) {
-        put(iterator, field.offset + i * sizeof(PyObject*), value.objects[i]);
+        // Cells that were not read hold nothing, not even a null.
+        const bool read = static_cast<int>(i) < data->read;
+        PyObject* old = read ? data->values[i] : nullptr;
+        data->values[i] = value.objects[i].release();
+        value.objects[i] = Owned::take(old);
       }
+      data->read = std::max(data->read, static_cast<int>(value.objects.size()));
       break;
     }
     case Kind::iterators: {
