@@ -146,7 +146,7 @@ class Freezing:
         if id(namespace) not in self.namespaces or id(namespace) in self._written:
             return []
         self._written.add(id(namespace))
-        return [(key, value) for key, value in namespace.items() if key != "__builtins__"]
+        return list(namespace.items())
 
 
 class Shell:

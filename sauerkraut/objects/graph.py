@@ -6,6 +6,7 @@ of memories, and 8 bytes: the length of the table, 0 where there is nothing to p
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import functools
 import io
@@ -150,6 +151,7 @@ class _Attempt:
         self.values = list(values)
         self.names = names
         self.anchors = standard_streams()
+        self.anchors[id(vars(builtins))] = "module builtins"
         self.anchors |= {id(obj): f"anchor {name}" for name, obj in anchors.items()}
         self.threshold = threshold
 

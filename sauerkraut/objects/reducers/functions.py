@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import importlib
 import sys
@@ -43,6 +44,7 @@ def reduce_function(function: types.FunctionType, freezing: Freezing) -> Reduced
             function.__globals__,
             function.__name__,
             tuple(freezing.shell_of(cell, make_cell) for cell in closure),
+            *_own_builtins(function),
         ),
         (
             closure,
@@ -62,11 +64,27 @@ def reduce_function(function: types.FunctionType, freezing: Freezing) -> Reduced
     )
 
 
+def _own_builtins(function: types.FunctionType) -> tuple[dict[str, Any], ...]:
+    """What a function finds built-in names in, where that is not the module ``builtins``."""
+    found: dict[str, Any] = function.__builtins__
+    return () if found is vars(builtins) else (found,)
+
+
 def make_function(
-    code: types.CodeType, namespace: dict[str, Any], name: str, cells: tuple[types.CellType, ...]
+    code: types.CodeType,
+    namespace: dict[str, Any],
+    name: str,
+    cells: tuple[types.CellType, ...],
+    own_builtins: dict[str, Any] | None = None,
 ) -> types.FunctionType:
-    """A function without defaults and attributes, whose cells may be empty yet."""
-    return types.FunctionType(code, namespace, name, None, cells or None)
+    """A function without defaults and attributes, whose cells and globals may be empty yet."""
+    absent = own_builtins is not None and "__builtins__" not in namespace
+    if absent:
+        namespace["__builtins__"] = own_builtins
+    made = types.FunctionType(code, namespace, name, None, cells or None)
+    if absent:
+        del namespace["__builtins__"]  # it comes with the others, in their order
+    return made
 
 
 def set_function(function: types.FunctionType, state: tuple[Any, ...]) -> None:

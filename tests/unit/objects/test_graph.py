@@ -89,6 +89,22 @@ def test_exec_globals_are_shared_and_by_value():
     assert result == (2, 2)
 
 
+def test_built_in_names_of_exec_globals():
+    plain, own, none = {"n": 1}, {"__builtins__": {"len": lambda x: 42}}, {"__builtins__": {}}
+    for namespace in (plain, own, none):
+        exec("def f(x):\n return len(x)", namespace)
+    for values in ((plain["f"], own["f"], none["f"]), (plain, own, none)):
+        for _ in range(2):  # and once more what came back
+            values = round_trip(*values)
+        f, g, h = (each["f"] if isinstance(each, dict) else each for each in values)
+        assert f("abc") == 3
+        assert g("abc") == 42
+        assert list(f.__globals__) == ["n", "__builtins__", "f"]
+        assert f.__globals__["__builtins__"] is __builtins__
+        with pytest.raises(NameError):
+            h("abc")
+
+
 def test_module_globals_go_by_name():
     (back, in_list) = round_trip(vars(things), [vars(things)])
     assert back is vars(things)
