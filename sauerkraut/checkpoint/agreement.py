@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
-from sauerkraut.errors import CodeChanged, RankError
+from sauerkraut.errors import CodeChanged, RankError, SauerkrautError
 from sauerkraut.group import Group
 
 T = TypeVar("T")
@@ -26,6 +26,9 @@ class Failure:
     """An error as it travels between ranks."""
 
     text: str
+    """With its class, but for an error that was made here before: that names one already."""
+    said: str
+    """Without, where the class of what will be raised tells it."""
     module: str
     qualname: str
     is_exception: bool
@@ -38,18 +41,20 @@ class Failure:
         """Describe ``error``; runs nothing of it but ``str``."""
         kind, said = _class_of(error), str(error)
         if isinstance(error, RankError) and type(error) is not RankError:
-            text = said  # made here before: names its class already
+            text = said
         else:
             text = f"{kind.__name__}: {said}" if said else kind.__name__
         detail = ""
         if issubclass(kind, CodeChanged):
-            text, _, detail = text.partition("\n")
+            said, _, detail = said.partition("\n")
+            text = text.partition("\n")[0]
         details = None
         if isinstance(error, OSError):
             name = error.filename
             details = (error.errno, error.strerror, None if name is None else str(name))
+        short = said if said and isinstance(error, SauerkrautError) else text
         is_exception = isinstance(error, Exception)
-        return cls(text, kind.__module__, kind.__qualname__, is_exception, details, detail)
+        return cls(text, short, kind.__module__, kind.__qualname__, is_exception, details, detail)
 
 
 def together(group: Group, phase: str, work: Callable[[], T]) -> list[T]:
@@ -156,7 +161,7 @@ def message(phase: str, failures: Mapping[int, Failure], *, name_rank: bool) -> 
     Where code has changed, the lines of the difference follow.
     """
     lowest = min(failures)
-    text = " ".join(failures[lowest].text.split("\n"))
+    text = " ".join(failures[lowest].said.split("\n"))
     others = len(failures) - 1
     more = f" (and {others} more rank{'s' * (others > 1)})" if others else ""
     where = f"rank {lowest}: " if name_rank else ""

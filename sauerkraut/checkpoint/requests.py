@@ -7,15 +7,18 @@ ignored: otherwise each restart would stop at once again.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import re
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-NAME = re.compile(r"request-([0-9A-Za-z]{1,64})")
+from sauerkraut.errors import StorageError
+from sauerkraut.storage import disk, layout
+from sauerkraut.storage.table import NONSENSE
+
+READABLE = 0o644  # whoever may place one need not be the one who runs the job
+LARGEST = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +26,27 @@ class Request:
     """One request."""
 
     id: str
+    """1 to 64 letters and digits."""
     stop: bool
     """Checkpoint and stop; otherwise checkpoint and go on."""
     who: str = ""
 
-    @property
-    def name(self) -> str:
-        """Its file name."""
-        return f"request-{self.id}"
-
 
 def write(directory: Path, request: Request) -> Path:
-    """Place a request; the file appears with its content. Raises OSError."""
-    path = directory / request.name
-    private = directory / f".{request.name}.new"
-    private.write_text(
-        json.dumps({"id": request.id, "stop": request.stop, "who": request.who}) + "\n"
-    )
-    private.replace(path)
+    """Place a request; the file appears with its content.
+
+    Raises:
+        ValueError: its id is none.
+        StorageError: it could not be written.
+    """
+    path = directory / layout.request(request.id)
+    if layout.request_id(path.name) != request.id:
+        raise ValueError(f"{request.id!r} is no id of a request: 1 to 64 letters and digits")
+    private = directory / layout.private(path.name)
+    text = json.dumps({"id": request.id, "stop": request.stop, "who": request.who})
+    with disk.File.create(private, READABLE) as file:
+        file.write(0, text.encode() + b"\n")
+    disk.rename(private, path)
     return path
 
 
@@ -51,28 +57,24 @@ def pending(directory: Path, satisfied: Collection[str]) -> list[Request]:
     """
     found: list[Request] = []
     try:
-        names = sorted(os.listdir(directory))  # noqa: PTH208 - names only, once per consensus
-    except OSError:
+        names = disk.names(directory)
+    except StorageError:
         return found
     for name in names:
-        match = NAME.fullmatch(name)
-        if match is None:
+        known_as = layout.request_id(name)
+        if known_as is None:
             continue
-        if match[1] in satisfied:
-            with contextlib.suppress(OSError):
-                (directory / name).unlink()
-            continue
-        try:
-            content = json.loads((directory / name).read_text())
-            stop, who = bool(content["stop"]), str(content.get("who", ""))
-            found.append(Request(match[1], stop, who))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            continue
+        with suppress(StorageError, *NONSENSE):
+            if known_as in satisfied:
+                disk.unlink(directory / name)
+                continue
+            content = json.loads(disk.read_bytes(directory / name, largest=LARGEST))
+            found.append(Request(known_as, bool(content["stop"]), str(content.get("who", ""))))
     return found
 
 
 def remove(directory: Path, satisfied: Iterable[Request]) -> None:
     """Remove the files of requests; one that stays is ignored or satisfied again."""
     for request in satisfied:
-        with contextlib.suppress(OSError):
-            (directory / request.name).unlink()
+        with suppress(StorageError):
+            disk.unlink(directory / layout.request(request.id))

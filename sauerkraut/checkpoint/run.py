@@ -7,6 +7,7 @@ one decision made by all from the same data.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -275,7 +276,7 @@ class Run:
             pause = self._schedule.failed(time.monotonic())
             if self.stopping or call.kind is Kind.CHECKPOINT or self._on_failure == "raise":
                 raise
-            self._reports.warn(f"{error}; {self._age()}; next try in {pause:.0f} s")
+            self._reports.warn(f"{error}; {self._age()}; next try in {math.ceil(pause)} s")
             self.consensus.restart_clock(self._polls)
             return None
         self.last, self.last_error = epoch, None

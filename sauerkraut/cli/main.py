@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"sauerkraut {chosen.verb}: {report.printable(str(error))}", file=sys.stderr)
         return 87 if isinstance(error, DO_NOT_RESTART) else 1
+    except MemoryError:  # what a file says of its own size is anybody's
+        print(f"sauerkraut {chosen.verb}: not enough memory for what is stored", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # the reader, such as `head`, had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -1,7 +1,8 @@
 """Check every byte of the committed epochs: 0 good, 1 damage, 2 usage.
 
-All committed epochs, or those that --epoch names. With SAUERKRAUT_KEY_FILE set, owner, permissions
-and key are checked too. Nothing is changed and no code of a checkpoint runs.
+All committed epochs, or those that --epoch names; files that belong to none are mentioned. With
+SAUERKRAUT_KEY_FILE set, owner, permissions and key are checked too. Nothing is changed and no code
+of a checkpoint runs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from sauerkraut.cli import report
 from sauerkraut.errors import NoCheckpoint, SauerkrautError
 from sauerkraut.settings import Settings
 from sauerkraut.storage import Finding, Trust, catalog
+
+SHOWN = 5  # names of files that belong to no epoch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +42,9 @@ def run(chosen: argparse.Namespace) -> int:
         results.append((entry, findings))
         if not chosen.json:
             _print(entry, findings)
+    others = catalog.others(chosen.directory)
     if chosen.json:
-        document = [
+        epochs = [
             {
                 "epoch": entry.name.number,
                 "path": entry.path,
@@ -49,7 +53,11 @@ def run(chosen: argparse.Namespace) -> int:
             }
             for entry, findings in results
         ]
-        report.print_json(document)
+        directory = chosen.directory.resolve()
+        report.print_json({"directory": directory, "epochs": epochs, "others": others})
+    elif others:
+        shown = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
+        print(report.printable(f"not of any epoch, left alone: {len(others)} ({shown})"))
     return 1 if any(findings for _, findings in results) else 0
 
 

@@ -132,6 +132,40 @@ def missing(manifest: Manifest) -> list[Path]:
     return [epoch / seal.file for seal in manifest.seals if seal.file not in there]
 
 
+def others(directory: Path) -> list[str]:
+    """Names in a checkpoint directory, and in its committed epochs, that belong to no epoch or run.
+
+    Nothing here reads or removes them. An epoch whose manifest cannot be read may have any shard.
+
+    Raises:
+        NoCheckpoint: there is no such directory.
+        StorageError: it could not be read.
+    """
+    found = entries(directory)
+    known = {entry.path.name for entry in found}
+    names = disk.names(directory)
+    strange = [name for name in names if name not in known and not layout.is_of_run(name)]
+    for entry in found:
+        if entry.name.state == "committed":
+            strange += [f"{entry.path.name}/{name}" for name in _others_in(entry.path)]
+    return strange
+
+
+def _others_in(epoch: Path) -> list[str]:
+    try:
+        names = disk.names(epoch)
+    except StorageError as error:
+        if disk.is_missing(error):  # a run that goes on removed it meanwhile
+            return []
+        raise
+    try:
+        known = {seal.file for seal in read_manifest(epoch).seals}
+    except StorageError:  # for `verify` to tell
+        known = set(filter(layout.is_of_epoch, names))
+    known.add(layout.MANIFEST)
+    return [name for name in names if name not in known and not layout.is_private(name)]
+
+
 def verify(epoch: Path, trust: Trust | None = None) -> list[Finding]:
     """Check every byte of every file of an epoch, running nothing; an empty list means whole.
 

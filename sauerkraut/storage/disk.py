@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from errno import EINVAL, ELOOP, ENOENT, ESTALE
+from errno import EFBIG, EINVAL, ELOOP, ENOENT, ENOMEM, ESTALE
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -243,8 +243,27 @@ def free_bytes(directory: Path) -> int:
         return room.f_bavail * room.f_frsize
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a small file at once."""
+def read_bytes(path: Path, *, largest: int = 16 << 20) -> bytes:
+    """Read a small file at once; EFBIG for one of more than ``largest`` bytes."""
     with File.open(path) as file:
-        memory = bytearray(file.status().st_size)
+        nbytes = file.status().st_size
+        if nbytes > largest:
+            raise StorageError(EFBIG, f"has {nbytes} bytes, too many to be ours", str(path))
+        memory = new_memory(path, nbytes)
         return bytes(memory[: file.read(0, memory)])
+
+
+def new_memory(path: Path, nbytes: int) -> memoryview:
+    """Return aligned, writable memory with undefined content, to read bytes of ``path`` into.
+
+    Raises:
+        StorageError: ENOMEM: the machine has not as much; a sparse file may say any size.
+    """
+    error: MemoryError | None = None
+    if nbytes <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+        # more, the system might promise, and end the process when it is used
+        try:
+            return memoryview(_native.Memory(nbytes))
+        except MemoryError as caught:
+            error = caught
+    raise StorageError(ENOMEM, f"no memory for {nbytes} bytes of it", str(path)) from error

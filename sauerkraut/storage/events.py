@@ -49,7 +49,7 @@ def read(directory: Path) -> list[dict[str, Any]]:
         StorageError: it could not be read.
     """
     try:
-        text = disk.read_bytes(directory / layout.EVENTS)
+        text = disk.read_bytes(directory / layout.EVENTS, largest=1 << 30)
     except StorageError as error:
         if disk.is_missing(error):
             return []

@@ -5,6 +5,7 @@
     OWNER                               the incarnation that may write here
     COMPLETE                            names the last epoch of a finished run
     events.jsonl                        what happened, for people
+    request-<id>                        somebody asks for a checkpoint
     epoch-00000042/                     committed
         manifest.h5  shard-00000.h5 ...
     epoch-00000043.partial-<attempt>/   being written
@@ -36,8 +37,11 @@ _EPOCH = re.compile(
     r"epoch-(?P<number>[0-9]{8}|[1-9][0-9]{8,17})(\.(?P<state>partial|fenced|damaged|trash)-(?P<id>[0-9a-f]{32}))?"
 )
 _TRASH = re.compile(rf"{COMPLETE}\.trash-[0-9a-f]{{32}}")
+_REQUEST = re.compile(r"request-(?P<id>[0-9A-Za-z]{1,64})")
 _SHARD = re.compile(r"shard-(?P<rank>[0-9]{5,})\.h5")
-_PRIVATE = re.compile(rf"({OWNER}|{COMPLETE}|{MANIFEST})\.new-[0-9a-f]{{32}}")
+_PRIVATE = re.compile(
+    rf"({OWNER}|{COMPLETE}|{MANIFEST}|request-[0-9A-Za-z]{{1,64}})\.new-[0-9a-f]{{32}}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,23 @@ def rank_group(rank: int) -> str:
 def private(name: str) -> str:
     """Return a name under which a file is written before its rename to ``name``."""
     return f"{name}.new-{new_id()}"
+
+
+def request(request_id: str) -> str:
+    """File name of a request."""
+    return f"request-{request_id}"
+
+
+def request_id(name: str) -> str | None:
+    """Id of the request that has that file name; None for another file."""
+    match = _REQUEST.fullmatch(name)
+    return None if match is None else match["id"]
+
+
+def is_of_run(name: str) -> bool:
+    """Whether ``name`` is one that we give to files beside the epochs."""
+    known = (OWNER, COMPLETE, EVENTS)
+    return name in known or is_trash(name) or is_private(name) or request_id(name) is not None
 
 
 def is_private(name: str) -> bool:

@@ -125,7 +125,7 @@ def _remove(path: Path, rank: int, size: int) -> None:
             disk.unlink(path)
         return
     for name in filter(layout.is_of_epoch, disk.names(path)):
-        if layout.shard_rank(name) % size == rank:
+        if layout.shard_rank(name) % size == rank and not disk.is_directory(path / name):
             disk.unlink(path / name)
     try:
         disk.remove_directory(path)

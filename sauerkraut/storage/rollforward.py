@@ -90,6 +90,8 @@ def _sealed(ownership: Ownership, entry: Entry, trust: Trust) -> tuple[Attempt, 
             ownership.incarnation.id,
             ownership.share,
         )
+    if disk.is_directory(entry.path / layout.MANIFEST, follow=False):
+        raise CorruptCheckpoint(f"{entry.path / layout.MANIFEST} is not a file")
     if (attempt.epoch, attempt.id) != (entry.name.number, entry.name.id):
         raise CorruptCheckpoint(f"{entry.path} holds shards of another attempt")
     newest = _newest_attempt(ownership.directory)

@@ -6,6 +6,7 @@ with a table is whole, or damaged, and never merely unfinished.
 
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -14,12 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from sauerkraut import _native
 from sauerkraut.errors import CorruptCheckpoint, StorageError, UntrustedCheckpoint
 from sauerkraut.storage import disk, hashes, skeleton
 from sauerkraut.storage.disk import File
 from sauerkraut.storage.skeleton import Dataset
-from sauerkraut.storage.table import HEAD_SIZE, SMALLEST, Extent, Head, Table
+from sauerkraut.storage.table import HEAD_SIZE, LARGEST, SMALLEST, Extent, Head, Table
 from sauerkraut.storage.trust import ANYBODY, Trust
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _plan(
     attributes = {name: header[name] for name in ("kind", "epoch", "attempt", "world_size")}
     least = sum(hashes.count(view.nbytes) * hashes.SIZE for view in views)
     block = SMALLEST
-    while True:
+    while block <= LARGEST:
         if block > least:
             frame = skeleton.build(datasets, user_block=block, attributes=attributes, links=links)
             blank = [bytes(hashes.count(view.nbytes) * hashes.SIZE) for view in views]
@@ -108,6 +108,7 @@ def _plan(
             if table.encode(block, frame.size, key) is not None:
                 return frame, block
         block *= 2
+    raise ValueError(f"{len(datasets)} arrays and streams are more than one file can list")
 
 
 def _table(
@@ -175,17 +176,19 @@ class SealedFile:
     @classmethod
     def _of(cls, file: File, trust: Trust, kind: str) -> Self:
         status = file.status()
+        if not stat.S_ISREG(status.st_mode):
+            raise CorruptCheckpoint("is not a file")
         trust.check(status, file.path)
         start = bytearray(min(HEAD_SIZE, status.st_size))
         head = Head.decode(bytes(start[: file.read(0, start)]), status.st_size)
         trust.check_keyed(head.keyed, file.path)
-        block = bytearray(head.size)
-        block = block[: file.read(0, block)]
-        table = Table.decode(bytes(block), head, trust.key)
+        memory = disk.new_memory(file.path, head.size)
+        block = bytes(memory[: file.read(0, memory)])
+        table = Table.decode(block, head, trust.key)
         if table.header.get("kind") != kind:
             raise CorruptCheckpoint(f"is a {table.header.get('kind')}, not a {kind}")
         key = trust.key if head.keyed else None
-        return cls(file, head, table, bytes(block[-hashes.TABLE_SIZE :]).hex(), key)
+        return cls(file, head, table, block[-hashes.TABLE_SIZE :].hex(), key)
 
     def read(self, name: str) -> memoryview:
         """Read one dataset's bytes into new, aligned, writable memory and check them.
@@ -196,7 +199,7 @@ class SealedFile:
             StorageError: it could not be read.
         """
         extent = self.extents[name]
-        memory = memoryview(_native.Memory(extent.nbytes))
+        memory = disk.new_memory(self.path, extent.nbytes)
         if extent.nbytes:
             self._compare(extent, hashes.read(self._file, extent.offset, memory, self._key))
         return memory

@@ -17,9 +17,11 @@ from sauerkraut.storage import hashes
 
 MAGIC = b"\x93sauerkraut\r\n\x1a\n\0"
 VERSION = 1
-SMALLEST = 4096
+SMALLEST, LARGEST = 4096, 256 << 20
+"""Bytes of a user block; the digests of 64 TiB fit into the largest."""
 _PLAIN, _KEYED = 1, 2
 _HEAD = struct.Struct("<16sIIQQQQQ16s16x")  # see Head
+_KEY_ID_AT = struct.calcsize("<16sIIQQQQQ")
 KEY_ID_SIZE = 16
 NONSENSE = (
     ValueError,
@@ -59,8 +61,10 @@ class Head:
             raise CorruptCheckpoint("does not start as a sauerkraut file")
         if recorded != file_size:
             raise CorruptCheckpoint(f"has {file_size} bytes, not {recorded}")
-        if size < SMALLEST or size & (size - 1) or size > file_size:
+        if not SMALLEST <= size <= min(LARGEST, file_size) or size & (size - 1):
             raise CorruptCheckpoint("has a table that cannot be")
+        if version == VERSION and kind not in (_PLAIN, _KEYED):
+            raise CorruptCheckpoint("has a table of no known kind")
         return cls(version, kind == _KEYED, size, file_size, text, digests, key_id)
 
 
@@ -129,11 +133,15 @@ class Table:
             StorageError: its hash is right, and a later sauerkraut wrote it: no damage, and no
                 reason to fall back.
         """
-        if head.keyed and key is not None and head.key_id != key_id(key):
-            raise UntrustedCheckpoint("was written with another key")
         if len(block) != head.size:
             raise CorruptCheckpoint("ends inside its table")
         body, digest = block[: -hashes.TABLE_SIZE], block[-hashes.TABLE_SIZE :]
+        if head.keyed and key is not None and head.key_id != key_id(key):
+            # The hash is right but for the id: our key wrote it, and the id was damaged since.
+            ours = body[:_KEY_ID_AT] + key_id(key) + body[_KEY_ID_AT + KEY_ID_SIZE :]
+            if hashes.of_table(ours, key) == digest:
+                raise CorruptCheckpoint("has a table whose key id is wrong")
+            raise UntrustedCheckpoint("was written with another key")
         unchecked = head.keyed and key is None
         if not unchecked and hashes.of_table(body, key if head.keyed else None) != digest:
             raise CorruptCheckpoint("has a table whose hash is wrong")

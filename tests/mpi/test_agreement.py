@@ -42,9 +42,10 @@ def test_an_error_of_the_last_rank_is_raised_by_all_with_the_same_text(group):
     own = CaptureError("local 'sock' cannot be captured")
     error = agree_on(group, lambda rank: own if rank == last else None)
     assert isinstance(error, CaptureError)
-    text = "CaptureError: local 'sock' cannot be captured"
-    assert group.allgather(str(error)) == [f"capture: rank {last}: {text}"] * group.size
-    assert error.failures == {last: text}
+    where = f"rank {last}: " if group.size > 1 else ""
+    said = [f"capture: {where}local 'sock' cannot be captured"]
+    assert group.allgather(str(error)) == said * group.size
+    assert error.failures == {last: "CaptureError: local 'sock' cannot be captured"}
     assert error.__cause__ is (own if group.rank == last else None)
 
 

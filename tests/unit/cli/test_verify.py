@@ -30,7 +30,19 @@ def test_only_the_epoch_asked_for(sauerkraut, checkpoints, damage):
     done = sauerkraut("verify", "--epoch", "2", "--json", checkpoints)
 
     assert done.status == 0
-    assert [(each["epoch"], each["good"]) for each in done.json] == [(2, True)]
+    assert [(each["epoch"], each["good"]) for each in done.json["epochs"]] == [(2, True)]
+
+
+def test_files_that_belong_to_no_epoch_are_mentioned(sauerkraut, checkpoints):
+    for name in ("notes.txt", "epoch-00000002/shard-00009.h5", "epoch-00000007"):
+        (checkpoints / name).write_text("mine")
+
+    done = sauerkraut("verify", checkpoints)
+
+    assert done.status == 0
+    strange = "epoch-00000007, notes.txt, epoch-00000002/shard-00009.h5"
+    assert done.out.splitlines()[-1] == f"not of any epoch, left alone: 3 ({strange})"
+    assert sauerkraut("verify", "--json", checkpoints).json["others"] == strange.split(", ")
 
 
 def test_an_epoch_that_is_not_there(sauerkraut, checkpoints):

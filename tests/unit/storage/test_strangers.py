@@ -1,5 +1,6 @@
 """Names and contents in a checkpoint directory that we did not put there."""
 
+import errno
 import json
 import os
 
@@ -7,7 +8,7 @@ import pytest
 
 from sauerkraut import storage
 from sauerkraut.errors import CorruptCheckpoint, DirectoryOwned, StorageError
-from sauerkraut.storage import About, catalog, layout, manifest, owner
+from sauerkraut.storage import About, catalog, hashes, layout, manifest, owner, table
 
 ID = "0" * 32
 
@@ -72,7 +73,90 @@ def test_a_pipe_holds_nobody_up(epoch, name):
     (epoch / name).unlink()
     os.mkfifo(epoch / name)
     (finding,) = catalog.verify(epoch)
-    assert "has no seal" in finding.problem
+    assert "is not a file" in finding.problem
+
+
+@pytest.mark.parametrize("name", ["manifest.h5", "shard-00001.h5"])
+def test_a_directory_by_the_name_of_a_file_is_damage(directory, job, name):
+    running = job(directory, keep=2).start()
+    whole, path = running.checkpoint(), running.checkpoint().path
+    (path / name).unlink()
+    (path / name).mkdir()
+    (finding,) = catalog.verify(path)
+    assert (finding.file, "is not a file" in finding.problem) == (name, True)
+    running.leave()
+    again = job(directory).start()
+    assert again.newest.number == whole.number
+    again.finish()
+
+
+@pytest.mark.parametrize("name", ["manifest.h5", "shard-00001.h5"])
+def test_an_attempt_with_a_directory_in_it_is_rolled_back(directory, job, expected_piece, name):
+    running = job(directory).start()
+    running.checkpoint()
+    attempt = running.attempt()
+    for rank in range(running.world_size):
+        storage.write(attempt, expected_piece(rank, 2), running.trust)
+    (attempt.path / name).unlink(missing_ok=True)
+    (attempt.path / name).mkdir()
+    again = job(directory, take_over=running.ownership.incarnation.id).start()
+    assert again.newest.number == 1
+    again.checkpoint()  # and sweeps what it may
+
+
+@pytest.mark.parametrize("name", [layout.OWNER, layout.COMPLETE, layout.EVENTS])
+@pytest.mark.parametrize("kind", ["directory", "far too large"])
+def test_what_is_read_at_once_is_a_small_file(directory, job, name, kind):
+    job(directory).start().leave()
+    (directory / name).unlink(missing_ok=True)
+    if kind == "directory":
+        (directory / name).mkdir()
+    else:
+        (directory / name).touch()
+        os.truncate(directory / name, 1 << 40)
+    reads = {
+        layout.OWNER: owner.read,
+        layout.COMPLETE: catalog.completion,
+        layout.EVENTS: storage.events.read,
+    }
+    with pytest.raises(StorageError, match=r"Is a directory|too many to be ours"):
+        reads[name](directory)
+
+
+def sparse(path, head):
+    """Make a file of 1 TiB, or of the size it says, with that head and nothing behind it."""
+    path.unlink()
+    path.write_bytes(head)
+    os.truncate(path, max(1 << 40, int.from_bytes(head[32:40], "little")))
+
+
+@pytest.mark.parametrize("name", ["manifest.h5", "shard-00001.h5"])
+@pytest.mark.parametrize("block", [1 << 12, 1 << 28, 1 << 39])
+def test_a_sparse_file_that_says_any_size_of_its_table_is_damage(epoch, name, block):
+    head = table._HEAD.pack(
+        table.MAGIC, 1, 1, block, 1 << 40, hashes.BLOCK, block >> 1, 0, bytes(16)
+    )
+    sparse(epoch / name, head)
+    (finding,) = catalog.verify(epoch)
+    assert finding.file == name
+
+
+def test_a_stream_larger_than_memory_is_an_error_of_the_system(epoch):
+    path = epoch / layout.shard(1)
+    size = 1 << 40
+    while size <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"):
+        size *= 2
+    block = size >> 17
+    digests = bytes(hashes.count(size - block) * hashes.SIZE)
+    header = {"kind": "shard", "epoch": 1, "attempt": ID, "parent": None, "world_size": 2}
+    listed = table.Table(
+        header | {"ranks": [1], "about": {}},
+        (table.Extent(block, size - block, digests, "ranks/00001/control"),),
+    )
+    sparse(path, listed.encode(block, size, None))
+    with storage.Shard.open(path) as shard, pytest.raises(StorageError, match="no memory") as error:
+        shard.piece()
+    assert error.value.errno == errno.ENOMEM
 
 
 @pytest.mark.parametrize("processes", [[], [[1]], {"a": 1}])

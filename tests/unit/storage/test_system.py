@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sauerkraut import storage
-from sauerkraut.errors import StorageError, UntrustedCheckpoint
+from sauerkraut.errors import CorruptCheckpoint, StorageError, UntrustedCheckpoint
 from sauerkraut.settings import Settings
 from sauerkraut.storage import catalog, layout
 
@@ -243,6 +243,20 @@ def test_an_epoch_without_a_key_is_refused_where_there_is_one(epoch, key_file):
     keyed = storage.Trust.of(Settings(key_file=str(key_file)))
     with pytest.raises(UntrustedCheckpoint, match="not authenticated"):
         catalog.read_manifest(epoch, keyed)
+
+
+def test_damage_in_the_head_of_a_keyed_file_is_damage(directory, job, key_file):
+    keyed = storage.Trust.of(Settings(key_file=str(key_file)))
+    epoch = job(directory, trust=keyed).start().checkpoint().path
+    path = epoch / "shard-00000.h5"
+    content = path.read_bytes()
+    for place in range(96):
+        for bit in range(8):
+            changed = bytearray(content)
+            changed[place] ^= 1 << bit
+            path.write_bytes(changed)
+            with pytest.raises(CorruptCheckpoint), storage.Shard.open(path, keyed):
+                pass
 
 
 def test_a_keyed_table_cannot_be_forged(directory, job, key_file):
