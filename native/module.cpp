@@ -12,4 +12,5 @@ NB_MODULE(_native, m)
   sauerkraut::bindings::bind_stack(m);
   sauerkraut::bindings::bind_control(m);
   sauerkraut::bindings::bind_io(m);
+  sauerkraut::bindings::bind_liveness(m);
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sauerkraut import liveness
 from sauerkraut.checkpoint.checkpointer import Checkpointer, current
 from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.errors import (
@@ -27,6 +28,15 @@ from sauerkraut.frames.capture import call, capture
 from sauerkraut.frames.sentinels import EXCLUDED, Resumed
 from sauerkraut.frames.snapshot import Snapshot
 from sauerkraut.objects.freezing import register_reducer
+from sauerkraut.seed_api import (
+    copy_current_frame,
+    copy_frame,
+    copy_frame_from_greenlet,
+    deserialize_frame,
+    resume_greenlet,
+    run_frame,
+    serialize_frame,
+)
 
 __version__ = "0.1.0"
 __all__ = [
@@ -56,6 +66,14 @@ __all__ = [
     "__version__",
     "call",
     "capture",
+    "copy_current_frame",
+    "copy_frame",
+    "copy_frame_from_greenlet",
     "current",
+    "deserialize_frame",
+    "liveness",
     "register_reducer",
+    "resume_greenlet",
+    "run_frame",
+    "serialize_frame",
 ]

@@ -21,7 +21,14 @@ LIMIT = 2400  # seconds that one command may take
 QUIETLY = ["-q", "--color=no", "-p", "no:cacheprovider"]
 JOBS = ["-m", "job", "-o", "faulthandler_timeout=900"]  # a chain of kills takes minutes
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed)")
-ENGINE = ["tests/native", "tests/unit/frames", "tests/unit/code", "tests/unit/objects"]
+ENGINE = [
+    "tests/native",
+    "tests/unit/frames",
+    "tests/unit/code",
+    "tests/unit/objects",
+    "tests/unit/seed",
+    "tests/unit/test_liveness.py",
+]
 KILLS = ["tests/jobs/test_kill_and_resume.py"]
 
 

@@ -13,6 +13,7 @@ void bind_iterators(nanobind::module_& m);
 void bind_sets(nanobind::module_& m);
 void bind_stack(nanobind::module_& m);
 void bind_io(nanobind::module_& m);
+void bind_liveness(nanobind::module_& m);
 
 // The layout of a set for `make_set`, or None when it needs none.
 nanobind::object describe_set(nanobind::handle set);

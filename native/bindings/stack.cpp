@@ -81,6 +81,21 @@ nb::list stack_objects(const Stack& stack, const std::vector<bool>& globals_by_v
   return objects;
 }
 
+Stack capture_suspended(const nb::list& frames, nb::handle base, const nb::tuple& markers,
+                        nb::handle greenlet)
+{
+  for (const nb::handle frame : frames) {
+    if (!PyFrame_Check(frame.ptr())) {
+      throw nb::type_error("frames must be frame objects");
+    }
+  }
+  if (!PyType_Check(greenlet.ptr())) {
+    throw nb::type_error("greenlet must be a class");
+  }
+  return capture::capture_suspended(frames.ptr(), base.is_none() ? nullptr : base.ptr(),
+                                    markers.ptr(), greenlet.ptr());
+}
+
 }  // namespace
 
 // Thin on purpose: defaults, examples and user-level docstrings live in sauerkraut/frames/.
@@ -161,6 +176,11 @@ void bind_stack(nb::module_& m)
       nb::sig("def capture(innermost: types.FrameType, "
               "base: types.FrameType | types.CodeType | None, markers: tuple[types.CodeType, ...]) "
               "-> Stack"));
+  m.def("capture_suspended", capture_suspended, "frames"_a, "base"_a.none(), "markers"_a,
+        "greenlet"_a,
+        nb::sig("def capture_suspended(frames: list[types.FrameType], base: types.FrameType | "
+                "types.CodeType | None, markers: tuple[types.CodeType, ...], "
+                "greenlet: type) -> Stack"));
   m.def(
       "probe",
       [](nb::handle frame) {

@@ -4,6 +4,8 @@
 #include "boundary.hpp"
 #include "waiting.hpp"
 
+#include <cstring>
+
 namespace sauerkraut::capture {
 
 using code::CallSite;
@@ -223,38 +225,25 @@ std::string name_of(PyObject* callable)
                      ": its state in C cannot be captured; checkpoint outside of it");
 }
 
-}  // namespace
-
-int line_of(Frame& frame)
+CallSite site_of(Frame& outer, Frame& inner)
 {
-  const int unit = Layout::unit(frame);
-  const int line = PyCode_Addr2Line(Layout::code(frame), unit * (int)sizeof(_Py_CODEUNIT));
-  return line > 0 ? line : 0;
-}
-
-std::string describe(Frame& frame)
-{
-  PyCodeObject* code = Layout::code(frame);
-  const char* name = PyUnicode_AsUTF8(code->co_qualname);
-  const char* file = PyUnicode_AsUTF8(code->co_filename);
-  PyErr_Clear();
-  return std::string(name != nullptr ? name : "?") + "() at " + (file != nullptr ? file : "?") +
-         ":" + std::to_string(line_of(frame));
-}
-
-Pending pending_operation(Frame& outer, Frame& inner)
-{
-  const CodeMap& map = CodeMap::of(Layout::code(outer));
-  Pending pending;
-  if (!map.call_site(Layout::unit(outer), pending.site)) {
+  CallSite site;
+  if (!CodeMap::of(Layout::code(outer)).call_site(Layout::unit(outer), site)) {
     refuse(outer, inner, nullptr);
   }
+  return site;
+}
+
+Pending operation(Frame& outer, Frame& inner, bool from_c)
+{
+  Pending pending;
+  pending.site = site_of(outer, inner);
   if (const FrameState* state = waiting_state(&outer)) {
     pending.continuation = state->continuation;
     pending.object = state->pending_object;
     return pending;
   }
-  if (!Layout::entered_from_c(inner)) {
+  if (!from_c) {
     // CPython inlined the call: its operands are gone and the depth is saved.
     if (Layout::saved_depth(outer) != pending.site.kept) {
       throw CaptureError(describe(outer) + ": the value stack is not as its bytecode says");
@@ -284,6 +273,90 @@ Pending pending_operation(Frame& outer, Frame& inner)
     return pending;
   }
   refuse(outer, inner, callable);
+}
+
+// Whether an inlined __init__ belongs to a class call, whose trampoline greenlets hide: its value
+// is then the new object. Where the value is dropped, or handed on by the __init__ of a derived
+// class, it is a plain call, or makes no difference.
+bool returns_new_object(Frame& outer, const CallSite& site, Frame& inner)
+{
+  PyObject* self = first_argument(inner);
+  if (self == nullptr || !runs(on_type(Py_TYPE(self), "__init__"), Layout::code(inner))) {
+    return false;
+  }
+  const code::Instruction* next = CodeMap::of(Layout::code(outer)).instruction(site.next);
+  return next != nullptr && next->opcode != POP_TOP && first_argument(outer) != self;
+}
+
+// Whether a callable is greenlet.switch or greenlet.throw, bound or not.
+bool switches(PyObject* callable, PyTypeObject* greenlet)
+{
+  const char* name = nullptr;
+  if (callable != nullptr && PyCFunction_Check(callable)) {
+    PyObject* self = PyCFunction_GET_SELF(callable);
+    if (self != nullptr && PyObject_TypeCheck(self, greenlet)) {
+      name = reinterpret_cast<PyCFunctionObject*>(callable)->m_ml->ml_name;
+    }
+  } else if (callable != nullptr && Py_IS_TYPE(callable, &PyMethodDescr_Type)) {
+    const auto* method = reinterpret_cast<PyMethodDescrObject*>(callable);
+    if (method->d_common.d_type == greenlet) {
+      name = method->d_method->ml_name;
+    }
+  }
+  return name != nullptr && (std::strcmp(name, "switch") == 0 || std::strcmp(name, "throw") == 0);
+}
+
+Pending switch_operation(Frame& frame, PyTypeObject* greenlet)
+{
+  Pending pending;
+  const bool waits = CodeMap::of(Layout::code(frame)).call_site(Layout::unit(frame), pending.site);
+  PyObject* callable = waits ? callable_of(frame, pending.site) : nullptr;
+  if (!switches(callable, greenlet)) {
+    throw CaptureError("the greenlet was switched away from inside " + name_of(callable) +
+                       ", called in " + describe(frame) +
+                       ": its state in C cannot be captured; switch from a Python function");
+  }
+  return pending;
+}
+
+}  // namespace
+
+int line_of(Frame& frame)
+{
+  const int unit = Layout::unit(frame);
+  const int line = PyCode_Addr2Line(Layout::code(frame), unit * (int)sizeof(_Py_CODEUNIT));
+  return line > 0 ? line : 0;
+}
+
+std::string describe(Frame& frame)
+{
+  PyCodeObject* code = Layout::code(frame);
+  const char* name = PyUnicode_AsUTF8(code->co_qualname);
+  const char* file = PyUnicode_AsUTF8(code->co_filename);
+  PyErr_Clear();
+  return std::string(name != nullptr ? name : "?") + "() at " + (file != nullptr ? file : "?") +
+         ":" + std::to_string(line_of(frame));
+}
+
+Pending pending_operation(Frame& outer, Frame& inner)
+{
+  return operation(outer, inner, Layout::entered_from_c(inner));
+}
+
+Pending suspended_operation(Frame& outer, Frame* inner, PyTypeObject* greenlet)
+{
+  if (inner == nullptr) {
+    return switch_operation(outer, greenlet);
+  }
+  const CallSite site = site_of(outer, *inner);
+  // Without the C stack only the saved depth tells that CPython inlined the call.
+  const bool inlined = Layout::saved_depth(outer) == site.kept;
+  Pending pending = operation(outer, *inner, !inlined);
+  if (inlined && waiting_state(&outer) == nullptr && returns_new_object(outer, site, *inner)) {
+    pending.continuation = Continuation::push_object;
+    pending.object = Owned::share(first_argument(*inner));
+  }
+  return pending;
 }
 
 }  // namespace sauerkraut::capture

@@ -19,6 +19,10 @@ struct Pending {
 // and the callable for all others.
 Pending pending_operation(cpython::Frame& outer, cpython::Frame& inner);
 
+// The same in a greenlet that has been switched away from, whose C stack is not there: `inner`
+// is null for its innermost frame, which must be in a switch or throw of `greenlet`.
+Pending suspended_operation(cpython::Frame& outer, cpython::Frame* inner, PyTypeObject* greenlet);
+
 // "name() at file:line" of a frame, for messages.
 std::string describe(cpython::Frame& frame);
 

@@ -5,9 +5,11 @@
 #include "capture.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sauerkraut::capture {
 
+using code::Kind;
 using cpython::Frame;
 using cpython::Layout;
 
@@ -65,6 +67,47 @@ bool is_marked(Frame& frame, PyObject* markers)
   return false;
 }
 
+void refuse_generator(Frame& frame)
+{
+  if (cpython::is_generator(frame)) {
+    throw CaptureError(describe(frame) +
+                       " is a running generator or coroutine, which cannot be captured yet; "
+                       "checkpoint outside of it");
+  }
+}
+
+// The exception that a frame handles: null where it handles none. While the body of a `finally` or
+// an __exit__ runs it lies on the value stack, above the one handled before; the body of an
+// `except` keeps the latter only.
+Owned handled_in(Frame& frame, const FrameState& state)
+{
+  const auto kinds = code::CodeMap::of(Layout::code(frame)).stack(state.unit);
+  const std::size_t kept = state.slots.size() - static_cast<std::size_t>(state.local_count);
+  for (std::size_t at = std::min(kept, kinds.size()); at-- > 0;) {
+    const Kind kind = kinds[at];
+    if (kind == Kind::exception && at > 0 && kinds[at - 1] == Kind::exception_or_none) {
+      return state.slots[static_cast<std::size_t>(state.local_count) + at].object;
+    }
+    if (kind == Kind::exception_or_none || kind == Kind::exception_list) {
+      throw CaptureError("the greenlet was switched away from inside the except block of " +
+                         describe(frame) +
+                         ": which exception it handles is not known outside of it; switch "
+                         "after it");
+    }
+  }
+  return {};
+}
+
+// Turns a stack whose frames were found innermost first.
+Stack finished(Stack stack)
+{
+  if (stack.frames.empty()) {
+    throw CaptureError("there is no function to capture: module-level code needs a base");
+  }
+  std::reverse(stack.frames.begin(), stack.frames.end());
+  return stack;
+}
+
 }  // namespace
 
 Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers)
@@ -99,20 +142,34 @@ Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers)
     if (base == nullptr && (is_module_body(*frame) || is_marked(*frame, markers))) {
       break;
     }
-    if (cpython::is_generator(*frame)) {
-      throw CaptureError(describe(*frame) +
-                         " is a running generator or coroutine, which cannot be captured yet; "
-                         "checkpoint outside of it");
-    }
+    refuse_generator(*frame);
     stack.frames.push_back(read(*frame, pending_operation(*frame, *inner)));
     inner = frame;
     found = at_base;
   }
-  if (stack.frames.empty()) {
-    throw CaptureError("there is no function to capture: module-level code needs a base");
+  return finished(std::move(stack));
+}
+
+Stack capture_suspended(PyObject* frames, PyObject* base, PyObject* markers, PyObject* greenlet)
+{
+  Stack stack;
+  Frame* inner = nullptr;
+  bool found = false;
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(frames) && !found; ++i) {
+    Frame* frame = cpython::frame_of(reinterpret_cast<PyFrameObject*>(PyList_GET_ITEM(frames, i)));
+    if (base == nullptr && (is_module_body(*frame) || is_marked(*frame, markers))) {
+      break;
+    }
+    refuse_generator(*frame);
+    stack.frames.push_back(read(
+        *frame, suspended_operation(*frame, inner, reinterpret_cast<PyTypeObject*>(greenlet))));
+    if (!stack.handled) {
+      stack.handled = handled_in(*frame, stack.frames.back());
+    }
+    inner = frame;
+    found = base != nullptr && is_base(*frame, base);
   }
-  std::reverse(stack.frames.begin(), stack.frames.end());
-  return stack;
+  return finished(std::move(stack));
 }
 
 std::pair<PyObject*, int> probe(PyObject* frame)

@@ -15,6 +15,11 @@ namespace sauerkraut::capture {
 // Throws CaptureError when a frame cannot be captured, or `base` is not on the stack.
 Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers);
 
+// The same for a greenlet of the calling thread that has been switched away from. `frames` is a
+// list of its frame objects, innermost first; `greenlet` the class whose switch() its innermost
+// frame waits in. Refuses also where the exception that it handles is nowhere to be seen.
+Stack capture_suspended(PyObject* frames, PyObject* base, PyObject* markers, PyObject* greenlet);
+
 // What the frame object's internal structure says: its code (borrowed) and the
 // unit of the instruction it stands at. For the self-test of the layout.
 std::pair<PyObject*, int> probe(PyObject* frame);

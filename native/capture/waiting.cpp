@@ -25,9 +25,15 @@ void Waiting::push(const void* frame, const FrameState* state)
   frames.emplace_back(frame, state);
 }
 
-void Waiting::pop()
+void Waiting::pop(const void* frame)
 {
-  frames.pop_back();
+  for (auto at = frames.end(); at != frames.begin();) {
+    --at;
+    if (at->first == frame) {
+      frames.erase(at);
+      return;
+    }
+  }
 }
 
 }  // namespace sauerkraut::capture

@@ -14,7 +14,8 @@ const FrameState* waiting_state(const void* frame);
 class Waiting {
  public:
   void push(const void* frame, const FrameState* state);
-  void pop();
+  // Greenlets may end in another order than they began: not always the last one pushed.
+  void pop(const void* frame);
 };
 
 }  // namespace sauerkraut::capture

@@ -47,9 +47,18 @@ void Analysis::run()
   const std::size_t count = map_.instructions_.size();
   map_.stacks_.resize(count);
   map_.reachable_.assign(count, 0);
-  map_.unchecked_.assign(count, std::vector<bool>(static_cast<std::size_t>(code_->co_nlocalsplus)));
   flow_kinds();
-  flow_unchecked_reads();
+  map_.unchecked_ = flow_backward([this](const Instruction& instruction, std::vector<bool>& flags) {
+    touch_unchecked(instruction, flags);
+  });
+}
+
+Analysis::Sets Analysis::live(const CodeMap& map, PyCodeObject* code)
+{
+  const Analysis analysis(const_cast<CodeMap&>(map), code);  // only run() changes the map
+  return analysis.flow_backward([&](const Instruction& instruction, std::vector<bool>& flags) {
+    analysis.touch_live(instruction, flags);
+  });
 }
 
 void Analysis::refuse(const Instruction& instruction, const char* why) const
@@ -296,7 +305,7 @@ void Analysis::push_results(const Instruction& instruction, Stack& stack, bool j
   stack.insert(stack.end(), pushed.begin(), pushed.end());
 }
 
-void Analysis::touch_locals(const Instruction& instruction, std::vector<bool>& unchecked) const
+void Analysis::touch_unchecked(const Instruction& instruction, std::vector<bool>& unchecked) const
 {
   const int argument = instruction.argument;
   auto set = [&](int slot, bool value) {
@@ -336,8 +345,47 @@ void Analysis::touch_locals(const Instruction& instruction, std::vector<bool>& u
   }
 }
 
-void Analysis::flow_unchecked_reads()
+void Analysis::touch_live(const Instruction& instruction, std::vector<bool>& live) const
 {
+  const int argument = instruction.argument;
+  auto set = [&](int slot, bool value) {
+    if (slot >= 0 && slot < code_->co_nlocalsplus) {
+      live[static_cast<std::size_t>(slot)] = value;
+    }
+  };
+  switch (info(instruction).touch) {
+    case Touch::none:
+      break;
+    case Touch::load:
+    case Touch::load_check:
+    case Touch::through:
+    case Touch::take:
+    case Touch::erase:  // the program says itself when the value goes
+      set(argument, true);
+      break;
+    case Touch::load_pair:
+      set(argument >> 4, true);
+      set(argument & 15, true);
+      break;
+    case Touch::store:
+      set(argument, false);
+      break;
+    case Touch::store_load:
+      set(argument & 15, true);
+      set(argument >> 4, false);
+      break;
+    case Touch::store_pair:
+      set(argument >> 4, false);
+      set(argument & 15, false);
+      break;
+  }
+}
+
+template <typename Change>
+Analysis::Sets Analysis::flow_backward(Change change) const
+{
+  const auto locals = static_cast<std::size_t>(code_->co_nlocalsplus);
+  Sets sets(map_.instructions_.size(), std::vector<bool>(locals));
   // Sets only grow, so repeating until nothing changes ends.
   bool changed = true;
   while (changed) {
@@ -347,11 +395,11 @@ void Analysis::flow_unchecked_reads()
         continue;
       }
       const Instruction& instruction = map_.instructions_[at];
-      std::vector<bool> unchecked(static_cast<std::size_t>(code_->co_nlocalsplus));
+      std::vector<bool> flags(locals);
       auto merge = [&](int unit) {
-        const auto& other = map_.unchecked_[static_cast<std::size_t>(map_.index(unit))];
-        for (std::size_t slot = 0; slot < unchecked.size(); ++slot) {
-          unchecked[slot] = unchecked[slot] || other[slot];
+        const auto& other = sets[static_cast<std::size_t>(map_.index(unit))];
+        for (std::size_t slot = 0; slot < locals; ++slot) {
+          flags[slot] = flags[slot] || other[slot];
         }
       };
       const Flow flow = info(instruction).flow;
@@ -361,14 +409,15 @@ void Analysis::flow_unchecked_reads()
       if (const auto target = jump_target(instruction)) {
         merge(*target);
       }
-      touch_locals(instruction, unchecked);
+      change(instruction, flags);
       each_handler(instruction, [&](const Handler& handler) { merge(handler.target); });
-      if (unchecked != map_.unchecked_[at]) {
-        map_.unchecked_[at] = std::move(unchecked);
+      if (flags != sets[at]) {
+        sets[at] = std::move(flags);
         changed = true;
       }
     }
   }
+  return sets;
 }
 
 }  // namespace sauerkraut::code

@@ -13,6 +13,9 @@ class Analysis {
   Analysis(CodeMap& map, PyCodeObject* code);
   void run();
 
+  using Sets = std::vector<std::vector<bool>>;  // per instruction: a flag per fast local
+  static Sets live(const CodeMap& map, PyCodeObject* code);
+
  private:
   using Stack = std::vector<Kind>;
 
@@ -23,8 +26,13 @@ class Analysis {
   void arrive(int unit, const Stack& stack);
 
   // Backward: locals that may be read unchecked from each instruction on.
-  void flow_unchecked_reads();
-  void touch_locals(const Instruction& instruction, std::vector<bool>& unchecked) const;
+  void touch_unchecked(const Instruction& instruction, std::vector<bool>& unchecked) const;
+
+  // Backward: locals that may be read at all.
+  void touch_live(const Instruction& instruction, std::vector<bool>& live) const;
+
+  template <typename Change>
+  Sets flow_backward(Change change) const;
 
   template <typename Visit>
   void each_handler(const Instruction& instruction, Visit visit) const;

@@ -158,6 +158,14 @@ Kind CodeMap::local_kind(PyCodeObject* code, int slot)
   return Kind::any;
 }
 
+const std::vector<std::vector<bool>>& CodeMap::live(PyCodeObject* code) const
+{
+  if (live_.empty()) {
+    live_ = Analysis::live(*this, code);
+  }
+  return live_;
+}
+
 bool CodeMap::needs_bound(int start, int slot) const
 {
   return unchecked_[static_cast<std::size_t>(index(start))][static_cast<std::size_t>(slot)];

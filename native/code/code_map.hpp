@@ -86,6 +86,11 @@ class CodeMap {
   // Whether fast local `slot` may be read unchecked from the instruction at `start` on.
   bool needs_bound(int start, int slot) const;
 
+  // Per instruction: fast locals that code may read, or delete by name, before it stores them,
+  // be it in a handler. `code` is the one this is the map of. Computed when first asked for.
+  const std::vector<std::vector<bool>>& live(PyCodeObject* code) const;
+  const std::vector<Instruction>& instructions() const { return instructions_; }
+
  private:
   friend class Analysis;
   explicit CodeMap(PyCodeObject* code);
@@ -96,6 +101,7 @@ class CodeMap {
   std::vector<std::vector<Kind>> stacks_;  // per instruction
   std::vector<char> reachable_;
   std::vector<std::vector<bool>> unchecked_;  // per instruction: locals read without a check
+  mutable std::vector<std::vector<bool>> live_;
 };
 
 }  // namespace sauerkraut::code

@@ -22,7 +22,7 @@ PyObject* drive_flat(PyThreadState* state, const capture::Stack& stack,
   auto leave = [&]() {
     Frame* frame = frames.back();
     frames.pop_back();
-    waiting.pop();
+    waiting.pop(frame);
     ++recursion;
     Layout::set_current(state, frame->previous);
     return frame;

@@ -105,7 +105,7 @@ class NestedDrive {
     }
 
     ++Layout::recursion_remaining(state_);
-    waiting_.pop();
+    waiting_.pop(frame);
     Layout::set_current(state_, frame->previous);
     if (failed_ && !complete_) {  // no user code may see our own failure
       uninstall();

@@ -116,17 +116,44 @@ def capture_stack(
     Raises:
         CaptureError: as in `capture`.
     """
-    if _broken is not None:
-        raise CaptureError(f"capture is disabled: {_broken}; please report this")
+    check_enabled()
     # The base of a resumed stack is the frame that Thawed.run rebuilt first.
     markers = (marker or call.__code__, Thawed.run.__code__)
-    stack = _native.capture(innermost, _base(base), markers)
-    count = len(stack)
-    excluded = _leave_out(stack, exclude, strict=strict) if exclude else [[]] * count
-    embed = code == "embed"
+    stack = _native.capture(innermost, resolve_base(base), markers)
+    excluded = _leave_out(stack, exclude, strict=strict) if exclude else [[]] * len(stack)
+    return freeze_stack(
+        stack,
+        excluded,
+        code=code,
+        values=values,
+        names=names,
+        anchors=anchors,
+        arrays=arrays,
+        threshold=threshold,
+        sources=sources,
+    )
+
+
+def freeze_stack(
+    stack: _native.Stack,
+    excluded: list[list[str]],
+    *,
+    code: labels.Carry = "auto",
+    values: Sequence[object] = (),
+    names: Callable[[int], str] = "value {}".format,
+    anchors: Mapping[str, object] | None = None,
+    arrays: Literal["copy", "borrow"] = "copy",
+    threshold: int = 64 * 1024,
+    sources: bool = False,
+) -> Snapshot:
+    """Freeze frames that were read, and whose locals ``excluded`` (per frame) were replaced.
+
+    See `capture_stack` for the other arguments and for what it raises; for ``code`` also
+    `labels.of`.
+    """
     described = [
-        labels.of(stack.code(i), stack.globals(i), embed=embed, sources=sources)
-        for i in range(count)
+        labels.of(stack.code(i), stack.globals(i), carry=code, sources=sources)
+        for i in range(len(stack))
     ]
     objects = stack.objects([label.globals_by_value for label in described])
     own = len(objects)
@@ -159,7 +186,14 @@ def _owners(frame: FrameType | None) -> list[str]:
     return list(names)
 
 
-def _base(base: Base) -> FrameType | CodeType | None:
+def check_enabled() -> None:
+    """Raise CaptureError when this interpreter's frames are not as we know them."""
+    if _broken is not None:
+        raise CaptureError(f"capture is disabled: {_broken}; please report this")
+
+
+def resolve_base(base: Base) -> FrameType | CodeType | None:
+    """The frame or code that a base means. Raises CaptureError for what is none."""
     if base is None or isinstance(base, (FrameType, CodeType)):
         return base
     function = getattr(base, "__func__", base)

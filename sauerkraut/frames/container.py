@@ -6,7 +6,8 @@ Layout, little-endian (`docs/format.md`):
                         BLAKE2b-128 of the header up to here and of the table, zeros
     table    64 bytes per section   kind u32, zero u32, offset u64, length u64,
                         XXH3-128 of the section, zeros
-    sections: control, objects, one description of all blocks, the blocks
+    sections: control, objects, one description of all blocks, the blocks; and where a frame
+              takes its program along (`sauerkraut.seed_api`) notes and the values of globals
 
 This is the first ring of verification: every accidental change of a byte ends here.
 """
@@ -28,7 +29,7 @@ MAGIC = b"SAUERKRT"
 VERSION = 1
 ALIGNMENT = 64
 
-CONTROL, OBJECTS, BLOCK_TABLE, BLOCK = 1, 2, 3, 4
+CONTROL, OBJECTS, BLOCK_TABLE, BLOCK, NOTES, GLOBALS = 1, 2, 3, 4, 5, 6
 
 _HEADER = struct.Struct("<8sIIQ")
 _ENTRY = struct.Struct("<IIQQ16s")
@@ -42,6 +43,10 @@ class Parts:
     control: bytes
     objects: bytes
     blocks: tuple[Block, ...]
+    notes: bytes = b""
+    """JSON; empty: no such section."""
+    globals: bytes = b""
+    """An object stream; empty: no such section."""
 
 
 def write(parts: Parts) -> list[Any]:
@@ -54,6 +59,7 @@ def write(parts: Parts) -> list[Any]:
         (OBJECTS, parts.objects),
         (BLOCK_TABLE, description),
         *((BLOCK, block.memory) for block in parts.blocks),
+        *((kind, data) for kind, data in ((NOTES, parts.notes), (GLOBALS, parts.globals)) if data),
     ]
     offset = _aligned(ALIGNMENT * (1 + len(sections)))
     table = bytearray()
@@ -156,7 +162,8 @@ def _parts(sections: Sequence[tuple[int, memoryview]]) -> Parts:
         raise ResumeError("snapshot has no control, objects or block table")
     described = json.loads(bytes(sections[2][1]))
     blocks = [section for kind, section in sections[3:] if kind == BLOCK]
-    if len(blocks) != len(described) or len(blocks) != len(sections) - 3:
+    more = {kind: bytes(section) for kind, section in sections[3 + len(blocks) :]}
+    if len(blocks) != len(described) or len(sections) != 3 + len(blocks) + len(more):
         raise ResumeError("snapshot's block table does not match its blocks")
     return Parts(
         bytes(sections[0][1]),
@@ -165,6 +172,8 @@ def _parts(sections: Sequence[tuple[int, memoryview]]) -> Parts:
             Block(memory, d["dtype"], tuple(d["shape"]), d["path"])
             for memory, d in zip(blocks, described, strict=True)
         ),
+        more.get(NOTES, b""),
+        more.get(GLOBALS, b""),
     )
 
 

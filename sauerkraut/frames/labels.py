@@ -8,12 +8,13 @@ import sys
 import weakref
 from dataclasses import dataclass
 from types import CellType, CodeType
-from typing import Any
+from typing import Any, Literal
 
 from sauerkraut import _native
 from sauerkraut.code import difference, reference
 from sauerkraut.code.reference import CodeReference
 
+Carry = Literal["auto", "embed", "name"]
 Label = dict[str, Any]
 """The fields of one frame in `schema/snapshot.fbs` that its state alone does not tell."""
 
@@ -64,7 +65,7 @@ class _Known:
 
     code: weakref.ref[CodeType]
     globals_module: str
-    embed: bool
+    carry: Carry
     sources: bool
     ref: CodeReference
     outer: weakref.ref[CodeType] | None
@@ -76,14 +77,15 @@ _known: dict[int, _Known] = {}
 
 
 def of(
-    code: CodeType, namespace: dict[str, Any], *, embed: bool = False, sources: bool = False
+    code: CodeType, namespace: dict[str, Any], *, carry: Carry = "auto", sources: bool = False
 ) -> _native.CodeLabel:
     """Where ``code``, which runs with the globals ``namespace``, is found again; cached.
 
     Args:
         code: The code of a frame.
         namespace: Its globals.
-        embed: Carry the code along even where its name leads to it.
+        carry: Whether the code itself is carried along: where its name may not lead to it
+            ("auto"), always ("embed"), or only where no name does here ("name").
         sources: Record the function's source text, for the difference to show when it changed.
     """
     module = module_of(namespace)
@@ -92,12 +94,12 @@ def of(
         known is not None
         and known.code() is code
         and known.globals_module == module
-        and known.embed == embed
+        and known.carry == carry
         and known.sources == sources
         and _still(known, namespace, code)
     ):
         return known.label
-    ref = reference.of(code, namespace, embed=embed)
+    ref = reference.of(code, namespace, embed=carry == "embed")
     label = _native.CodeLabel(
         {
             "module": ref.module,
@@ -105,7 +107,7 @@ def of(
             "function": code.co_qualname,
             "path": list(ref.path),
             "fingerprint": ref.fingerprint,
-            "embedded": ref.embedded,
+            "embedded": None if carry == "name" and ref.module else ref.embedded,
             "layout": ref.layout,
             "globals_module": module,
             "file": code.co_filename,
@@ -120,7 +122,7 @@ def of(
         _known[key] = _Known(
             weakref.ref(code, lambda gone: _forget(key, gone)),
             module,
-            embed,
+            carry,
             sources,
             ref,
             weakref.ref(outer) if outer is not None else None,
@@ -182,6 +184,12 @@ def size_of(value: object) -> int:
     if numpy is not None and type(value) is numpy.ndarray:
         return int(value.nbytes)  # type: ignore[attr-defined]
     return len(value) if type(value) in (bytes, bytearray, str) else 0  # type: ignore[arg-type]
+
+
+def slot_names(code: CodeType) -> list[str]:
+    """Names of the fast locals of ``code``, in the order of their places."""
+    inner = [name for name in code.co_cellvars if name not in code.co_varnames]
+    return [*code.co_varnames, *inner, *code.co_freevars]
 
 
 def contents(value: object) -> object:

@@ -6,6 +6,7 @@ import importlib.util
 import platform
 import sys
 from collections.abc import Mapping, Sequence
+from types import CellType
 from typing import Any, Self, cast
 
 from sauerkraut import _native
@@ -13,7 +14,7 @@ from sauerkraut.code import difference, reference
 from sauerkraut.code.reference import CodeReference
 from sauerkraut.errors import CodeChanged, InterpreterMismatch, ResumeError
 from sauerkraut.frames import container
-from sauerkraut.frames.labels import FrameInfo
+from sauerkraut.frames.labels import FrameInfo, slot_names
 from sauerkraut.frames.sentinels import Resumed
 from sauerkraut.objects import graph, module_data
 from sauerkraut.objects.graph import Block, Frozen
@@ -83,6 +84,14 @@ class Snapshot:
         """Read what `to_buffers` made. Raises ResumeError as `from_bytes` does."""
         parts = container.read_buffers([memoryview(each).toreadonly() for each in buffers])
         return cls.of_parts(parts.control, parts.objects, parts.blocks)
+
+    def references(self) -> list[tuple[CodeReference, str | None]]:
+        """Of each frame where its code is found, and the module whose globals it has."""
+        return [(CodeReference(*ref), module) for ref, module in self._verified().references]
+
+    def check_interpreter(self) -> None:
+        """Raise InterpreterMismatch, naming both, when another Python wrote the snapshot."""
+        _same_interpreter(self._verified().interpreter)
 
     def release(self) -> None:
         """Let go of borrowed memory (``arrays="borrow"``); any later use raises CaptureError."""
@@ -162,14 +171,15 @@ class Thawed:
     """A snapshot whose objects live in this process again, its frames not yet built."""
 
     def __init__(self, stack: _native.Stack, values: list[object], actions: list[Any]) -> None:
-        self._stack = stack
+        self.stack = stack
+        """The frames; as yet nothing is checked against the code of this process."""
         self._actions = actions
         self.values = values
         """The further values given to ``capture_stack``, in order."""
 
     def replace(self, replacements: Mapping[str, Any]) -> None:
         """Give locals new values; see `Snapshot.resume`. Raises KeyError for unknown names."""
-        stack = self._stack
+        stack = self.stack
         functions = [stack.code(frame).co_qualname for frame in range(len(stack))]
         by_frame = bool(replacements) and all(
             name in functions and isinstance(value, Mapping) for name, value in replacements.items()
@@ -181,17 +191,23 @@ class Thawed:
                     self._replace_in(frame, values)
 
     def _replace_in(self, frame: int, values: Mapping[str, Any]) -> None:
-        code = self._stack.code(frame)
-        bound = {name: (slot, value) for slot, name, value in self._stack.bound(frame)}
-        names = [*code.co_varnames, *code.co_cellvars, *code.co_freevars]
         for name, value in values.items():
+            names = slot_names(self.stack.code(frame))
             if name not in names:
-                raise KeyError(f"{code.co_qualname}() has no local {name!r}; it has {names}")
-            slot, old = bound.get(name, (names.index(name), None))
-            if name in code.co_cellvars or name in code.co_freevars:
-                old.cell_contents = value
-            else:
-                self._stack.set_slot(frame, slot, value)
+                function = self.stack.code(frame).co_qualname
+                raise KeyError(f"{function}() has no local {name!r}; it has {names}")
+            self.set_local(frame, names.index(name), value)
+
+    def set_local(self, frame: int, slot: int, value: object) -> None:
+        """Give the fast local at ``slot`` of frame number ``frame`` a value, in its cell if any."""
+        code = self.stack.code(frame)
+        if slot_names(code)[slot] in {*code.co_cellvars, *code.co_freevars}:
+            for place, _, cell in self.stack.bound(frame):
+                if place == slot and isinstance(cell, CellType):
+                    cell.cell_contents = value
+                    return
+            value = CellType(value)
+        self.stack.set_slot(frame, slot, value)
 
     def check(self) -> None:
         """Verify that the control state fits the code and objects of this process (ring 3).
@@ -199,7 +215,7 @@ class Thawed:
         Raises:
             ResumeError: names frame and slot; no frame was built, no file touched.
         """
-        self._stack.check()
+        self.stack.check()
 
     def touch_files(self) -> None:
         """Cut files opened for writing back to their recorded length, once all is well."""
@@ -208,7 +224,7 @@ class Thawed:
 
     def run(self, value: object = Resumed, throw: BaseException | None = None) -> Any:
         """Build the frames and run them to the end; see `Snapshot.resume`."""
-        return self._stack.run(value, throw)
+        return self.stack.run(value, throw)
 
 
 def _same_interpreter(wrote: tuple[str, str, int]) -> None:

@@ -99,7 +99,7 @@ def hits_a_bug_of_cpython(thawed):
     """
     if sys.version_info[:2] != (3, 13):
         return False
-    stack = thawed._stack
+    stack = thawed.stack
     return any(value is list for i in range(len(stack)) for _, _, value in stack.bound(i))
 
 

@@ -96,7 +96,7 @@ def test_capture_in_a_resumed_stack_five_generations():
     snapshot = kept[0]
     for _ in range(5):
         thawed = Snapshot.from_bytes(snapshot.to_bytes()).thaw()
-        collected = {name: value for _, name, value in thawed._stack.bound(0)}["kept"]
+        collected = {name: value for _, name, value in thawed.stack.bound(0)}["kept"]
         assert thawed.run() == expected
         snapshot = collected[0]
 

@@ -1,0 +1,1 @@
+"""What the functions of `sauerkraut.seed_api` are made of."""
