@@ -63,7 +63,7 @@ def resolve(ref: CodeReference) -> CodeType:
         ResumeError: the name leads nowhere, or embedded bytes are no code object.
     """
     if not ref.module:
-        return _embedded(ref)
+        return embedded(ref)
     if (code := _found_before(ref)) is not None:
         return code
     nearest: CodeType | None = None
@@ -75,7 +75,7 @@ def resolve(ref: CodeReference) -> CodeType:
     if nearest is None:
         # A function of __main__, in a process whose __main__ is another program.
         if ref.embedded is not None and ref.module == "__main__":
-            return _embedded(ref)
+            return embedded(ref)
         raise CodeChanged(
             f"{ref} is no longer there: no function of that name in module {ref.module!r}"
         )
@@ -145,7 +145,8 @@ def _only_layout(ref: CodeReference, code: CodeType) -> str:
     return " (only the layout changed)" if only_layout_changed(ref, code) else ""
 
 
-def _embedded(ref: CodeReference) -> CodeType:
+def embedded(ref: CodeReference) -> CodeType:
+    """The code that ``ref`` carries itself. Raises ResumeError when it is damaged."""
     try:
         code = marshal.loads(ref.embedded or b"")
     except (ValueError, EOFError, TypeError) as error:

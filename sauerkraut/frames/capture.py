@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CellType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Literal, ParamSpec, TypeVar
 
@@ -14,6 +14,7 @@ from sauerkraut.frames import labels, self_test
 from sauerkraut.frames.sentinels import EXCLUDED
 from sauerkraut.frames.snapshot import MAGIC, Snapshot, Thawed
 from sauerkraut.objects import graph, module_data
+from sauerkraut.objects.reducers.definitions import Definitions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,7 +50,8 @@ def capture(
             the data that ``__main__`` and the program's own modules on the stack hold in globals
             is captured and bound again; or the modules to do so for.
         code: "auto": functions are found again by name where that leads to the same code, else
-            carried along; "embed": always carried along.
+            carried along; "embed": always carried along, with the functions, classes and modules
+            that they name in ``__main__``, for a program that does not define them.
         arrays: "copy" the memory of arrays once, or "borrow" it: then use the snapshot up
             before the program goes on, and release it.
 
@@ -77,6 +79,7 @@ def capture(
         names="the globals".format,
         arrays=arrays,
         strict=True,
+        carry_main=True,
     )
 
 
@@ -93,6 +96,7 @@ def capture_stack(
     threshold: int = 64 * 1024,
     marker: CodeType | None = None,
     strict: bool = False,
+    carry_main: bool = False,
     sources: bool = False,
 ) -> Snapshot:
     """Capture from ``innermost``, a frame of the calling thread that is calling us, outwards.
@@ -110,6 +114,7 @@ def capture_stack(
         marker: Code of the function whose callee is the base, when ``base`` is None; default:
             that of `call`.
         strict: Whether an excluded name that no frame has is a KeyError.
+        carry_main: See `graph.freeze`.
         sources: Whether the source of each function is recorded, so that a restart after a
             change of it can show the difference.
 
@@ -166,15 +171,23 @@ def freeze_stack(
             found.update(_names(stack))
         return found.get(id(objects[index]), "a value on the stack")
 
+    if carry_main and code == "embed":
+        values = [*values, Definitions.of(_codes_of_main(stack))]
     frozen = graph.freeze(
         [*objects, *values],
         names=name_of,
         anchors=anchors or {},
         arrays=arrays,
         threshold=threshold,
+        carry_main=carry_main,
     )
     control = _native.encode(stack, *_INTERPRETER, described, excluded, labels.describe)
     return Snapshot(control, frozen)
+
+
+def _codes_of_main(stack: _native.Stack) -> Iterator[CodeType]:
+    namespace = vars(sys.modules["__main__"])
+    return (stack.code(i) for i in range(len(stack)) if stack.globals(i) is namespace)
 
 
 def _owners(frame: FrameType | None) -> list[str]:

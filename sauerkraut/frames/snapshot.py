@@ -18,6 +18,7 @@ from sauerkraut.frames.labels import FrameInfo, slot_names
 from sauerkraut.frames.sentinels import Resumed
 from sauerkraut.objects import graph, module_data
 from sauerkraut.objects.graph import Block, Frozen
+from sauerkraut.objects.reducers.definitions import Definitions
 
 Replacements = Mapping[str, Any]
 
@@ -158,7 +159,10 @@ class Snapshot:
         thawed.check()
         thawed.touch_files()
         for data in thawed.values:
-            module_data.restore(cast("dict[str, dict[str, object]]", data))
+            if isinstance(data, Definitions):
+                data.bind()
+            else:
+                module_data.restore(cast("dict[str, dict[str, object]]", data))
         return thawed.run(value, throw)
 
     def _verified(self) -> _native.Control:

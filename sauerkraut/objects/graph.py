@@ -100,6 +100,7 @@ def freeze(
     anchors: Mapping[str, object] | None = None,
     arrays: Literal["copy", "borrow"] = "copy",
     threshold: int = 64 * 1024,
+    carry_main: bool = False,
 ) -> Frozen:
     """Freeze ``values`` and all they refer to, so that identity and aliasing hold across them.
 
@@ -110,6 +111,8 @@ def freeze(
             stands for there. By identity, whatever their type.
         arrays: "copy": memory is copied once, now; "borrow": see `Frozen`.
         threshold: Bytes from which the memory of an array becomes a block of its own.
+        carry_main: Write functions and classes of ``__main__`` so that a program that does not
+            define them can read them, where that is possible.
 
     Raises:
         CaptureError: something cannot be captured; names it, why, and what to do. Nothing has
@@ -119,7 +122,7 @@ def freeze(
         # Nothing in it needs a word of ours; the other way has more room for recursion.
         with contextlib.suppress(RecursionError):
             return Frozen(pickle.dumps(list(values), 5) + _NO_TABLE, (), dead=())
-    attempt = _Attempt(values, names, anchors or {}, threshold)
+    attempt = _Attempt(values, names, anchors or {}, threshold, carry_main=carry_main)
     stream, freezing = attempt.run()
     memories = list(freezing.memories.values())
     table: list[tuple[int, int, bytes | None]] = []
@@ -146,7 +149,13 @@ class _Attempt:
     """The passes over one graph: the C pickler, then dill's, then one that names the culprit."""
 
     def __init__(
-        self, values: Values, names: Names, anchors: Mapping[str, object], threshold: int
+        self,
+        values: Values,
+        names: Names,
+        anchors: Mapping[str, object],
+        threshold: int,
+        *,
+        carry_main: bool,
     ) -> None:
         self.values = list(values)
         self.names = names
@@ -154,8 +163,14 @@ class _Attempt:
         self.anchors[id(vars(builtins))] = "module builtins"
         self.anchors |= {id(obj): f"anchor {name}" for name, obj in anchors.items()}
         self.threshold = threshold
+        self.carry_main = carry_main
 
     def run(self) -> tuple[io.BytesIO, Freezing]:
+        if self.carry_main:
+            with contextlib.suppress(Exception):
+                return self._once(_Pickler)
+            # Something of a definition cannot be captured: those go by name alone.
+            self.carry_main = False
         try:
             return self._once(_Pickler)
         except SauerkrautError as error:
@@ -185,7 +200,12 @@ class _Attempt:
         return stream, freezing
 
     def _new_freezing(self) -> Freezing:
-        return Freezing(threshold=self.threshold, name_of=self._name_of, anchored=self.anchors)
+        return Freezing(
+            threshold=self.threshold,
+            name_of=self._name_of,
+            anchored=self.anchors,
+            carry_main=self.carry_main,
+        )
 
     def _write(
         self, pickler: Callable[..., Any], freezing: Freezing

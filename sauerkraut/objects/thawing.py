@@ -25,6 +25,7 @@ class Thawing:
         anchors: what each anchored name comes back as.
         memories: index of a memory -> array of its bytes, and the offset of its first byte.
         namespaces: globals dicts of no module, filled after the graph was read.
+        taken: ids of definitions of this ``__main__`` that stand for the captured ones.
         last: what waits for every container to be filled; done when everything is read.
         on_changed: "raise" or "warn" when a file that was being read has changed.
         actions: what touches the user's files; done by whoever asked, after everything is read.
@@ -41,6 +42,7 @@ class Thawing:
         self.memories = memories
         self.namespaces: dict[int, dict[str, object]] = {}
         self._sets: dict[int, tuple[object, object]] = {}
+        self.taken: set[int] = set()
         self.last: list[Callable[[], object]] = []
         self.actions: list[Callable[[], None]] = []
 

@@ -14,16 +14,19 @@ from sauerkraut.code import fingerprint
 from sauerkraut.errors import CaptureError
 from sauerkraut.objects.freezing import Freezing, Reduced, describe, reduces
 from sauerkraut.objects.project import is_project
-from sauerkraut.objects.reducers.functions import attribute
+from sauerkraut.objects.reducers.definitions import attribute, carried
 
 # Py_TPFLAGS_HEAPTYPE without Py_TPFLAGS_IMMUTABLETYPE: a class that Python code made.
 _PYTHON_KIND = 1 << 9
 _KIND = 1 << 9 | 1 << 8
 
-# Made anew with the class, or by its metaclass.
-_OWN = frozenset(("__dict__", "__weakref__", "_abc_impl", "__static_attributes__"))
+# Made anew with the class, by its metaclass, or by pickling.
+_OWN = frozenset(("__dict__", "__slotnames__", "__static_attributes__", "__weakref__", "_abc_impl"))
 # What the base classes look at when a class is made.
 _AT_CREATION = ("__slots__", "__orig_bases__")
+_NAME_SETS = frozenset(
+    ("__abstractmethods__", "__non_callable_proto_members__", "__protocol_attrs__")
+)
 _ENUM_OWN = frozenset(
     (
         "_generate_next_value_",
@@ -54,6 +57,8 @@ def reduce_class(cls: type, freezing: Freezing) -> Any:
     if "<" not in qualname and attribute(module, qualname) is cls:
         if is_project(module):
             _note_methods(cls, freezing)
+        if freezing.carry_main and module == "__main__":
+            return carried(cls, _by_value(cls))
         return qualname
     if module == "builtins" and cls in _BUILT_IN_BY_TYPES_NAME:
         return (built_in, (_BUILT_IN_BY_TYPES_NAME[cls],))
@@ -63,6 +68,11 @@ def reduce_class(cls: type, freezing: Freezing) -> Any:
         return of_ctypes
     if cls.__flags__ & _KIND != _PYTHON_KIND:
         raise CaptureError(f"{describe(cls)} cannot be captured: it is a class in C without a name")
+    return _by_value(cls)
+
+
+def _by_value(cls: Any) -> Reduced:
+    module = cls.__module__
     if issubclass(cls, enum.Enum):
         return _reduce_enum(cls)
     if type(cls) is _TypedDictMeta:
@@ -71,10 +81,13 @@ def reduce_class(cls: type, freezing: Freezing) -> Any:
     attributes = _attributes(cls)
     at_creation = {name: attributes.pop(name) for name in _AT_CREATION if name in attributes}
     at_creation["__module__"] = module
+    for name in _NAME_SETS & attributes.keys():
+        # In an order of ours: theirs follows the hash seed, and nobody looks at it.
+        attributes[name] = sorted(attributes[name])
     return (
         make_class,
         (type(cls), cls.__name__, cls.__bases__, at_creation),
-        (qualname, attributes),
+        (cls.__qualname__, attributes),
         None,
         None,
         set_class,
@@ -164,6 +177,8 @@ def set_class(cls: type, state: tuple[str, dict[str, Any]]) -> None:
     qualname, attributes = state
     cls.__qualname__ = qualname
     for name, value in attributes.items():
+        if name in _NAME_SETS:
+            value = (frozenset if name == "__abstractmethods__" else set)(value)
         setattr(cls, name, value)
 
 

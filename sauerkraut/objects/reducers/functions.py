@@ -14,17 +14,7 @@ from sauerkraut.code.reference import CodeReference
 from sauerkraut.errors import CodeChanged
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse, same
 from sauerkraut.objects.project import is_project
-
-
-def attribute(module: str | None, qualname: str) -> object:
-    """What a dotted name finds in a loaded module; None when it finds nothing."""
-    found: object = sys.modules.get(module or "")
-    for name in qualname.split("."):
-        try:
-            found = getattr(found, name)
-        except AttributeError:
-            return None
-    return found
+from sauerkraut.objects.reducers.definitions import Definitions, attribute, carried, named_by
 
 
 @reduces(types.FunctionType)
@@ -34,7 +24,13 @@ def reduce_function(function: types.FunctionType, freezing: Freezing) -> Reduced
     if "<" not in qualname and attribute(module, qualname) is function:
         if is_project(module):
             freezing.code[f"{module}:{qualname}"] = fingerprint.of(function.__code__)
+        if freezing.carry_main and module == "__main__":
+            return carried(function, _by_value(function, freezing))
         return qualname
+    return _by_value(function, freezing)
+
+
+def _by_value(function: types.FunctionType, freezing: Freezing) -> Reduced:
     closure = function.__closure__ or ()
     freezing.globals_of[id(function.__code__)] = function.__globals__
     return (
@@ -49,7 +45,7 @@ def reduce_function(function: types.FunctionType, freezing: Freezing) -> Reduced
         (
             closure,
             function.__qualname__,
-            module,
+            function.__module__,
             function.__defaults__,
             function.__kwdefaults__,
             function.__annotations__,
@@ -57,6 +53,7 @@ def reduce_function(function: types.FunctionType, freezing: Freezing) -> Reduced
             function.__dict__,
             getattr(function, "__type_params__", ()),
             freezing.contents_of(function.__globals__),
+            named_by(function) if freezing.carry_main else {},
         ),
         None,
         None,
@@ -66,7 +63,7 @@ def reduce_function(function: types.FunctionType, freezing: Freezing) -> Reduced
 
 def _own_builtins(function: types.FunctionType) -> tuple[dict[str, Any], ...]:
     """What a function finds built-in names in, where that is not the module ``builtins``."""
-    found: dict[str, Any] = function.__builtins__
+    found: dict[str, Any] = function.__builtins__  # type: ignore[attr-defined]
     return () if found is vars(builtins) else (found,)
 
 
@@ -89,7 +86,9 @@ def make_function(
 
 def set_function(function: types.FunctionType, state: tuple[Any, ...]) -> None:
     """Set what `make_function` left out; the cells in ``state`` were filled by being read."""
-    _, qualname, module, defaults, kwdefaults, annotations, doc, attributes, params, held = state
+    _, qualname, module, defaults, kwdefaults, annotations, doc, attributes, params, held, named = (
+        state
+    )
     function.__globals__.update(held)
     function.__qualname__ = qualname
     function.__module__ = module
@@ -100,6 +99,7 @@ def set_function(function: types.FunctionType, state: tuple[Any, ...]) -> None:
     function.__dict__.update(attributes)
     if params:
         function.__type_params__ = params  # type: ignore[attr-defined]
+    Definitions(named).bind()
 
 
 def make_cell() -> types.CellType:
@@ -129,7 +129,7 @@ def _reduce_code(code: types.CodeType, freezing: Freezing) -> Reduced:
     if is_project(ref.module) and (outer := reference.outermost(ref)) is not None:
         freezing.code[f"{ref.module}:{ref.qualname}"] = fingerprint.of(outer)
     fields = (ref.module, ref.qualname, ref.path, ref.fingerprint, ref.embedded, ref.layout)
-    return (resolve_code, (fields, code.co_qualname, code.co_freevars))
+    return (resolve_code, (fields, code.co_qualname, code.co_freevars, freezing.carry_main))
 
 
 def _globals_of(code: types.CodeType) -> dict[str, Any]:
@@ -143,17 +143,20 @@ def _globals_of(code: types.CodeType) -> dict[str, Any]:
 
 
 def resolve_code(
-    fields: tuple[Any, ...], qualname: str, variables: tuple[str, ...]
+    fields: tuple[Any, ...], qualname: str, variables: tuple[str, ...], carried: bool = False
 ) -> types.CodeType:
     """The local code object of a reference.
 
     Code that runs at the restart is checked by whoever resumes it. What a function that was only
-    held refers to may have changed, if it is still the same function with the same variables.
+    held refers to may have changed, if it is still the same function with the same variables;
+    code of ``__main__`` that was ``carried`` along stays as it was.
     """
     ref = CodeReference(*fields)
     try:
         return reference.resolve(ref)
     except CodeChanged:
+        if carried and ref.module == "__main__":
+            return reference.embedded(ref)
         code = reference.nearest(ref)
         if code is None or (code.co_qualname, code.co_freevars) != (qualname, variables):
             raise
@@ -188,16 +191,16 @@ def _reduce_super(value: Any, _: Freezing) -> Reduced:
 
 
 @reduces(type(functools.lru_cache(len)))
-def _reduce_cached(value: Any, _: Freezing) -> Reduced:
+def _reduce_cached(value: Any, freezing: Freezing) -> Reduced:
     name: str = value.__qualname__
-    if attribute(value.__module__, name) is value:
-        return name
     # The cache itself is a copy of what can be computed again: it comes back empty.
     parameters = value.cache_parameters()
-    return (
-        make_cached,
-        (value.__wrapped__, parameters["maxsize"], parameters["typed"]),
-    )
+    by_value = (make_cached, (value.__wrapped__, parameters["maxsize"], parameters["typed"]))
+    if attribute(value.__module__, name) is not value:
+        return by_value
+    if freezing.carry_main and value.__module__ == "__main__":
+        return carried(value, by_value)
+    return name
 
 
 def make_cached(function: Any, maxsize: int | None, typed: bool) -> Any:

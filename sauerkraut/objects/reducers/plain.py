@@ -8,7 +8,7 @@ import struct
 from typing import Any, TypeVar
 
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
-from sauerkraut.objects.reducers.functions import attribute
+from sauerkraut.objects.reducers.definitions import attribute
 
 
 @reduces(struct.Struct)
