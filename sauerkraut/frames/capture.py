@@ -135,6 +135,7 @@ def capture_stack(
         anchors=anchors,
         arrays=arrays,
         threshold=threshold,
+        carry_main=carry_main,
         sources=sources,
     )
 
@@ -149,6 +150,7 @@ def freeze_stack(
     anchors: Mapping[str, object] | None = None,
     arrays: Literal["copy", "borrow"] = "copy",
     threshold: int = 64 * 1024,
+    carry_main: bool = False,
     sources: bool = False,
 ) -> Snapshot:
     """Freeze frames that were read, and whose locals ``excluded`` (per frame) were replaced.
