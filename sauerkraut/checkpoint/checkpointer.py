@@ -67,6 +67,8 @@ class Checkpointer:
             hold in globals; "none"; or the modules to take.
         code_changes: "frames": refuse to restart when a function on the stack changed; "all":
             when any captured function or class did.
+        allow: "threads", "processes": of those that were started inside `run` some may run at a
+            checkpoint; a restart does not bring them back. Otherwise it fails and names them.
         on_changed: When a file that the program was reading has changed since: "raise" refuses the
             restart, "warn" goes on at the recorded place of the changed file.
         strict: Refuse to restart where the epoch was written with another micro version of Python,
@@ -99,6 +101,7 @@ class Checkpointer:
         exclude: Collection[str] | Mapping[str, Collection[str]] = (),
         globals: Literal["auto", "none"] | Sequence[ModuleType] = "auto",  # noqa: A002 - public name
         code_changes: Literal["frames", "all"] = "frames",
+        allow: Collection[Literal["threads", "processes"]] = (),
         on_changed: Literal["raise", "warn"] = "raise",
         strict: bool = False,
         on_failure: Literal["warn", "raise"] = "warn",
@@ -115,6 +118,7 @@ class Checkpointer:
             exclude=exclude,
             globals=globals,
             code_changes=code_changes,
+            allow=allow,
             on_changed=on_changed,
             strict=strict,
             on_failure=on_failure,

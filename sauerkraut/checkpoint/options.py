@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import ClassVar
 
+KINDS = ("threads", "processes")
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -18,7 +20,7 @@ class Options:
 
     SAME_EVERYWHERE: ClassVar = (
         *("interval", "keep", "code_changes", "on_changed", "strict"),
-        *("on_failure", "rehearse", "share"),
+        *("on_failure", "rehearse", "share", "allow"),
     )
     """Those that the ranks compare."""
 
@@ -32,6 +34,7 @@ class Options:
     rehearse: bool
     signals: bool
     share: str | None
+    allow: Collection[str]
     on_changed: str
     strict: bool
 
@@ -40,6 +43,10 @@ class Options:
             raise ValueError(f"keep={self.keep}: at least 1 epoch is kept")
         _one_of("code_changes", self.code_changes, "frames", "all")
         _one_of("on_failure", self.on_failure, "warn", "raise")
+        if isinstance(self.allow, str):
+            raise TypeError(f"allow={self.allow!r}: a tuple of names")
+        for each in self.allow:
+            _one_of("allow", each, *KINDS)
         _one_of("on_changed", self.on_changed, "raise", "warn")
         _one_of("share", self.share, None, "group")
         if isinstance(self.globals, str):

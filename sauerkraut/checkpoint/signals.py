@@ -16,12 +16,14 @@ SAME = 1.0
 """Seconds in which a second SIGTERM is the first one, come by another way: from a launcher that
 passes it on and from the scheduler."""
 
+_installed: Signals | None = None
+
 
 class Signals:
     """Flags set by signals between `install` and `remove`.
 
-    A Python handler the program had is called too. A child that was forked keeps the handlers but
-    is not this job: there a signal does what it did before `install`. A second SIGTERM ends the
+    A Python handler the program had is called too. A child that was forked is not this job: there a
+    signal does what it did before `install`. A second SIGTERM ends the
     process as it would without us, for a program that does not come to its next poll.
     """
 
@@ -36,6 +38,8 @@ class Signals:
         """Install the handlers; return False outside the main thread, where Python forbids it."""
         if threading.current_thread() is not threading.main_thread():
             return False
+        global _installed
+        _installed = self
         self._process = os.getpid()
         for number in (*STOP, *GO_ON):
             self._before[number] = signal.signal(number, self._handle)
@@ -43,8 +47,14 @@ class Signals:
 
     def remove(self) -> None:
         """Put back the handlers that were there, unless the program installed others meanwhile."""
+        global _installed
         if os.getpid() != self._process:
             return
+        _installed = None
+        self.put_back()
+
+    def put_back(self) -> None:
+        """Do as `remove`, in a forked child too."""
         for number, before in self._before.items():
             if signal.getsignal(number) == self._handle:
                 # None: installed by C code, which Python cannot put back
@@ -53,7 +63,7 @@ class Signals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         before = self._before.get(number)
-        if os.getpid() != self._process:
+        if os.getpid() != self._process:  # a child that no code of Python forked
             self._as_before(number, before, frame)
             return
         if number in STOP:
@@ -84,3 +94,14 @@ class Signals:
         elif before != signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+
+
+def _in_child() -> None:
+    # At once: a handler in Python is run late, or never, by a child that waits in C code.
+    global _installed
+    if _installed is not None:
+        _installed.put_back()
+        _installed = None
+
+
+os.register_at_fork(after_in_child=_in_child)

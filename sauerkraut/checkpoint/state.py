@@ -17,6 +17,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from sauerkraut.checkpoint.bystanders import Bystanders
 from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.providers import Providers, graph_parts
 from sauerkraut.checkpoint.records import Restart
@@ -93,12 +94,14 @@ class State:
         self._reports = reports
         self._started_in = str(Path.cwd())
         self._arguments: dict[str, str] = {}
+        self._bystanders = Bystanders()
         self._thawed: Thawed | None = None
         self._values: list[object] = []
         self._actions: list[Callable[[], None]] = []
 
     def call(self) -> Any:
         """Call the function."""
+        self._bystanders = Bystanders()
         return self._fn(*self._args, **self._kwargs)
 
     def note_arguments(self) -> None:
@@ -111,9 +114,10 @@ class State:
         """Capture the stack from ``frame`` out to the function given to ``run``.
 
         Raises:
-            CaptureError: names frame and variable; nothing has changed.
+            CaptureError: names frame and variable, thread or process; nothing has changed.
         """
         outermost, modules = self._extent(frame)
+        self._bystanders.refuse_others(self._options.allow)
         values, names = self._more_values(modules)
         snapshot = capture_stack(
             frame,
@@ -305,6 +309,7 @@ class State:
     def resume(self, restart: Restart) -> Any:
         """Run the frames; the pending call returns ``restart``. Returns what the outermost does."""
         assert self._thawed is not None, "after read()"
+        self._bystanders = Bystanders()
         thawed, self._thawed, self._values = self._thawed, None, []
         return thawed.run(restart)
 

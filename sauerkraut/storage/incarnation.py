@@ -31,7 +31,7 @@ class Process:
     def this(cls) -> Process:
         """Describe the calling process."""
         pid = os.getpid()
-        state = _state(pid)
+        state = state_of(pid)
         return cls(
             host=socket.gethostname(),
             boot_id=Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip(),
@@ -49,11 +49,11 @@ class Process:
             return True if self.host == here.host and self.host not in _NAMELESS else None
         if self.pid_namespace != here.pid_namespace:
             return None
-        state = _state(self.pid)
+        state = state_of(self.pid)
         return state is None or state[0] in _ENDED or state[1] != self.start_time
 
 
-def _state(pid: int) -> tuple[str, int] | None:
+def state_of(pid: int) -> tuple[str, int] | None:
     """State letter and start time of a process; None when there is none."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
