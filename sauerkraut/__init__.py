@@ -27,6 +27,7 @@ from sauerkraut.errors import (
 from sauerkraut.frames.capture import call, capture
 from sauerkraut.frames.sentinels import EXCLUDED, Resumed
 from sauerkraut.frames.snapshot import Snapshot
+from sauerkraut.frames.transparent import transparent
 from sauerkraut.objects.freezing import register_reducer
 from sauerkraut.seed_api import (
     copy_current_frame,
@@ -76,4 +77,5 @@ __all__ = [
     "resume_greenlet",
     "run_frame",
     "serialize_frame",
+    "transparent",
 ]

@@ -182,6 +182,9 @@ void bind_stack(nb::module_& m)
                 "types.CodeType | None, markers: tuple[types.CodeType, ...], "
                 "greenlet: type) -> Stack"));
   m.def(
+      "declare_transparent",
+      [](nb::handle callable) { capture::declare_transparent(callable.ptr()); }, "callable"_a);
+  m.def(
       "probe",
       [](nb::handle frame) {
         if (!PyFrame_Check(frame.ptr())) {

@@ -2,6 +2,9 @@
 // adapter.hpp comes first: it opens CPython's internals.
 #include "../errors.hpp"
 #include "boundary.hpp"
+#include "callables.hpp"
+#include "operands.hpp"
+#include "operations.hpp"
 #include "waiting.hpp"
 
 #include <cstring>
@@ -10,111 +13,8 @@ namespace sauerkraut::capture {
 
 using code::CallSite;
 using code::CodeMap;
-using cpython::Frame;
-using cpython::Layout;
-using cpython::Waits;
 
 namespace {
-
-PyObject* operand(Frame& frame, int position)
-{
-  return Layout::object_at(frame, Layout::code(frame)->co_nlocalsplus + position);
-}
-
-bool runs(PyObject* function, PyCodeObject* code)
-{
-  return function != nullptr && PyFunction_Check(function) &&
-         PyFunction_GET_CODE(function) == reinterpret_cast<PyObject*>(code);
-}
-
-// The attribute of a type, found without running code.
-PyObject* on_type(PyTypeObject* type, const char* name)
-{
-  const Owned text = Owned::take(PyUnicode_InternFromString(name));
-  PyObject* found = text ? _PyType_Lookup(type, text.get()) : nullptr;
-  PyErr_Clear();
-  return found;
-}
-
-PyTypeObject* partial_type()
-{
-  static PyObject* type = [] {
-    const Owned module = Owned::take(PyImport_ImportModule("functools"));
-    PyObject* found = module ? PyObject_GetAttrString(module.get(), "partial") : nullptr;
-    PyErr_Clear();
-    return found;
-  }();
-  return reinterpret_cast<PyTypeObject*>(type);
-}
-
-// Whether calling `callable` runs `code` and returns its value as it is.
-bool passes_through(PyObject* callable, PyCodeObject* code, int depth = 0)
-{
-  if (callable == nullptr || depth > 16) {
-    return false;
-  }
-  if (PyFunction_Check(callable)) {
-    return runs(callable, code);
-  }
-  if (PyMethod_Check(callable)) {
-    return passes_through(PyMethod_GET_FUNCTION(callable), code, depth + 1);
-  }
-  if (Py_TYPE(callable) == partial_type()) {
-    const Owned function = Owned::take(PyObject_GetAttrString(callable, "func"));
-    PyErr_Clear();
-    return passes_through(function.get(), code, depth + 1);
-  }
-  if (PyType_Check(callable) || PyCFunction_Check(callable)) {
-    return false;
-  }
-  return runs(on_type(Py_TYPE(callable), "__call__"), code);
-}
-
-// What a fast local holds, seen through a cell; null when it is unbound.
-PyObject* local(Frame& frame, int slot)
-{
-  PyObject* value = Layout::object_at(frame, slot);
-  return value != nullptr && PyCell_Check(value) ? PyCell_GET(value) : value;
-}
-
-PyObject* first_argument(Frame& frame)
-{
-  return Layout::code(frame)->co_argcount > 0 ? local(frame, 0) : nullptr;
-}
-
-// A bound method or partial is called through C with its self written over the slot of
-// the callable (PY_VECTORCALL_ARGUMENTS_OFFSET): then the slot holds the first argument.
-bool is_method_of(PyObject* object, Frame& inner)
-{
-  PyCodeObject* code = Layout::code(inner);
-  return object != nullptr && object == first_argument(inner) &&
-         runs(_PyType_Lookup(Py_TYPE(object), code->co_name), code);
-}
-
-// Whether an attribute or item is being fetched by running `inner`: property or __getitem__.
-bool fetches_through(Frame& outer, const CallSite& site, Frame& inner)
-{
-  PyObject* object = operand(outer, site.kept);
-  PyCodeObject* code = Layout::code(inner);
-  if (site.waits != Waits::operation || object == nullptr) {
-    return false;
-  }
-  if (site.depth - site.kept == 2) {
-    return runs(on_type(Py_TYPE(object), "__getitem__"), code);
-  }
-  if (Py_TYPE(object)->tp_getattro != PyObject_GenericGetAttr) {
-    return false;  // an AttributeError of the property would still have to go to __getattr__
-  }
-  const int place = Layout::attribute_makes_methods ? site.argument >> 1 : site.argument;
-  PyObject* name = PyTuple_GET_ITEM(Layout::code(outer)->co_names, place);
-  PyObject* found = _PyType_Lookup(Py_TYPE(object), name);
-  if (found == nullptr || Py_TYPE(found) != &PyProperty_Type) {
-    return false;
-  }
-  const Owned getter = Owned::take(PyObject_GetAttrString(found, "fget"));
-  PyErr_Clear();
-  return runs(getter.get(), code);
-}
 
 bool tells_of_an_interruption(PyObject* argument)
 {
@@ -147,52 +47,7 @@ bool interrupts(Frame& inner)
   }
   PyObject* self = arguments > 0 ? local(inner, 0) : nullptr;
   return PyUnicode_CompareWithASCIIString(code->co_name, "__del__") == 0 ||
-         (self != nullptr && runs(on_type(Py_TYPE(self), "__del__"), code));
-}
-
-// The object whose __init__ `inner` runs, when `callable` is a plain class; else null.
-PyObject* initialised_object(PyObject* callable, Frame& inner)
-{
-  if (callable == nullptr || !PyType_Check(callable) ||
-      Py_TYPE(callable)->tp_call != PyType_Type.tp_call || Layout::code(inner)->co_argcount < 1) {
-    return nullptr;
-  }
-  PyObject* self = first_argument(inner);
-  auto* type = reinterpret_cast<PyTypeObject*>(callable);
-  if (self == nullptr || !PyObject_TypeCheck(self, type)) {
-    return nullptr;
-  }
-  return runs(on_type(Py_TYPE(self), "__init__"), Layout::code(inner)) ? self : nullptr;
-}
-
-// A bound method and functools.partial lay the argument they add over their own slot while
-// they call. A callable cannot be recognised by that, but what cannot be called was laid there.
-bool passes_with_argument(PyObject* operand, Frame& inner)
-{
-  if (operand == nullptr || PyCallable_Check(operand) != 0) {
-    return false;
-  }
-  const int arguments = Layout::code(inner)->co_argcount;
-  // The second one where a partial calls a bound method.
-  return (arguments > 0 && local(inner, 0) == operand) ||
-         (arguments > 1 && local(inner, 1) == operand);
-}
-
-// The callable of a C call in flight: its operands are kept until it returns.
-PyObject* callable_of(Frame& outer, const CallSite& site)
-{
-  if (site.waits == Waits::operation) {
-    return nullptr;
-  }
-  PyObject* first = operand(outer, site.kept);
-  if (!Layout::null_below_callable) {
-    return first;
-  }
-  if (site.waits == Waits::call_ex) {
-    // Once the call is done its result lies there, and the callable is gone.
-    return first == nullptr ? operand(outer, site.kept + 1) : nullptr;
-  }
-  return first != nullptr ? first : operand(outer, site.kept + 1);
+         (self != nullptr && runs(on_type(Py_TYPE(self), "__del__"), inner));
 }
 
 std::string name_of(PyObject* callable)
@@ -222,7 +77,11 @@ std::string name_of(PyObject* callable)
   throw CaptureError(describe(inner) + " was entered from C by " +
                      (known ? name_of(callable) : "a callable that adds an argument") +
                      ", called in " + describe(outer) +
-                     ": its state in C cannot be captured; checkpoint outside of it");
+                     ": its state in C cannot be captured; checkpoint outside of it" +
+                     (callable != nullptr && known
+                          ? ", or declare it with skt.transparent() if it returns what its "
+                            "callee returns"
+                          : ""));
 }
 
 CallSite site_of(Frame& outer, Frame& inner)
@@ -245,7 +104,10 @@ Pending operation(Frame& outer, Frame& inner, bool from_c)
   }
   if (!from_c) {
     // CPython inlined the call: its operands are gone and the depth is saved.
-    if (Layout::saved_depth(outer) != pending.site.kept) {
+    // A getter whose value will be called finds the NULL of that call on the stack already.
+    const bool has_null = pending.site.yields == 2 && Layout::null_below_callable;
+    const int above = Layout::saved_depth(outer) - pending.site.kept;
+    if (above != 0 && !(has_null && above == 1)) {
       throw CaptureError(describe(outer) + ": the value stack is not as its bytecode says");
     }
     if (Layout::is_init_shim(inner)) {
@@ -262,17 +124,11 @@ Pending operation(Frame& outer, Frame& inner, bool from_c)
                        " is a finalizer, a callback or a signal handler that came in between in " +
                        describe(outer) + ": checkpoint outside of it");
   }
-  PyObject* callable = callable_of(outer, pending.site);
-  if (passes_through(callable, Layout::code(inner)) || is_method_of(callable, inner) ||
-      passes_with_argument(callable, inner) || fetches_through(outer, pending.site, inner)) {
+  if (calls_through(outer, pending.site, inner, pending) ||
+      runs_special_method(outer, pending.site, inner, pending)) {
     return pending;
   }
-  if (PyObject* self = initialised_object(callable, inner)) {
-    pending.continuation = Continuation::push_object;
-    pending.object = Owned::share(self);
-    return pending;
-  }
-  refuse(outer, inner, callable);
+  refuse(outer, inner, callable_of(outer, pending.site));
 }
 
 // Whether an inlined __init__ belongs to a class call, whose trampoline greenlets hide: its value
@@ -280,12 +136,12 @@ Pending operation(Frame& outer, Frame& inner, bool from_c)
 // class, it is a plain call, or makes no difference.
 bool returns_new_object(Frame& outer, const CallSite& site, Frame& inner)
 {
-  PyObject* self = first_argument(inner);
-  if (self == nullptr || !runs(on_type(Py_TYPE(self), "__init__"), Layout::code(inner))) {
+  PyObject* self = argument(inner, 0);
+  if (!is_special_method(inner, self, "__init__")) {
     return false;
   }
   const code::Instruction* next = CodeMap::of(Layout::code(outer)).instruction(site.next);
-  return next != nullptr && next->opcode != POP_TOP && first_argument(outer) != self;
+  return next != nullptr && next->opcode != POP_TOP && argument(outer, 0) != self;
 }
 
 // Whether a callable is greenlet.switch or greenlet.throw, bound or not.
@@ -354,7 +210,7 @@ Pending suspended_operation(Frame& outer, Frame* inner, PyTypeObject* greenlet)
   Pending pending = operation(outer, *inner, !inlined);
   if (inlined && waiting_state(&outer) == nullptr && returns_new_object(outer, site, *inner)) {
     pending.continuation = Continuation::push_object;
-    pending.object = Owned::share(first_argument(*inner));
+    pending.object = Owned::share(argument(*inner, 0));
   }
   return pending;
 }

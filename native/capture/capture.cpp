@@ -130,6 +130,12 @@ Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers)
       throw CaptureError("base is not on the call stack of this thread");
     }
   }
+  // Where somebody marked the base, module bodies on the way there are frames like others.
+  bool marked = false;
+  for (Frame* frame = start; base == nullptr && frame != nullptr && !marked;
+       frame = Layout::caller(*frame)) {
+    marked = !Layout::is_init_shim(*frame) && is_marked(*frame, markers);
+  }
   Stack stack;
   stack.handled = Owned::take(PyErr_GetHandledException());
   bool found = false;
@@ -139,7 +145,7 @@ Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers)
       continue;
     }
     const bool at_base = base != nullptr && is_base(*frame, base);
-    if (base == nullptr && (is_module_body(*frame) || is_marked(*frame, markers))) {
+    if (base == nullptr && (marked ? is_marked(*frame, markers) : is_module_body(*frame))) {
       break;
     }
     refuse_generator(*frame);

@@ -29,10 +29,25 @@ struct Slot {
   }
 };
 
-// What becomes of the value that a frame's pending operation yields. Stored: never renumber.
+// What the C code between a frame and its callee does with the callee's value, or with its
+// exception. Where the value then goes is told by the opcode. Stored: never renumber.
 enum class Continuation : std::uint8_t {
-  push = 0,         // it is the operation's result
-  push_object = 1,  // it is dropped, `pending_object` is the result (__init__: the new object)
+  push = 0,             // nothing: it is the operation's value
+  push_object = 1,      // __init__: must be None; the value is `pending_object`, the new object
+  none = 2,             // drops it; the value is None (exec, setattr)
+  truth = 3,            // __bool__: must be a bool
+  truth_of_length = 4,  // __len__ asked for a truth value
+  truth_of_any = 5,     // __contains__
+  length = 6,           // __len__
+  text = 7,             // must be a str; `pending_object`: (method, format spec or None)
+  iterator = 8,         // __iter__: must be an iterator
+  attribute = 9,        // on AttributeError more is tried; (owner, name[, default])
+  binary = 10,          // on NotImplemented more is tried; (left, right, method)
+  compare = 11,         // the same; (left, right, method, 0 or 1: whose)
+  next_or = 12,         // on StopIteration the value is `pending_object`
+  enter = 13,           // `pending_object`, the __exit__, is pushed below the value
+  hash = 14,            // __hash__: an int becomes a hash
+  last = hash,
 };
 
 struct FrameState {

@@ -21,6 +21,22 @@ void free_map(void* map)
   delete static_cast<CodeMap*>(map);
 }
 
+// How many values an instruction that may wait leaves on the stack, unless it jumps.
+int values_left(cpython::Push push, int argument)
+{
+  switch (push) {
+    case cpython::Push::nothing:
+      return 0;
+    case cpython::Push::two:
+    case cpython::Push::method:
+      return 2;
+    case cpython::Push::attribute:
+      return Layout::attribute_makes_methods && (argument & 1) != 0 ? 2 : 1;
+    default:
+      return 1;
+  }
+}
+
 Py_ssize_t extra_index()
 {
   static const Py_ssize_t index = Layout::request_code_extra(free_map);
@@ -91,28 +107,30 @@ bool CodeMap::call_site(int unit, CallSite& site) const
   if (found == nullptr || !reachable(found->start)) {
     return false;
   }
-  const Waits waits = cpython::opcodes().info[found->opcode].waits;
-  if (waits == Waits::never) {
+  const cpython::OpcodeInfo& info = cpython::opcodes().info[found->opcode];
+  if (info.waits == Waits::never ||
+      (info.waits == Waits::positive && found->argument != Layout::intrinsic_positive)) {
     return false;
   }
   const int depth = static_cast<int>(stack(found->start).size());
-  site = {found->start, found->next, depth, 0, found->argument, waits};
-  if (waits == Waits::precall) {  // finished together with its CALL
+  const int yields = values_left(info.push, found->argument);
+  site = {found->start, found->next, -1, depth, 0, yields, found->argument, &info, info.waits};
+  if (info.waits == Waits::precall) {  // finished together with its CALL
     const Instruction* call = instruction(found->next);
     if (call == nullptr) {
       return false;
     }
     site.next = call->next;
+    site.yields = 1;
     site.kept = depth - found->argument - 2;
   } else {
-    site.kept = depth + PyCompile_OpcodeStackEffect(found->opcode, found->argument) - 1;
-    if (Layout::attribute_makes_methods && waits == Waits::operation &&
-        cpython::opcodes().info[found->opcode].push == cpython::Push::attribute &&
-        (found->argument & 1) != 0) {
-      return false;  // a method look-up leaves two slots, not one value
-    }
+    site.kept =
+        depth + PyCompile_OpcodeStackEffectWithJump(found->opcode, found->argument, 0) - yields;
   }
-  return site.kept >= 0 && site.next < units();
+  if (info.flow == cpython::Flow::branch) {
+    site.target = found->next + (info.backward ? -found->argument : found->argument);
+  }
+  return site.kept >= 0 && site.next < units() && site.target < units();
 }
 
 std::vector<CallSite> CodeMap::call_sites() const

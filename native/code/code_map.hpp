@@ -47,14 +47,17 @@ struct Instruction {
   std::uint8_t opcode;
 };
 
-// A pending operation: the value it yields is pushed at depth `kept`, and
-// execution goes on at `next`.
+// A pending operation: what it yields is pushed at depth `kept`, and execution goes on
+// at `next`, or at `target` where it jumps.
 struct CallSite {
   int start;
   int next;
-  int depth;  // values on the stack before the operation
-  int kept;   // those below its operands
+  int target;  // of a branch or loop; -1: it never jumps
+  int depth;   // values on the stack before the operation
+  int kept;    // those below what it yields
+  int yields;  // how many values it leaves on them
   int argument;
+  const cpython::OpcodeInfo* info;
   cpython::Waits waits;
 };
 

@@ -31,6 +31,10 @@ concept AnswersFrameQuestions = requires(typename L::Frame& frame, const typenam
   { L::load_fast_checks } -> std::convertible_to<bool>;
   { L::pushes_frames } -> std::convertible_to<bool>;
   { L::tags_numbers } -> std::convertible_to<bool>;
+  { L::exit_replaces_manager } -> std::convertible_to<bool>;
+  { L::intrinsic_positive } -> std::convertible_to<int>;
+  { L::compare_shift } -> std::convertible_to<int>;
+  { L::compare_to_bool } -> std::convertible_to<int>;
   { L::current(state) } noexcept -> std::same_as<typename L::Frame*>;
   { L::caller(seen) } noexcept -> std::same_as<typename L::Frame*>;
   { L::entered_from_c(seen) } noexcept -> std::same_as<bool>;

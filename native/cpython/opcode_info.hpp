@@ -56,14 +56,37 @@ enum class Touch : std::uint8_t {
   through,     // through the cell in the slot
 };
 
-// Which pending operation a frame may wait at, and so where its callable lies.
+// Which pending operation a frame may wait at: what may run Python code there, and what becomes
+// of its value.
 enum class Waits : std::uint8_t {
   never,
-  precall,   // 3.11: finished by the CALL that follows
-  call,      //
-  call_kw,   // 3.13: keyword names above the arguments
-  call_ex,   //
-  operation  // an attribute or item whose Python function CPython inlines
+  precall,       // 3.11: finished by the CALL that follows
+  call,          //
+  call_kw,       // 3.13: keyword names above the arguments
+  call_ex,       //
+  attribute,     // LOAD_ATTR, LOAD_METHOD: property, descriptor, __getattr__, __getattribute__
+  inherited,     // LOAD_SUPER_ATTR
+  assign,        // STORE_ATTR: setter, __set__, __setattr__; nothing is pushed
+  unassign,      // DELETE_ATTR
+  method,        // a special method of the receiver, whose value is pushed
+  update,        // the same, whose value is dropped: __setitem__, __delitem__
+  positive,      // CALL_INTRINSIC_1: 5 is __pos__
+  binary,        // BINARY_OP: __add__, __radd__, __iadd__ ...
+  compare,       // COMPARE_OP
+  contains,      // CONTAINS_OP: a truth value, inverted if arg
+  truth,         // TO_BOOL
+  negation,      // UNARY_NOT, up to 3.12
+  branch,        // POP_JUMP_IF_TRUE and the like, up to 3.12
+  choice,        // JUMP_IF_TRUE_OR_POP and the like, 3.11: keeps the value where it jumps
+  iterate,       // GET_ITER: must be an iterator
+  next,          // FOR_ITER: StopIteration ends the loop
+  enter,         // BEFORE_WITH: pushes __exit__ as well
+  exit,          // WITH_EXCEPT_START: calls the __exit__ four below the top
+  format_value,  // FORMAT_VALUE, up to 3.12: arg & 3 converts, arg & 4 has a spec
+  convert,       // CONVERT_VALUE
+  format,        // FORMAT_SIMPLE
+  format_spec,   // FORMAT_WITH_SPEC
+  length,        // GET_LEN
 };
 
 struct OpcodeInfo {
@@ -72,6 +95,11 @@ struct OpcodeInfo {
   Touch touch = Touch::none;
   Waits waits = Waits::never;
   bool backward = false;
+  // Of an operation that runs a special method: its name, where there is but one, and how far
+  // below the top of the stack the receiver lies (1: on top).
+  const char* method = nullptr;
+  std::uint8_t receiver = 0;
+  bool when = false;  // branch, choice: the truth value that jumps
 };
 
 struct OpcodeTable {

@@ -10,6 +10,10 @@ struct Layout : Until312<Layout> {
   static constexpr bool load_fast_checks = true;          // LOAD_FAST raises on an unbound local
   static constexpr bool attribute_makes_methods = false;  // LOAD_METHOD does
   static constexpr int intrinsic_list_to_tuple = -1;
+  static constexpr int intrinsic_positive = -1;        // UNARY_POSITIVE is an opcode
+  static constexpr bool exit_replaces_manager = true;  // BEFORE_WITH keeps __exit__ in its slot
+  static constexpr int compare_shift = 0;              // the argument of COMPARE_OP is the operator
+  static constexpr int compare_to_bool = 0;
 
   static Frame* caller(const Frame& frame) noexcept { return frame.previous; }
   static bool entered_from_c(const Frame& frame) noexcept { return frame.is_entry; }

@@ -8,6 +8,8 @@
 namespace sauerkraut::cpython {
 
 struct Layout : Since312<Layout>, Until312<Layout> {
+  static constexpr int compare_shift = 4;  // of the operator in the argument of COMPARE_OP
+  static constexpr int compare_to_bool = 0;
   static PyObject* function(const Frame& frame) noexcept { return frame.f_funcobj; }
 };
 

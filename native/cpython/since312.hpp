@@ -10,6 +10,8 @@ struct Since312 {
   static constexpr bool load_fast_checks = false;        // LOAD_FAST_CHECK does, LOAD_FAST trusts
   static constexpr bool attribute_makes_methods = true;  // LOAD_ATTR with arg & 1
   static constexpr int intrinsic_list_to_tuple = 6;
+  static constexpr int intrinsic_positive = 5;
+  static constexpr bool exit_replaces_manager = false;  // BEFORE_WITH keeps __exit__ in C
 
   // Each entry into the evaluation loop from C puts a shim frame on the chain (gh-96319):
   // FRAME_OWNED_BY_CSTACK, from 3.14 on FRAME_OWNED_BY_INTERPRETER.

@@ -15,6 +15,8 @@ struct Since313 : Since312<Layout> {
 
   static constexpr bool null_below_callable = false;  // callable, then self or NULL (gh-112354)
   static constexpr bool pushes_frames = true;
+  static constexpr int compare_shift = 5;     // of the operator in the argument of COMPARE_OP
+  static constexpr int compare_to_bool = 16;  // flag there: the result becomes a bool
   static bool is_return_generator(int opcode) noexcept { return opcode == RETURN_GENERATOR; }
 
   static Frame* current(PyThreadState* state) noexcept { return state->current_frame; }

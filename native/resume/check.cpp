@@ -1,5 +1,6 @@
 #include "../cpython/adapter.hpp"
 // adapter.hpp comes first: it opens CPython's internals.
+#include "../capture/operators.hpp"
 #include "../code/code_map.hpp"
 #include "../errors.hpp"
 #include "check.hpp"
@@ -15,6 +16,8 @@ using code::CallSite;
 using code::CodeMap;
 using code::Kind;
 using cpython::Layout;
+using cpython::Owned;
+using cpython::Waits;
 
 namespace {
 
@@ -181,6 +184,104 @@ bool appends_to_nothing(const FrameState& frame, const CodeMap& map, int depth)
   return true;
 }
 
+bool is_tuple(const Owned& object, Py_ssize_t least, Py_ssize_t most)
+{
+  return object && PyTuple_CheckExact(object.get()) && PyTuple_GET_SIZE(object.get()) >= least &&
+         PyTuple_GET_SIZE(object.get()) <= most;
+}
+
+bool is_text(const Owned& tuple, int place)
+{
+  return PyUnicode_Check(PyTuple_GET_ITEM(tuple.get(), place));
+}
+
+// Whether the pending object is what the continuation needs.
+bool completes(const FrameState& frame, const CallSite& site)
+{
+  const Owned& pending = frame.pending_object;
+  switch (frame.continuation) {
+    case Continuation::push_object:
+    case Continuation::next_or:
+    case Continuation::enter:
+      return static_cast<bool>(pending);
+    case Continuation::text:
+      return is_tuple(pending, 2, 2) && is_text(pending, 0);
+    case Continuation::attribute:
+      return is_tuple(pending, 2, 3) && is_text(pending, 1);
+    case Continuation::binary:
+      return is_tuple(pending, 3, 3) && is_text(pending, 2) && site.argument >= 0 &&
+             site.argument < 2 * capture::operator_count;
+    case Continuation::compare:
+      return is_tuple(pending, 4, 4) && is_text(pending, 2) &&
+             PyLong_CheckExact(PyTuple_GET_ITEM(pending.get(), 3)) &&
+             site.argument >> Layout::compare_shift < capture::comparison_count;
+    default:
+      return static_cast<bool>(pending) == (site.waits == Waits::choice);
+  }
+}
+
+// Whether an operation of this kind can continue so, with all that it needs.
+bool continues(const FrameState& frame, const CallSite& site)
+{
+  const Continuation how = frame.continuation;
+  bool possible = false;
+  switch (site.waits) {
+    case Waits::never:
+      break;
+    case Waits::precall:
+    case Waits::call:
+    case Waits::call_kw:
+    case Waits::call_ex:
+      possible = how != Continuation::binary && how != Continuation::compare &&
+                 how != Continuation::enter && how != Continuation::truth_of_any;
+      break;
+    case Waits::attribute:
+      possible = how == Continuation::push || how == Continuation::attribute;
+      break;
+    case Waits::inherited:
+    case Waits::assign:
+    case Waits::unassign:
+    case Waits::method:
+    case Waits::update:
+    case Waits::positive:
+    case Waits::next:
+    case Waits::exit:
+      possible = how == Continuation::push;
+      break;
+    case Waits::binary:
+      possible = how == Continuation::binary;
+      break;
+    case Waits::compare:
+      possible = how == Continuation::compare;
+      break;
+    case Waits::contains:
+      possible = how == Continuation::truth_of_any;
+      break;
+    case Waits::truth:
+    case Waits::negation:
+    case Waits::branch:
+    case Waits::choice:
+      possible = how == Continuation::truth || how == Continuation::truth_of_length;
+      break;
+    case Waits::iterate:
+      possible = how == Continuation::iterator;
+      break;
+    case Waits::enter:
+      possible = how == Continuation::enter;
+      break;
+    case Waits::format_value:
+    case Waits::convert:
+    case Waits::format:
+    case Waits::format_spec:
+      possible = how == Continuation::text;
+      break;
+    case Waits::length:
+      possible = how == Continuation::length;
+      break;
+  }
+  return possible && completes(frame, site);
+}
+
 void check_frame(const FrameState& frame)
 {
   auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
@@ -199,9 +300,8 @@ void check_frame(const FrameState& frame)
   if (static_cast<int>(frame.slots.size()) != frame.local_count + site.kept) {
     refuse(code, "the value stack must be " + std::to_string(site.kept) + " deep");
   }
-  if ((frame.continuation == Continuation::push_object) !=
-      static_cast<bool>(frame.pending_object)) {
-    refuse(code, "its continuation and pending object contradict each other");
+  if (!continues(frame, site)) {
+    refuse(code, "its call cannot continue as it says");
   }
   if (!PyDict_Check(frame.globals.get())) {
     refuse(code, "its globals are no dict");

@@ -4,6 +4,7 @@
 
 #include "../capture/waiting.hpp"
 #include "rebuild.hpp"
+#include "settle.hpp"
 
 #include <vector>
 
@@ -22,7 +23,6 @@ PyObject* drive_flat(PyThreadState* state, const capture::Stack& stack,
   auto leave = [&]() {
     Frame* frame = frames.back();
     frames.pop_back();
-    waiting.pop(frame);
     ++recursion;
     Layout::set_current(state, frame->previous);
     return frame;
@@ -33,6 +33,7 @@ PyObject* drive_flat(PyThreadState* state, const capture::Stack& stack,
     Frame* frame = Layout::push(state, functions[i].get(), saved.locals.get());
     if (frame == nullptr) {
       while (!frames.empty()) {
+        waiting.pop(frames.back());
         Layout::pop(state, leave());
       }
       return nullptr;
@@ -47,8 +48,9 @@ PyObject* drive_flat(PyThreadState* state, const capture::Stack& stack,
 
   PyObject* result = first_result(value, thrown);
   for (std::size_t i = stack.frames.size(); i-- > 0;) {
+    waiting.pop(frames.back());
+    const bool throws = settle(*frames.back(), stack.frames[i], result);
     Frame* frame = leave();
-    const bool throws = settle(*frame, stack.frames[i], result);
     result = _PyEval_EvalFrameDefault(state, frame, throws ? 1 : 0);
   }
   return result;

@@ -8,6 +8,7 @@
 #include "../errors.hpp"
 #include "c_stack.hpp"
 #include "rebuild.hpp"
+#include "settle.hpp"
 
 #include <string>
 #include <vector>
@@ -104,17 +105,18 @@ class NestedDrive {
       result = first_result(value_, thrown_);
     }
 
-    ++Layout::recursion_remaining(state_);
     waiting_.pop(frame);
+    const bool broken = failed_ && !complete_;
+    const bool throws = !broken && settle(*frame, saved, result);
+    ++Layout::recursion_remaining(state_);
     Layout::set_current(state_, frame->previous);
-    if (failed_ && !complete_) {  // no user code may see our own failure
+    if (broken) {  // no user code may see our own failure
       uninstall();
       Layout::set_depth(*frame, 0);
       drop_stack(*frame, saved);
       Layout::abandon(*frame);
       return _PyEval_EvalFrameDefault(state_, frame, 1);
     }
-    const bool throws = settle(*frame, saved, result);
     return _PyEval_EvalFrameDefault(state_, frame, throws ? 1 : 0);
   }
 

@@ -5,7 +5,6 @@
 
 namespace sauerkraut::resume {
 
-using capture::Continuation;
 using capture::Slot;
 using code::CallSite;
 using code::CodeMap;
@@ -113,29 +112,6 @@ void fill(Frame& frame, const FrameState& state)
     Py_XDECREF(old);
   }
   Layout::set_depth(frame, count - state.local_count);
-}
-
-bool settle(Frame& frame, const FrameState& state, PyObject* result)
-{
-  const CallSite site = site_of(state);
-  if (result == nullptr) {
-    return true;
-  }
-  if (state.continuation == Continuation::push_object) {
-    if (result != Py_None) {
-      PyErr_Format(PyExc_TypeError, "__init__() should return None, not '%.200s'",
-                   Py_TYPE(result)->tp_name);
-      Py_DECREF(result);
-      return true;
-    }
-    Py_DECREF(result);
-    result = Py_NewRef(state.pending_object.get());
-  }
-  const int depth = static_cast<int>(state.slots.size()) - state.local_count;
-  Layout::put(frame, static_cast<int>(state.slots.size()), result);
-  Layout::set_depth(frame, depth + 1);
-  Layout::go_on_at(frame, site.next);
-  return false;
 }
 
 PyObject* first_result(PyObject* value, PyObject* thrown)

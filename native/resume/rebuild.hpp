@@ -17,10 +17,6 @@ Owned surrogate(const FrameState& state);
 // Replaces locals and value stack of a fresh frame and lets it wait at its call.
 void fill(Frame& frame, const FrameState& state);
 
-// Ends the wait: applies the continuation to `result` (stolen; null: an exception
-// is set) and moves on behind the call. Returns whether to throw into the frame.
-bool settle(Frame& frame, const FrameState& state, PyObject* result);
-
 // Sets what the innermost pending call yields: a value, or null and `thrown` raised.
 PyObject* first_result(PyObject* value, PyObject* thrown);
 

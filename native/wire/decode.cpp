@@ -145,7 +145,7 @@ FrameControl frame_of(const format::Frame& table, std::uint32_t objects)
   if (frame.unit > INT32_MAX / 4 || frame.local_count > frame.slots.size()) {
     refuse("a frame's numbers are out of range");
   }
-  if (frame.continuation > static_cast<std::uint8_t>(capture::Continuation::push_object)) {
+  if (frame.continuation > static_cast<std::uint8_t>(capture::Continuation::last)) {
     refuse("a frame continues in a way that this version does not know");
   }
   for (const std::uint64_t reference : frame.slots) {

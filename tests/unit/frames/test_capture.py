@@ -148,20 +148,6 @@ def test_state_in_c_is_refused_by_name_and_changes_nothing():
         skt.call(in_sorted, [])
 
 
-class Falls:
-    @property
-    def size(self):
-        take([])
-
-    def __getattr__(self, name):
-        return 0
-
-
-def test_a_property_whose_error_goes_to_getattr_is_refused():
-    with pytest.raises(CaptureError, match=r"Falls.size\(\) at .* was entered from C"):
-        skt.call(lambda: Falls().size)
-
-
 def generator(kept):
     yield take(kept)
 

@@ -1,0 +1,303 @@
+#include "../cpython/adapter.hpp"
+// adapter.hpp comes first: it opens CPython's internals.
+#include "../capture/operands.hpp"
+#include "../code/code_map.hpp"
+#include "dispatch.hpp"
+#include "settle.hpp"
+
+#include <cstring>
+
+namespace sauerkraut::resume {
+
+using capture::Continuation;
+using capture::on_type;
+using code::CallSite;
+using code::CodeMap;
+using cpython::Layout;
+using cpython::Waits;
+
+namespace {
+
+PyObject* part(const Owned& tuple, int place)
+{
+  return PyTuple_GET_ITEM(tuple.get(), place);
+}
+
+// -1 with an exception set when `result` is no length.
+Py_ssize_t as_length(PyObject* result)
+{
+  const Owned index = Owned::take(PyNumber_Index(result));
+  if (!index) {
+    return -1;
+  }
+  const Owned zero = Owned::take(PyLong_FromLong(0));
+  const int negative = zero ? PyObject_RichCompareBool(index.get(), zero.get(), Py_LT) : -1;
+  if (negative != 0) {
+    if (negative > 0) {
+      PyErr_SetString(PyExc_ValueError, "__len__() should return >= 0");
+    }
+    return -1;
+  }
+  return PyNumber_AsSsize_t(index.get(), PyExc_OverflowError);
+}
+
+PyObject* as_truth(int truth)
+{
+  return truth < 0 ? nullptr : PyBool_FromLong(truth);
+}
+
+PyObject* as_hash(PyObject* result)
+{
+  if (!PyLong_Check(result)) {
+    PyErr_SetString(PyExc_TypeError, "__hash__ method should return an integer");
+    return nullptr;
+  }
+  Py_ssize_t hash = PyLong_AsSsize_t(result);
+  if (hash == -1 && PyErr_Occurred()) {
+    PyErr_Clear();
+    hash = PyLong_Type.tp_hash(result);
+  }
+  return PyLong_FromSsize_t(hash == -1 ? -2 : hash);
+}
+
+PyObject* as_text(PyObject* result, const Owned& pending)
+{
+  if (PyUnicode_Check(result)) {
+    return Py_NewRef(result);
+  }
+  const char* method = PyUnicode_AsUTF8(part(pending, 0));
+  const char* type = Py_TYPE(result)->tp_name;
+  if (method != nullptr && std::strcmp(method, "__format__") == 0) {
+    PyErr_Format(PyExc_TypeError, "__format__ must return a str, not %.200s", type);
+  } else if (method != nullptr) {
+    PyErr_Format(PyExc_TypeError, "%s returned non-string (type %.200s)", method, type);
+  }
+  return nullptr;
+}
+
+// What an AttributeError leads to: __getattr__ of the owner, then the default of getattr().
+PyObject* missing_attribute(const Owned& pending)
+{
+  PyErr_Clear();
+  PyObject* owner = part(pending, 0);
+  PyObject* name = part(pending, 1);
+  PyObject* fallback = PyTuple_GET_SIZE(pending.get()) > 2 ? part(pending, 2) : nullptr;
+  PyObject* found = call_special(owner, "__getattr__", name);
+  if (fallback == nullptr || (found != nullptr && found != Py_NotImplemented)) {
+    return found;
+  }
+  if (found == nullptr && !PyErr_ExceptionMatches(PyExc_AttributeError)) {
+    return nullptr;
+  }
+  PyErr_Clear();
+  Py_XDECREF(found);
+  return Py_NewRef(fallback);
+}
+
+// A value that came; new reference, null with an exception set.
+PyObject* converted(const FrameState& state, const CallSite& site, PyObject* result)
+{
+  const Owned& pending = state.pending_object;
+  switch (state.continuation) {
+    case Continuation::push:
+    case Continuation::attribute:
+    case Continuation::next_or:
+    case Continuation::enter:
+      return Py_NewRef(result);
+    case Continuation::push_object:
+      if (result != Py_None) {
+        PyErr_Format(PyExc_TypeError, "__init__() should return None, not '%.200s'",
+                     Py_TYPE(result)->tp_name);
+        return nullptr;
+      }
+      return Py_NewRef(pending.get());
+    case Continuation::none:
+      return Py_NewRef(Py_None);
+    case Continuation::truth:
+      if (!PyBool_Check(result)) {
+        PyErr_Format(PyExc_TypeError, "__bool__ should return bool, returned %s",
+                     Py_TYPE(result)->tp_name);
+        return nullptr;
+      }
+      return Py_NewRef(result);
+    case Continuation::truth_of_length: {
+      const Py_ssize_t length = as_length(result);
+      return length < 0 ? nullptr : PyBool_FromLong(length != 0);
+    }
+    case Continuation::truth_of_any:
+      return as_truth(PyObject_IsTrue(result));
+    case Continuation::length: {
+      const Py_ssize_t length = as_length(result);
+      return length < 0 ? nullptr : PyLong_FromSsize_t(length);
+    }
+    case Continuation::text:
+      return as_text(result, pending);
+    case Continuation::iterator:
+      if (!PyIter_Check(result)) {
+        PyErr_Format(PyExc_TypeError, "iter() returned non-iterator of type '%.100s'",
+                     Py_TYPE(result)->tp_name);
+        return nullptr;
+      }
+      return Py_NewRef(result);
+    case Continuation::binary:
+      return after_operator(part(pending, 0), part(pending, 1), site.argument, part(pending, 2),
+                            result);
+    case Continuation::compare:
+      return after_comparison(part(pending, 0), part(pending, 1),
+                              site.argument >> Layout::compare_shift, part(pending, 2),
+                              PyLong_AsLong(part(pending, 3)) != 0, result);
+    case Continuation::hash:
+      return as_hash(result);
+  }
+  return nullptr;
+}
+
+// The exception that is set; null with an exception set unless the continuation ends it.
+PyObject* caught(const FrameState& state)
+{
+  if (state.continuation == Continuation::attribute &&
+      PyErr_ExceptionMatches(PyExc_AttributeError)) {
+    return missing_attribute(state.pending_object);
+  }
+  if (state.continuation == Continuation::next_or && PyErr_ExceptionMatches(PyExc_StopIteration)) {
+    PyErr_Clear();
+    return Py_NewRef(state.pending_object.get());
+  }
+  return nullptr;
+}
+
+// What an f-string makes of the text that str() or repr() gave.
+PyObject* formatted(const FrameState& state, const CallSite& site, PyObject* text)
+{
+  const int conversion = site.waits == Waits::format_value ? site.argument & 3
+                         : site.waits == Waits::convert    ? site.argument
+                                                           : 0;
+  Owned value = Owned::share(text);
+  if (conversion == 3 && !PyUnicode_IS_ASCII(text)) {
+    const Owned bytes = Owned::take(PyUnicode_AsEncodedString(text, "ascii", "backslashreplace"));
+    value = Owned::take(bytes ? PyUnicode_DecodeASCII(PyBytes_AS_STRING(bytes.get()),
+                                                      PyBytes_GET_SIZE(bytes.get()), nullptr)
+                              : nullptr);
+  }
+  if (!value || site.waits != Waits::format_value || conversion == 0) {
+    return value.release();
+  }
+  const bool has_spec = (site.argument & 4) != 0;
+  if (!has_spec && PyUnicode_CheckExact(value.get())) {
+    return value.release();
+  }
+  return PyObject_Format(value.get(), has_spec ? part(state.pending_object, 1) : nullptr);
+}
+
+class Placing {
+ public:
+  Placing(Frame& frame, const FrameState& state)
+      : frame_(frame), locals_(state.local_count), depth_(0)
+  {
+    depth_ = static_cast<int>(state.slots.size()) - locals_;
+  }
+  // Steals `value`; null is the NULL that some calls expect.
+  void push(PyObject* value)
+  {
+    Layout::put(frame_, locals_ + depth_++, value);
+    Layout::set_depth(frame_, depth_);
+  }
+  void drop()
+  {
+    Layout::set_depth(frame_, --depth_);
+    Layout::clear(frame_, locals_ + depth_);
+  }
+  int depth() const { return depth_; }
+
+ private:
+  Frame& frame_;
+  int locals_;
+  int depth_;
+};
+
+// Leaves a for loop: CPython 3.11 drops the iterator at once, later ones find a value above it.
+void end_loop(Frame& frame, const FrameState& state, const CallSite& site)
+{
+  const CodeMap& map = CodeMap::of(reinterpret_cast<PyCodeObject*>(state.code.get()));
+  Placing placing(frame, state);
+  const int wanted = static_cast<int>(map.stack(site.target).size());
+  if (wanted > placing.depth()) {
+    placing.push(Py_NewRef(Py_None));
+  } else if (wanted < placing.depth()) {
+    placing.drop();
+  }
+  Layout::go_on_at(frame, site.target);
+}
+
+// Puts `value` (stolen) where the operation leaves it.
+void place(Frame& frame, const FrameState& state, const CallSite& site, Owned value)
+{
+  Placing placing(frame, state);
+  const bool truth = value.get() == Py_True;
+  int next = site.next;
+  switch (site.waits) {
+    case Waits::branch:
+      next = truth == site.info->when ? site.target : next;
+      break;
+    case Waits::choice:
+      if (truth == site.info->when) {
+        next = site.target;
+        placing.push(Py_NewRef(state.pending_object.get()));
+      }
+      break;
+    case Waits::negation:
+      placing.push(PyBool_FromLong(!truth));
+      break;
+    case Waits::contains:
+      placing.push(PyBool_FromLong(truth != ((site.argument & 1) != 0)));
+      break;
+    case Waits::enter:
+      placing.push(Py_NewRef(state.pending_object.get()));
+      placing.push(value.release());
+      break;
+    default:
+      if (site.yields == 2 && Layout::null_below_callable) {
+        placing.push(nullptr);
+      }
+      if (site.yields > 0) {
+        placing.push(value.release());
+      }
+      if (site.yields == 2 && !Layout::null_below_callable) {
+        placing.push(nullptr);
+      }
+      break;
+  }
+  Layout::go_on_at(frame, next);
+}
+
+}  // namespace
+
+bool settle(Frame& frame, const FrameState& state, PyObject* result)
+{
+  CallSite site{};
+  CodeMap::of(reinterpret_cast<PyCodeObject*>(state.code.get())).call_site(state.unit, site);
+  const Owned given = Owned::take(result);
+  Owned value;
+  {
+    const OperandsInPlace operands(frame, state, site);
+    value = Owned::take(given ? converted(state, site, given.get()) : caught(state));
+    if (value && state.continuation == Continuation::text) {
+      value = Owned::take(formatted(state, site, value.get()));
+    }
+    if (value && site.waits == Waits::compare && (site.argument & Layout::compare_to_bool) != 0) {
+      value = Owned::take(as_truth(PyObject_IsTrue(value.get())));
+    }
+  }
+  if (!value && site.waits == Waits::next && PyErr_ExceptionMatches(PyExc_StopIteration)) {
+    PyErr_Clear();
+    end_loop(frame, state, site);
+    return false;
+  }
+  if (!value) {
+    return true;
+  }
+  place(frame, state, site, std::move(value));
+  return false;
+}
+
+}  // namespace sauerkraut::resume
