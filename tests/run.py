@@ -1,8 +1,8 @@
 """Run the tests in parts, each in the virtual environment it needs: `make test`, `make test-all`.
 
 Needs nothing but Python 3.11 and a compiler. Every command is printed before it runs, all parts
-run even when one fails, and the last lines say what this machine lacks and how many tests there
-were. Exit status 0: all of them passed.
+run even when one fails, and the last lines say how long each took, what this machine lacks and how
+many tests there were. Exit status 0: all of them passed.
 """
 
 import argparse
@@ -39,6 +39,8 @@ class Run:
         self.counts = dict.fromkeys(("passed", "failed", "skipped"), 0)
         self.broken = []
         self.missing = []
+        self.took = []
+        self.began = time.monotonic()
 
     def command(self, *words, **environment):
         """Run one command, showing its output, and return it; a failing one is remembered."""
@@ -63,9 +65,11 @@ class Run:
             lines.append(line)
         status = process.wait()
         limit.cancel()
+        said = " ".join([*shown, *map(str, words)]).replace(f"{ROOT}/", "")
         if status:
-            self.broken.append(" ".join(map(str, words)))
-        print(f"  {time.monotonic() - began:.0f} s", flush=True)
+            self.broken.append(said)
+        self.took.append((time.monotonic() - began, said))
+        print(f"  {self.took[-1][0]:.0f} s", flush=True)
         return status == 0, lines
 
     def pytest(self, python, *words, under=(), **environment):
@@ -79,6 +83,9 @@ class Run:
     def summary(self):
         """Print it; the exit status."""
         print()
+        for seconds, what in self.took:
+            print(f"{seconds:6.0f} s  {what}")
+        print(f"{time.monotonic() - self.began:6.0f} s  in all")
         for what in self.missing:
             print(f"missing: {what}")
         for what in self.broken:

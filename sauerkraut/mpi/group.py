@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 SPIN_TIME = 200e-6  # seconds of tests, yielding the core between them, before the first sleep
 LONGEST_SLEEP = 5e-3
+SUSPENDED = 1.0  # seconds without a test: this process was stopped, and did not wait
 FINALIZE_TIME = 10.0  # seconds MPI_Finalize may take when all ranks have done their work
 
 
@@ -132,9 +133,12 @@ class MpiGroup:
 
     def _finish(self, request: MPI.Request, kind: str, timeout: float | None = None) -> None:
         """Wait for ``request`` in slices; say who is missing when it takes long."""
-        began = time.monotonic()
+        began = seen = time.monotonic()
         while not request.Test():
-            waited = time.monotonic() - began
+            now = time.monotonic()
+            if now - seen > SUSPENDED:
+                began += now - seen
+            seen, waited = now, now - began
             if timeout is not None and waited > timeout:
                 raise TimeoutError(f"waited {timeout:g} s for the other ranks")
             self._patience.waiting(kind, self.where, waited)
