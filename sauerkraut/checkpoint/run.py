@@ -296,6 +296,7 @@ class Run:
 
         def work() -> int:
             nonlocal captured
+            self._store.wait_swept()
             captured = capture()
             return captured.piece.nbytes
 

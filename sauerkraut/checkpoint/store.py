@@ -6,6 +6,7 @@ Every method is collective. One that raises has raised the same error on every r
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,7 @@ class Store:
         self._parent: str | None = None
         self._touched = 0.0
         self._longest_gap = 0.0
+        self._sweeping: threading.Thread | None = None
 
     def take(self) -> None:
         """Take the directory and decide what a dead incarnation left in it.
@@ -284,8 +286,29 @@ class Store:
 
         trash = shared(group, "pruning", prune)
         if trash:
-            storage.sweep(trash, group.rank, group.size)
+            self._sweep_beside(trash)
             self.event("prune", removed=[path.name for path in trash])
+
+    def _sweep_beside(self, trash: list[Path]) -> None:
+        """Unlink this rank's share while the program goes on."""
+        share = (trash, self._group.rank, self._group.size)
+        self._sweeping = threading.Thread(
+            target=storage.sweep, args=share, name="sauerkraut sweep", daemon=True
+        )
+        try:
+            self._sweeping.start()
+        except RuntimeError:  # no more threads
+            self._sweeping = None
+            storage.sweep(*share)
+
+    def wait_swept(self) -> None:
+        """Return when nothing is being unlinked any more: space is free, no thread of ours runs.
+
+        Not collective; before each capture, and at the end.
+        """
+        if self._sweeping is not None:
+            self._sweeping.join()
+            self._sweeping = None
 
     def complete(self, epoch: Epoch) -> None:
         """Record that the run has finished with ``epoch``; does nothing where that is recorded."""
@@ -330,3 +353,4 @@ class Store:
             except OSError as error:
                 self._reports.warn(f"OWNER could not be released: {error}")
             self._ownership = None
+        self.wait_swept()

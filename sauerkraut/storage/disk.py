@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EFBIG, EINVAL, ELOOP, ENOENT, ENOMEM, ESTALE
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from sauerkraut import _native
@@ -68,8 +67,22 @@ def is_missing(error: StorageError) -> bool:
     return error.errno in (ENOENT, ESTALE)
 
 
-class File:
-    """An open file; closed at the end of a ``with`` block."""
+class Closing:
+    """Something that is closed at the end of a ``with`` block."""
+
+    def close(self) -> None:
+        """Close it; a second time does nothing."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+class File(Closing):
+    """An open file."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -160,17 +173,6 @@ class File:
         descriptor, self._descriptor = self._descriptor, -1
         with _calling("close", self.path):
             os.close(descriptor)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def names(directory: Path) -> list[str]:

@@ -12,12 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError, UntrustedCheckpoint
 from sauerkraut.storage import disk, hashes, skeleton
-from sauerkraut.storage.disk import File
+from sauerkraut.storage.disk import Closing, File
 from sauerkraut.storage.skeleton import Dataset
 from sauerkraut.storage.table import HEAD_SIZE, LARGEST, SMALLEST, Extent, Head, Table
 from sauerkraut.storage.trust import ANYBODY, Trust
@@ -130,7 +129,7 @@ def _table(
     return Table(dict(header), (*named, *others))
 
 
-class SealedFile:
+class SealedFile(Closing):
     """A sealed file, open for reading."""
 
     def __init__(
@@ -251,17 +250,6 @@ class SealedFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _open(path: Path, wait: float) -> File:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from errno import ENOENT
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError
 from sauerkraut.storage import disk, layout, owner, sealed
+from sauerkraut.storage.disk import Closing
 from sauerkraut.storage.epoch import About, Attempt, Seal
 from sauerkraut.storage.layout import Modes
 from sauerkraut.storage.piece import Array, Piece, Stream
@@ -75,7 +75,7 @@ def _is_visible(directory: Path) -> bool:
     return True
 
 
-class Shard:
+class Shard(Closing):
     """A sealed shard, open for reading. Use as a context manager."""
 
     def __init__(self, file: SealedFile) -> None:
@@ -193,14 +193,3 @@ class Shard:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
