@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 import scenarios
+from scenarios import pausing
+
+from sauerkraut import Snapshot
 
 HERE = Path(__file__).parent
 
@@ -40,3 +43,17 @@ def test_resumed_equals_undisturbed(name, elsewhere, tmp_path):
         path = tmp_path / f"{name}-{at}.skt"
         path.write_bytes(snapshot.to_bytes())
         assert elsewhere(path) == expected, f"resumed from pause {at}"
+
+
+@pytest.mark.parametrize("name", scenarios.scenarios)
+def test_captured_again_in_the_resumed_stack_five_times(name):
+    expected, pauses, _ = scenarios.run(name)
+    for step in {1, max(1, pauses // 6)}:
+        _, _, snapshot = scenarios.run(name, step)
+        for generation in range(5):
+            if snapshot is None:
+                break  # no pause was left
+            again = Snapshot.from_bytes(snapshot.to_bytes())
+            pausing.begin(scenarios.scenarios[name], step)
+            assert repr(again.resume()) == expected, f"every {step}, generation {generation}"
+            snapshot = pausing.kept

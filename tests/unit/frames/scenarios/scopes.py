@@ -1,6 +1,10 @@
 """Names: cells, unbound locals, comprehensions, what sys._getframe and locals() show."""
 
+import runpy
+import shutil
 import sys
+import tempfile
+from pathlib import Path
 
 from scenarios import pausing
 from scenarios.pausing import pause
@@ -89,3 +93,115 @@ def do_stack_looks_whole():
         return names(), x, sorted(locals())
 
     return middle()
+
+
+PROGRAM = """
+total = 0
+for step in range(3):
+    total += pause(step)
+def f(x):
+    global total
+    total += pause(x)
+    return [total + y for y in range(2)]
+shown = [f(step) for step in range(2)]
+class Local:
+    value = 3
+    def get(self):
+        return pause(self.value)
+got = Local().get()
+"""
+
+
+def do_exec():
+    space = {"pause": pause, "__name__": "program"}
+    before = pause("before"), exec(PROGRAM, space)
+    shared = {"pause": pause}
+    exec("x = pause(1)\ny = x + pause(2)", shared)
+    local = {}
+    exec(compile("z = pause(x) + 1", "elsewhere.py", "exec"), shared, local)
+    return before, space["shown"], space["got"], space["total"], shared["y"], local
+
+
+def do_eval():
+    x = 4
+    got = eval("pause(x) + pause(1)"), eval("[pause(i) for i in range(2)]", {"pause": pause})
+    return got, eval("(lambda y: pause(y) + x)(3)", {"pause": pause, "x": x}), x
+
+
+def do_runpy():
+    folder = Path(tempfile.mkdtemp())
+    (folder / "paused_program.py").write_text(PROGRAM)
+    sys.path.insert(0, str(folder))
+    try:
+        space = runpy.run_module("paused_program", {"pause": pause}, "program_name")
+    finally:
+        sys.path[:] = [each for each in sys.path if each != str(folder)]
+        shutil.rmtree(folder, ignore_errors=True)
+    return space["shown"], space["got"], space["total"], space["__name__"]
+
+
+counter = 0
+
+
+def do_global_and_nonlocal_writes():
+    global counter
+    counter = 0
+    seen = []
+
+    def outer():
+        n = 0
+
+        def inner():
+            nonlocal n
+            global counter
+            n += pause(1)
+            seen.append(n)
+            return n
+
+        return inner() + inner(), n
+
+    return outer(), seen
+
+
+def do_locals_and_class_cell():
+    class Base:
+        def name(self):
+            return pause("base")
+
+    class Derived(Base):
+        def name(self):
+            x = 1
+            pause()
+            return super().name(), __class__ is type(self), sorted(locals()), x
+
+    def unbound():
+        if pause(False):
+            never = 1
+        before = sorted(locals())
+        pause()
+        try:
+            return never
+        except UnboundLocalError as error:
+            return before, type(error).__name__, sorted(locals())
+
+    return Derived().name(), unbound()
+
+
+def do_class_made_in_function():
+    def make(n):
+        class Made:
+            size = n
+
+            def get(self):
+                return pause(self.size), n
+
+        pause()
+        return Made
+
+    return [make(i)().get() for i in range(2)], make(3).__qualname__
+
+
+def do_walrus_and_nested_comprehensions():
+    got = [(y := pause(x), [z := y + pause(w) for w in range(2)]) for x in range(2)]
+    table = {k: {pause(v) for v in range(k)} for k in range(3)}
+    return got, y, z, table, [[[pause(a + b) for a in range(2)] for b in range(2)] for _ in "x"]

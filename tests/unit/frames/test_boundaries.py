@@ -1,0 +1,215 @@
+"""C code between two frames: refused by name, or declared to pass the value through."""
+
+import ctypes
+import functools
+import importlib
+import itertools
+import operator
+import re
+import sys
+
+import pytest
+
+import sauerkraut as skt
+from sauerkraut import CaptureError, Snapshot
+
+
+def pause(value=None, kept=None):
+    """Captures up to the innermost `skt.call`; what cannot be captured ends the program."""
+    snapshot = skt.capture()
+    if snapshot and kept is not None:
+        kept.append(snapshot)
+    return value
+
+
+class Key:
+    def __init__(self, n):
+        self.n = n
+
+    def __eq__(self, other):
+        return pause(self.n == other.n)
+
+    def __hash__(self):
+        return pause(1)
+
+    def __index__(self):
+        return pause(self.n)
+
+    def __int__(self):
+        return pause(self.n)
+
+    def __lt__(self, other):
+        return pause(self.n < other.n)
+
+
+class Steps:
+    def __init__(self):
+        self.left = 3
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        pause()
+        self.left -= 1
+        if not self.left:
+            raise StopIteration
+        return self.left
+
+
+class Made:
+    def __new__(cls, n):
+        pause()
+        return super().__new__(cls)
+
+
+class Twice:
+    def __add__(self, other):
+        return pause(NotImplemented)
+
+    __iadd__ = __add__
+
+
+class HasTruth:
+    def __contains__(self, item):
+        return self
+
+    def __bool__(self):
+        return pause(True)
+
+
+def in_place(one, other):
+    one += other
+    return one
+
+
+def enumerated():
+    for place, x in enumerate(Steps()):
+        return place, x
+    return None
+
+
+def body():
+    class Body:
+        value = pause(1)
+
+    return Body
+
+
+def unpacked():
+    a, b = Steps()
+    return a + b
+
+
+def imports(folder):
+    (folder / "paused_import.py").write_text(f"import {__name__} as t\nt.pause()\n")
+    sys.path.insert(0, str(folder))
+    try:
+        return importlib.import_module("paused_import")
+    finally:
+        sys.path.remove(str(folder))
+
+
+REFUSED = {
+    "sorted": (lambda: sorted([2, 1], key=pause), "builtin_function_or_method sorted"),
+    "sort": (lambda: [Key(1), Key(0)].sort(), "sort"),
+    "max": (lambda: max([1, 2], key=pause), "max"),
+    "map": (lambda: list(map(pause, [1])), "type list"),
+    "map in a loop": (lambda: [x for x in map(pause, [1])], "an operation that runs in C"),  # noqa: C416
+    "filter": (lambda: next(filter(pause, [1])), "builtin_function_or_method next"),
+    "reduce": (lambda: functools.reduce(lambda a, b: pause(a), [1, 2]), "reduce"),
+    "re.sub": (lambda: re.compile("x").sub(lambda m: pause("y"), "x"), "sub"),
+    "lru_cache": (lambda: functools.lru_cache(pause)(1), "_lru_cache_wrapper"),
+    "enumerate": (enumerated, "an operation that runs in C"),
+    "list": (lambda: list(Steps()), "type list"),
+    "sum": (lambda: sum(Steps()), "sum"),
+    "unpack": (unpacked, "an operation that runs in C"),
+    "star": (lambda: [*Steps()], "an operation that runs in C"),
+    "chain": (lambda: next(itertools.chain(Steps())), "next"),
+    "in an iterator": (lambda: 1 in Steps(), "an operation that runs in C"),
+    "equal lists": (lambda: [Key(1)] == [Key(1)], "an operation that runs in C"),
+    "a key": (lambda: {Key(1): 1}, "an operation that runs in C"),
+    "an index": (lambda: [1, 2][Key(1)], "an operation that runs in C"),
+    "int": (lambda: int(Key(1)), "type int"),
+    "itself": (lambda: (lambda k: k == k)(Key(1)), "an operation that runs in C"),
+    "one for both": (lambda: in_place(Twice(), 1), "an operation that runs in C"),
+    "truth of contains": (lambda: 1 in HasTruth(), "an operation that runs in C"),
+    "new": (lambda: Made(1), "type Made"),
+    "class body": (body, "__build_class__"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_stands_in_c_is_refused_by_name(name):
+    program, culprit = REFUSED[name]
+    with pytest.raises(CaptureError, match=f"was entered from C by .*{culprit}.* called in "):
+        skt.call(program)
+
+
+def test_an_import_in_progress_is_refused(tmp_path):
+    with pytest.raises(CaptureError, match="was entered from C by"):
+        skt.call(imports, tmp_path)
+    sys.modules.pop("paused_import", None)
+
+
+def test_a_callback_of_ctypes_is_refused_by_name():
+    told = []
+
+    def callback():
+        with pytest.raises(CaptureError, match="was entered from C by CFunctionType") as refused:
+            pause()
+        told.append(refused)
+        return 1
+
+    assert skt.call(lambda: ctypes.CFUNCTYPE(ctypes.c_int)(callback)()) == 1
+    assert told
+
+
+def resumed(kept):
+    return Snapshot.from_bytes(kept[0].to_bytes()).resume()
+
+
+@skt.transparent
+@functools.lru_cache
+def cached(n):
+    pause(kept=cached_kept)
+    return n * 2
+
+
+cached_kept = []
+
+
+def test_a_declared_callable_passes_the_value_through():
+    assert skt.call(lambda: ("got", cached(4))) == ("got", 8)
+    assert resumed(cached_kept) == ("got", 8)
+
+
+class Worker:
+    def work(self, n, kept):
+        return pause(n + 1, kept)
+
+
+def test_a_declared_class_stands_for_its_instances():
+    kept = []
+    skt.transparent(operator.methodcaller)
+    program = operator.methodcaller("work", 3, kept)
+    assert skt.call(lambda: ("got", program(Worker()))) == ("got", 4)
+    assert resumed(kept) == ("got", 4)
+
+
+def test_a_declared_method_is_known_however_it_is_bound():
+    kept = []
+
+    class Told(dict):
+        def __missing__(self, key):
+            return pause(key, kept)
+
+    skt.transparent(dict.__getitem__)
+    assert skt.call(lambda: [Told().__getitem__(3)]) == [3]
+    assert resumed(kept) == [3]
+
+
+@pytest.mark.parametrize("wrong", [3, resumed, Steps().__next__])
+def test_only_callables_in_c_can_be_declared(wrong):
+    with pytest.raises(TypeError, match=r"cannot be called|Python function"):
+        skt.transparent(wrong)
