@@ -211,11 +211,27 @@ PyObject* after_comparison(PyObject* left, PyObject* right, int which, PyObject*
 OperandsInPlace::OperandsInPlace(Frame& frame, const FrameState& state, const code::CallSite& site)
     : frame_(frame), first_(state.local_count + site.kept)
 {
+  PyObject* pending = state.pending_object.get();
   if (state.continuation == Continuation::binary || state.continuation == Continuation::compare) {
-    for (; count_ < 2; ++count_) {
-      Layout::put(frame, first_ + count_, PyTuple_GET_ITEM(state.pending_object.get(), count_));
+    put(0, PyTuple_GET_ITEM(pending, 0));
+    put(1, PyTuple_GET_ITEM(pending, 1));
+  } else if (state.continuation == Continuation::attribute) {
+    if (site.waits == cpython::Waits::attribute) {
+      put(0, PyTuple_GET_ITEM(pending, 0));
+    } else if (site.waits == cpython::Waits::call || site.waits == cpython::Waits::precall) {
+      put(Layout::null_below_callable ? 1 : 0,
+          PyDict_GetItemString(PyEval_GetBuiltins(), "getattr"));
+      for (int place = 0; place < PyTuple_GET_SIZE(pending) && place < site.argument; ++place) {
+        put(2 + place, PyTuple_GET_ITEM(pending, place));
+      }
     }
   }
+}
+
+void OperandsInPlace::put(int place, PyObject* object)
+{
+  Layout::put(frame_, first_ + place, object);
+  count_ = place + 1;
 }
 
 OperandsInPlace::~OperandsInPlace()

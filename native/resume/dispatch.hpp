@@ -18,8 +18,8 @@ PyObject* after_comparison(PyObject* left, PyObject* right, int which, PyObject*
 // Calls a special method, found on the type, with one argument. NotImplemented where there is none.
 PyObject* call_special(PyObject* object, const char* name, PyObject* argument);
 
-// Operands of an operator, lying in their stack slots as they do while the interpreter runs it:
-// a checkpoint inside the methods that are still to be tried finds them there.
+// Operands of the pending operation, lying in their stack slots as they do while the interpreter
+// runs it: a checkpoint inside the methods that are still to be tried finds them there.
 class OperandsInPlace {
  public:
   OperandsInPlace(Frame& frame, const FrameState& state, const code::CallSite& site);
@@ -28,8 +28,10 @@ class OperandsInPlace {
   OperandsInPlace& operator=(const OperandsInPlace&) = delete;
 
  private:
+  void put(int place, PyObject* object);
+
   Frame& frame_;
-  int first_ = 0;
+  int first_;
   int count_ = 0;
 };
 
