@@ -15,6 +15,16 @@ void bind_stack(nanobind::module_& m);
 void bind_io(nanobind::module_& m);
 void bind_liveness(nanobind::module_& m);
 
+// An empty list; nanobind's own constructor leaves a null one when memory is out.
+inline nanobind::list new_list()
+{
+  PyObject* list = PyList_New(0);
+  if (list == nullptr) {
+    throw nanobind::python_error();
+  }
+  return nanobind::steal<nanobind::list>(list);
+}
+
 // The layout of a set for `make_set`, or None when it needs none.
 nanobind::object describe_set(nanobind::handle set);
 

@@ -154,7 +154,7 @@ nb::bytes encode(const capture::Stack& stack, const std::string& implementation,
 nb::dict frame_fields(const wire::FrameControl& frame)
 {
   const wire::CodeLabel& label = frame.label;
-  nb::list variables;
+  nb::list variables = new_list();
   for (const wire::Variable& row : frame.rows.variables) {
     variables.append(nb::make_tuple(row.name, row.slot, row.type, row.bytes));
   }
@@ -222,7 +222,7 @@ void bind_control(nb::module_& m)
       .def_prop_ro(
           "frames",
           [](const wire::Control& self) {
-            nb::list all;
+            nb::list all = new_list();
             for (const wire::FrameControl& frame : self.frames) {
               all.append(frame_fields(frame));
             }
@@ -232,7 +232,7 @@ void bind_control(nb::module_& m)
       .def_prop_ro(
           "references",
           [](const wire::Control& self) {
-            nb::list all;
+            nb::list all = new_list();
             for (const wire::FrameControl& frame : self.frames) {
               all.append(reference_fields(frame.label));
             }

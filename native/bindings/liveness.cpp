@@ -19,7 +19,7 @@ PyCodeObject* code_of(nb::handle object)
 
 nb::list slots_of(const std::vector<bool>& flags)
 {
-  nb::list slots;
+  nb::list slots = new_list();
   for (std::size_t slot = 0; slot < flags.size(); ++slot) {
     if (flags[slot]) {
       slots.append(slot);
@@ -33,7 +33,7 @@ nb::list live_locals(nb::handle object)
   PyCodeObject* code = code_of(object);
   const code::CodeMap& map = code::CodeMap::of(code);
   const auto& live = map.live(code);
-  nb::list rows;
+  nb::list rows = new_list();
   for (std::size_t at = 0; at < live.size(); ++at) {
     rows.append(nb::make_tuple(map.instructions()[at].start, slots_of(live[at])));
   }

@@ -55,7 +55,7 @@ nb::object describe_set(nb::handle set)
   if (ordinary == 1) {
     return nb::none();
   }
-  nb::list elements;
+  nb::list elements = new_list();
   for (PyObject* element : layout.elements) {
     elements.append(nb::borrow(element));
   }

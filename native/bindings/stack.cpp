@@ -46,7 +46,7 @@ nb::object slot_name(const FrameState& frame, int slot)
 nb::list bound_variables(const Stack& stack, std::size_t index)
 {
   const FrameState& frame = frame_at(stack, index);
-  nb::list rows;
+  nb::list rows = new_list();
   for (int slot = 0; slot < frame.local_count; ++slot) {
     const Slot& value = frame.slots[static_cast<std::size_t>(slot)];
     if (value.kind == Slot::Kind::object) {
@@ -59,7 +59,7 @@ nb::list bound_variables(const Stack& stack, std::size_t index)
 nb::list unbound_variables(const Stack& stack, std::size_t index)
 {
   const FrameState& frame = frame_at(stack, index);
-  nb::list names;
+  nb::list names = new_list();
   for (int slot = 0; slot < frame.local_count; ++slot) {
     if (frame.slots[static_cast<std::size_t>(slot)].kind == Slot::Kind::null) {
       names.append(slot_name(frame, slot));
@@ -73,7 +73,7 @@ nb::list stack_objects(const Stack& stack, const std::vector<bool>& globals_by_v
   if (globals_by_value.size() != stack.frames.size()) {
     throw nb::value_error("one flag per frame");
   }
-  nb::list objects;
+  nb::list objects = new_list();
   const wire::ObjectList collected = wire::collect(stack, globals_by_value);
   for (const Owned& object : collected.objects()) {
     objects.append(to_python(object));
@@ -201,7 +201,7 @@ void bind_stack(nb::module_& m)
         if (!PyCode_Check(code.ptr())) {
           throw nb::type_error("call_sites needs a code object");
         }
-        nb::list sites;
+        nb::list sites = new_list();
         for (const code::CallSite& site :
              code::CodeMap::of(reinterpret_cast<PyCodeObject*>(code.ptr())).call_sites()) {
           sites.append(nb::make_tuple(site.start, site.depth, site.kept));

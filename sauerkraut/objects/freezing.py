@@ -79,7 +79,8 @@ class Freezing:
     Attributes:
         threshold: bytes from which the memory of an array leaves the stream.
         anchored: ids of the objects that are written by name.
-        carry_main: whether what ``__main__`` defines is written for another program as well.
+        carried: names of the definitions of ``__main__`` that are written for another program
+            as well; None: they go by name alone.
         name_of: how a person finds an object that is a value or an attribute of one.
         memories: root owner's id -> its memory, in order of first use.
         shells: stand-ins by id of the object they stand for, see `shell_of`.
@@ -97,11 +98,11 @@ class Freezing:
         threshold: int,
         name_of: Callable[[int], str | None],
         anchored: Collection[int] = (),
-        carry_main: bool = False,
+        carried: set[str] | None = None,
     ) -> None:
         self.threshold = threshold
         self.anchored = anchored
-        self.carry_main = carry_main
+        self.carried = carried
         self.name_of = name_of
         self.memories: dict[int, Memory] = {}
         self.shells: dict[int, tuple[object, Shell]] = {}

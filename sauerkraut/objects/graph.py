@@ -164,15 +164,23 @@ class _Attempt:
         self.anchors |= {id(obj): f"anchor {name}" for name, obj in anchors.items()}
         self.threshold = threshold
         self.carry_main = carry_main
+        self.carried: set[str] = set()
 
     def run(self) -> tuple[io.BytesIO, Freezing]:
-        if self.carry_main:
-            with contextlib.suppress(Exception):
-                return self._once(_Pickler)
-            # Something of a definition cannot be captured: those go by name alone.
-            self.carry_main = False
+        try:
+            return self._passes()
+        except CaptureError:
+            if not self.carried:
+                raise
+        # Something of a definition cannot be captured: definitions go by name.
+        self.carry_main = False
+        return self._passes()
+
+    def _passes(self) -> tuple[io.BytesIO, Freezing]:
         try:
             return self._once(_Pickler)
+        except MemoryError:
+            raise
         except SauerkrautError as error:
             raise self._explained(error) from error.__cause__
         except (pickle.PicklingError, TypeError, AttributeError) as error:
@@ -181,6 +189,8 @@ class _Attempt:
             raise self._explained(error) from error
         try:
             done = self._once(_dill_pickler())
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001 - the error to tell is that of the first pass
             raise self._explained(first) from first
         if (told := str(first)) not in _logged:
@@ -204,7 +214,7 @@ class _Attempt:
             threshold=self.threshold,
             name_of=self._name_of,
             anchored=self.anchors,
-            carry_main=self.carry_main,
+            carried=self.carried if self.carry_main else None,
         )
 
     def _write(
@@ -333,7 +343,7 @@ def thaw(
                 state.namespaces.setdefault(index, {}).update(contents)
             for act in state.last:
                 act()
-    except SauerkrautError:
+    except (SauerkrautError, MemoryError):
         raise
     except Exception as error:
         raise ResumeError(f"the objects cannot be read here: {_told(error)}") from error

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -101,18 +102,20 @@ _state = threading.local()
 
 def current() -> Thawing:
     """The graph that this thread is reading; reconstructors are called inside one only."""
-    try:
-        return _state.readings[-1]  # type: ignore[no-any-return]
-    except (AttributeError, IndexError):
-        raise ResumeError("an object graph of sauerkraut is read by graph.thaw only") from None
+    for reference in reversed(_state.__dict__.get("readings", ())):
+        if (thawing := reference()) is not None:
+            return thawing  # type: ignore[no-any-return]
+    raise ResumeError("an object graph of sauerkraut is read by graph.thaw only")
 
 
 @contextmanager
 def reading(thawing: Thawing) -> Iterator[None]:
     """Make ``thawing`` the `current` one of this thread."""
-    readings = _state.__dict__.setdefault("readings", [])
-    readings.append(thawing)
+    # By weak reference: one that an interrupt leaves behind here is gone with its reader.
+    readings: list[weakref.ref[Thawing]] = _state.__dict__.setdefault("readings", [])
+    depth = len(readings)
     try:
+        readings.append(weakref.ref(thawing))
         yield
     finally:
-        readings.pop()
+        del readings[depth:]

@@ -14,7 +14,7 @@ from sauerkraut.code import fingerprint
 from sauerkraut.errors import CaptureError
 from sauerkraut.objects.freezing import Freezing, Reduced, describe, reduces
 from sauerkraut.objects.project import is_project
-from sauerkraut.objects.reducers.definitions import attribute, carried
+from sauerkraut.objects.reducers.definitions import attribute, carried, carries
 
 # Py_TPFLAGS_HEAPTYPE without Py_TPFLAGS_IMMUTABLETYPE: a class that Python code made.
 _PYTHON_KIND = 1 << 9
@@ -57,8 +57,8 @@ def reduce_class(cls: type, freezing: Freezing) -> Any:
     if "<" not in qualname and attribute(module, qualname) is cls:
         if is_project(module):
             _note_methods(cls, freezing)
-        if freezing.carry_main and module == "__main__":
-            return carried(cls, _by_value(cls))
+        if carries(module, freezing):
+            return carried(cls, _by_value(cls), freezing)
         return qualname
     if module == "builtins" and cls in _BUILT_IN_BY_TYPES_NAME:
         return (built_in, (_BUILT_IN_BY_TYPES_NAME[cls],))

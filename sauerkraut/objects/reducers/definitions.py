@@ -16,7 +16,7 @@ from typing import Any
 
 from sauerkraut.code import fingerprint
 from sauerkraut.objects import thawing
-from sauerkraut.objects.freezing import Reduced
+from sauerkraut.objects.freezing import Freezing, Reduced
 
 _ATOMS = (bool, bytes, complex, float, int, str, type(None))
 _Cached = type(functools.lru_cache(len))
@@ -42,13 +42,21 @@ def attribute(module: str | None, qualname: str) -> object:
     return found
 
 
-def carried(definition: Any, by_value: Any) -> Reduced:
+def carries(module: str | None, freezing: Freezing) -> bool:
+    """Whether what ``module`` defines is written for a program that does not define it."""
+    return freezing.carried is not None and module == "__main__"
+
+
+def carried(definition: Any, by_value: Any, freezing: Freezing) -> Reduced:
     """What a reducer returns for a function or class of ``__main__`` that its name finds.
 
     Args:
         definition: The function or class.
         by_value: What the reducer returns for one that no name finds.
+        freezing: Notes the name.
     """
+    assert freezing.carried is not None, "after carries()"
+    freezing.carried.add(definition.__qualname__)
     make, arguments, state, *_, setter = (*by_value, None, None, None, None)[:6]
     return (
         take_or_make,

@@ -14,7 +14,13 @@ from sauerkraut.code.reference import CodeReference
 from sauerkraut.errors import CodeChanged
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse, same
 from sauerkraut.objects.project import is_project
-from sauerkraut.objects.reducers.definitions import Definitions, attribute, carried, named_by
+from sauerkraut.objects.reducers.definitions import (
+    Definitions,
+    attribute,
+    carried,
+    carries,
+    named_by,
+)
 
 
 @reduces(types.FunctionType)
@@ -24,8 +30,8 @@ def reduce_function(function: types.FunctionType, freezing: Freezing) -> Reduced
     if "<" not in qualname and attribute(module, qualname) is function:
         if is_project(module):
             freezing.code[f"{module}:{qualname}"] = fingerprint.of(function.__code__)
-        if freezing.carry_main and module == "__main__":
-            return carried(function, _by_value(function, freezing))
+        if carries(module, freezing):
+            return carried(function, _by_value(function, freezing), freezing)
         return qualname
     return _by_value(function, freezing)
 
@@ -53,7 +59,7 @@ def _by_value(function: types.FunctionType, freezing: Freezing) -> Reduced:
             function.__dict__,
             getattr(function, "__type_params__", ()),
             freezing.contents_of(function.__globals__),
-            named_by(function) if freezing.carry_main else {},
+            named_by(function) if freezing.carried is not None else {},
         ),
         None,
         None,
@@ -129,7 +135,10 @@ def _reduce_code(code: types.CodeType, freezing: Freezing) -> Reduced:
     if is_project(ref.module) and (outer := reference.outermost(ref)) is not None:
         freezing.code[f"{ref.module}:{ref.qualname}"] = fingerprint.of(outer)
     fields = (ref.module, ref.qualname, ref.path, ref.fingerprint, ref.embedded, ref.layout)
-    return (resolve_code, (fields, code.co_qualname, code.co_freevars, freezing.carry_main))
+    return (
+        resolve_code,
+        (fields, code.co_qualname, code.co_freevars, freezing.carried is not None),
+    )
 
 
 def _globals_of(code: types.CodeType) -> dict[str, Any]:
@@ -198,8 +207,8 @@ def _reduce_cached(value: Any, freezing: Freezing) -> Reduced:
     by_value = (make_cached, (value.__wrapped__, parameters["maxsize"], parameters["typed"]))
     if attribute(value.__module__, name) is not value:
         return by_value
-    if freezing.carry_main and value.__module__ == "__main__":
-        return carried(value, by_value)
+    if carries(value.__module__, freezing):
+        return carried(value, by_value, freezing)
     return name
 
 
