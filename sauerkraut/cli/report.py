@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 
 def print_json(document: Any) -> None:
-    """Print `document`, with paths and times as text."""
+    """Print `document`, with paths and times as text, and numbers that JSON has not: "nan"."""
 
     def as_text(value: object) -> str:
         return value.isoformat() if isinstance(value, datetime) else str(value)
 
-    print(json.dumps(document, default=as_text, indent=2))
+    print(json.dumps(_finite(document), default=as_text, indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

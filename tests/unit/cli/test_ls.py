@@ -1,5 +1,9 @@
 """`sauerkraut ls` tells what a restart may choose from."""
 
+import math
+
+import sauerkraut as skt
+
 
 def test_newest_first_with_step_size_and_metrics(sauerkraut, checkpoints):
     done = sauerkraut("ls", checkpoints)
@@ -52,3 +56,13 @@ def test_every_verb_has_help(sauerkraut):
     for verb in ("ls", "inspect", "verify", "resume"):
         assert verb in shown
         assert "--json" in sauerkraut(verb, "--help").out
+
+
+def test_numbers_that_json_has_not_are_text(sauerkraut, tmp_path):
+    directory = tmp_path / "ckpt"
+    ckpt = skt.Checkpointer(directory, interval=None, quiet=True)
+    ckpt.run(lambda: skt.current().checkpoint(loss=math.nan, best=math.inf) and None)
+
+    assert "loss=nan best=inf" in sauerkraut("ls", directory).out
+    done = sauerkraut("ls", "--json", directory)
+    assert done.json["epochs"][1]["metrics"] == {"loss": "nan", "best": "inf"}
