@@ -122,7 +122,12 @@ def existing(paths):
 def environment_of(run, python, venv, mpi="mpich", group="test"):
     """Python of the virtual environment `venv`, made where needed; None when that failed."""
     made, _ = run.command(".ci/setup", python, venv, mpi, group)
-    return ROOT / venv / "bin" / "python" if made else None
+    interpreter = ROOT / venv / "bin" / "python"
+    for library in ("pandas", "xarray") if made else ():
+        words = [interpreter, "-c", f"import {library}"]
+        if subprocess.run(words, stdin=subprocess.DEVNULL, check=False).returncode:
+            run.missing.append(f"{library} in {venv}: no wheel; its objects are not tested there")
+    return interpreter if made else None
 
 
 def ranks(run, python, counts=(1, 2, 4)):

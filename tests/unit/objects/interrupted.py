@@ -36,11 +36,13 @@ def stack():
     over, pairs = iter({1: 2, 3: 4}), itertools.product("ab", "cd")
     next(over), next(pairs)
     weak, closure, error = weakref.ref(node), lambda: node, ValueError("x")
-    for i in [7]:
+    step = 0
+    for i in range(7, 8):
         with memoryview(data) as view:
             got, count = innermost(node)
+        step += i
         alive = weak() is node and closure() is node
-    return got, (i, count, data, view is None, alive, list(over), list(pairs), error.args)
+    return got, (step, count, data, view is None, alive, list(over), list(pairs), error.args)
 
 
 def told(result):
