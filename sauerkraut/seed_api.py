@@ -323,7 +323,9 @@ def _copy(
         code = "name"
     elif any(program.is_main(module) for module in held.modules):
         code = "embed" if "__main__" not in held.modules else "auto"
-    snapshot = capture.freeze_stack(stack, excluded, code=code, values=[held.shared])
+    snapshot = capture.freeze_stack(
+        stack, excluded, code=code, values=[held.shared], carry_main=not exclude_immutables
+    )
     notes: dict[str, Any] = {"process": program.PROCESS}
     if exclude_immutables:
         notes["immutables"] = "excluded"

@@ -28,6 +28,7 @@ ENGINE = [
     "tests/unit/objects",
     "tests/unit/seed",
     "tests/unit/test_liveness.py",
+    "tests/unit/built",
 ]
 KILLS = ["tests/jobs/test_kill_and_resume.py"]
 

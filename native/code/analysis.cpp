@@ -46,6 +46,7 @@ void Analysis::run()
 {
   const std::size_t count = map_.instructions_.size();
   map_.stacks_.resize(count);
+  map_.plain_.resize(count);
   map_.reachable_.assign(count, 0);
   flow_kinds();
   map_.unchecked_ = flow_backward([this](const Instruction& instruction, std::vector<bool>& flags) {
@@ -106,13 +107,80 @@ bool Analysis::collects_exceptions(const Instruction& instruction, const Stack& 
          (info(*next).push == Push::copy || info(*next).push == Push::swap);
 }
 
-void Analysis::arrive(int unit, const Stack& stack)
+Kind Analysis::kind_of_local(int slot) const
+{
+  const Kind kind = CodeMap::declared_kind(code_, slot);
+  return kind == Kind::cell && plain_[static_cast<std::size_t>(slot)] ? Kind::any : kind;
+}
+
+// A slot is declared a cell also when only a comprehension makes one there: then the function
+// does not begin with it.
+Analysis::Flags Analysis::plain_at_home() const
+{
+  Flags plain(static_cast<std::size_t>(code_->co_nlocalsplus));
+  for (int slot = 0; slot < code_->co_nlocalsplus; ++slot) {
+    plain[static_cast<std::size_t>(slot)] =
+        (_PyLocals_GetKind(code_->co_localspluskinds, slot) & CO_FAST_FREE) == 0;
+  }
+  for (const Instruction& instruction : map_.instructions_) {
+    if (info(instruction).touch == Touch::make_cell) {
+      plain[static_cast<std::size_t>(instruction.argument)] = false;
+    } else if (cpython::opcodes().resume == instruction.opcode) {
+      break;
+    }
+  }
+  return plain;
+}
+
+Analysis::Flags Analysis::plain_after(const Instruction& instruction, const Stack& before) const
+{
+  Flags plain = plain_;
+  const int argument = instruction.argument;
+  auto set = [&](int slot, bool value) {
+    if (slot >= 0 && slot < code_->co_nlocalsplus) {
+      plain[static_cast<std::size_t>(slot)] = value;
+    }
+  };
+  // What is stored is a cell only where a comprehension puts back what it hid.
+  auto store = [&](int slot, std::size_t from_top) {
+    set(slot, before.size() < from_top || before[before.size() - from_top] != Kind::cell);
+  };
+  switch (info(instruction).touch) {
+    case Touch::none:
+    case Touch::load:
+    case Touch::load_check:
+    case Touch::load_pair:
+    case Touch::through:
+      break;
+    case Touch::make_cell:
+      set(argument, false);
+      break;
+    case Touch::take:
+    case Touch::erase:
+      set(argument, true);
+      break;
+    case Touch::store:
+      store(argument, 1);
+      break;
+    case Touch::store_load:
+      store(argument >> 4, 1);
+      break;
+    case Touch::store_pair:
+      store(argument >> 4, 1);
+      store(argument & 15, 2);
+      break;
+  }
+  return plain;
+}
+
+void Analysis::arrive(int unit, const Stack& stack, const Flags& plain)
 {
   const int index = map_.index(unit);
   const auto at = static_cast<std::size_t>(index);
   if (map_.reachable_[at] == 0) {
     map_.reachable_[at] = 1;
     map_.stacks_[at] = stack;
+    map_.plain_[at] = plain;
     pending_.push_back(index);
     return;
   }
@@ -126,6 +194,12 @@ void Analysis::arrive(int unit, const Stack& stack)
     changed = changed || joined != known[slot];
     known[slot] = joined;
   }
+  Flags& flags = map_.plain_[at];
+  for (std::size_t slot = 0; slot < flags.size(); ++slot) {
+    const bool both = flags[slot] && plain[slot];
+    changed = changed || both != flags[slot];
+    flags[slot] = both;
+  }
   if (changed) {
     pending_.push_back(index);
   }
@@ -136,12 +210,14 @@ void Analysis::flow_kinds()
   if (map_.instructions_.empty()) {
     return;
   }
-  arrive(0, {});
+  const Flags home = plain_at_home();
+  arrive(0, {}, home);
   while (!pending_.empty()) {
     const auto at = static_cast<std::size_t>(pending_.back());
     pending_.pop_back();
     const Instruction instruction = map_.instructions_[at];
     const Stack before = map_.stacks_[at];
+    plain_ = map_.plain_[at];
     each_handler(instruction, [&](const Handler& handler) {
       if (handler.depth > static_cast<int>(before.size())) {
         return;  // an instruction that cannot raise, e.g. before the range's first push
@@ -151,14 +227,16 @@ void Analysis::flow_kinds()
         caught.push_back(Kind::lasti);
       }
       caught.push_back(Kind::exception);
-      arrive(handler.target, caught);
+      // A comprehension has handlers of its own, which only put back what it hid.
+      arrive(handler.target, caught, home);
     });
+    const Flags plain = plain_after(instruction, before);
     if (const auto target = jump_target(instruction)) {
-      arrive(*target, after(instruction, before, true));
+      arrive(*target, after(instruction, before, true), plain);
     }
     const Flow flow = info(instruction).flow;
     if ((flow == Flow::next || flow == Flow::branch) && instruction.next < map_.units()) {
-      arrive(instruction.next, after(instruction, before, false));
+      arrive(instruction.next, after(instruction, before, false), plain);
     }
   }
 }
@@ -315,10 +393,12 @@ void Analysis::touch_unchecked(const Instruction& instruction, std::vector<bool>
   };
   switch (info(instruction).touch) {
     case Touch::none:
-    case Touch::load_check:
+      break;
+    case Touch::load_check:  // raises where the local is unbound: from here on it is bound
+      set(argument, false);
       break;
     case Touch::load:
-      if (!Layout::load_fast_checks || kind_of_local(argument) == Kind::cell) {
+      if (!Layout::load_fast_checks || CodeMap::declared_kind(code_, argument) == Kind::cell) {
         set(argument, true);
       }
       break;
@@ -330,6 +410,7 @@ void Analysis::touch_unchecked(const Instruction& instruction, std::vector<bool>
       set(argument & 15, true);
       break;
     case Touch::store:
+    case Touch::make_cell:
     case Touch::take:
     case Touch::erase:
       set(argument, false);
@@ -368,6 +449,7 @@ void Analysis::touch_live(const Instruction& instruction, std::vector<bool>& liv
       set(argument & 15, true);
       break;
     case Touch::store:
+    case Touch::make_cell:
       set(argument, false);
       break;
     case Touch::store_load:

@@ -18,12 +18,17 @@ class Analysis {
 
  private:
   using Stack = std::vector<Kind>;
+  using Flags = std::vector<bool>;  // per fast local
 
   // Forward: kinds on the value stack before each instruction.
   void flow_kinds();
   Stack after(const Instruction& instruction, Stack stack, bool jumped) const;
   void push_results(const Instruction& instruction, Stack& stack, bool jumped) const;
-  void arrive(int unit, const Stack& stack);
+  void arrive(int unit, const Stack& stack, const Flags& plain);
+
+  // Forward, with the kinds: declared cells whose slot holds a plain value.
+  Flags plain_at_home() const;
+  Flags plain_after(const Instruction& instruction, const Stack& before) const;
 
   // Backward: locals that may be read unchecked from each instruction on.
   void touch_unchecked(const Instruction& instruction, std::vector<bool>& unchecked) const;
@@ -37,7 +42,7 @@ class Analysis {
   template <typename Visit>
   void each_handler(const Instruction& instruction, Visit visit) const;
   std::optional<int> jump_target(const Instruction& instruction) const;
-  Kind kind_of_local(int slot) const { return CodeMap::local_kind(code_, slot); }
+  Kind kind_of_local(int slot) const;
   bool collects_exceptions(const Instruction& instruction, const Stack& stack) const;
   [[noreturn]] void refuse(const Instruction& instruction, const char* why) const;
 
@@ -45,6 +50,7 @@ class Analysis {
   PyCodeObject* code_;
   std::vector<Handler> handlers_;
   std::vector<int> pending_;
+  Flags plain_;  // before the instruction at hand
 };
 
 }  // namespace sauerkraut::code

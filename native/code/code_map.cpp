@@ -155,7 +155,14 @@ bool CodeMap::reachable(int start) const
   return reachable_[static_cast<std::size_t>(index(start))] != 0;
 }
 
-Kind CodeMap::local_kind(PyCodeObject* code, int slot)
+Kind CodeMap::local_kind(PyCodeObject* code, int start, int slot) const
+{
+  const Kind kind = declared_kind(code, slot);
+  const auto& plain = plain_[static_cast<std::size_t>(index(start))];
+  return kind == Kind::cell && plain[static_cast<std::size_t>(slot)] ? Kind::any : kind;
+}
+
+Kind CodeMap::declared_kind(PyCodeObject* code, int slot)
 {
   if (slot < 0 || slot >= code->co_nlocalsplus) {
     return Kind::any;

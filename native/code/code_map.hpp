@@ -82,9 +82,10 @@ class CodeMap {
   std::span<const Kind> stack(int start) const;
   bool reachable(int start) const;
 
-  // What fast local `slot` of `code` holds when it is bound: any object, a cell, or the
-  // iterator that a comprehension is called with.
-  static Kind local_kind(PyCodeObject* code, int slot);
+  // What fast local `slot` of `code` holds, before the instruction at `start`, when it is bound:
+  // any object, a cell, or the iterator that a comprehension is called with. A comprehension that
+  // is part of its function (3.12 on) may put a plain value where the function has a cell.
+  Kind local_kind(PyCodeObject* code, int start, int slot) const;
 
   // Whether fast local `slot` may be read unchecked from the instruction at `start` on.
   bool needs_bound(int start, int slot) const;
@@ -97,12 +98,14 @@ class CodeMap {
  private:
   friend class Analysis;
   explicit CodeMap(PyCodeObject* code);
+  static Kind declared_kind(PyCodeObject* code, int slot);
   int index(int unit) const { return instruction_at_[static_cast<std::size_t>(unit)]; }
 
   std::vector<Instruction> instructions_;
   std::vector<int> instruction_at_;        // unit -> index of its instruction
   std::vector<std::vector<Kind>> stacks_;  // per instruction
   std::vector<char> reachable_;
+  std::vector<std::vector<bool>> plain_;      // per instruction: no cell in a slot declared one
   std::vector<std::vector<bool>> unchecked_;  // per instruction: locals read without a check
   mutable std::vector<std::vector<bool>> live_;
 };

@@ -54,6 +54,7 @@ enum class Touch : std::uint8_t {
   take,        // LOAD_FAST_AND_CLEAR
   erase,       // DELETE_FAST
   through,     // through the cell in the slot
+  make_cell,   // MAKE_CELL: a cell around what the slot held
 };
 
 // Which pending operation a frame may wait at: what may run Python code there, and what becomes
@@ -106,6 +107,7 @@ struct OpcodeTable {
   std::array<OpcodeInfo, 256> info;
   std::array<std::uint8_t, 256> caches;
   int extended_arg = -1;
+  int resume = -1;
 };
 
 // The table of the running interpreter, built once from its `opcode` module.

@@ -189,7 +189,7 @@ constexpr Entry entries[] = {
     {"STORE_FAST_LOAD_FAST", pushes(Push::value, Touch::store_load)},
     {"STORE_FAST_STORE_FAST", pops(Touch::store_pair)},
     {"DELETE_FAST", pops(Touch::erase)},
-    {"MAKE_CELL", pops(Touch::store)},
+    {"MAKE_CELL", pops(Touch::make_cell)},
     {"COPY_FREE_VARS", pops()},
     {"LOAD_CLOSURE", pushes(Push::cell, Touch::load)},
     {"LOAD_DEREF", pushes(Push::value, Touch::through)},
@@ -251,6 +251,9 @@ OpcodeTable build()
     }
     if (std::strcmp(text, "EXTENDED_ARG") == 0) {
       table.extended_arg = opcode;
+    }
+    if (std::strcmp(text, "RESUME") == 0) {
+      table.resume = opcode;
     }
     // A list by number up to 3.12, a dict by name from 3.13 on.
     PyObject* count = PyDict_Check(caches.get()) ? PyDict_GetItem(caches.get(), name)

@@ -126,7 +126,8 @@ def outermost(ref: CodeReference) -> CodeType | None:
     for code in _codes_at(_namespace(ref), ref.qualname, ()) if ref.module else ():
         inner: object = code
         for index in ref.path:
-            inner = inner.co_consts[index] if isinstance(inner, CodeType) else None
+            constants = inner.co_consts if isinstance(inner, CodeType) else ()
+            inner = constants[index] if index < len(constants) else None
         if isinstance(inner, CodeType) and fingerprint.of(inner) == ref.fingerprint:
             return code
     return None

@@ -206,11 +206,10 @@ class Thawed:
         """Give the fast local at ``slot`` of frame number ``frame`` a value, in its cell if any."""
         code = self.stack.code(frame)
         if slot_names(code)[slot] in {*code.co_cellvars, *code.co_freevars}:
-            for place, _, cell in self.stack.bound(frame):
-                if place == slot and isinstance(cell, CellType):
-                    cell.cell_contents = value
+            for place, _, held in self.stack.bound(frame):
+                if place == slot and isinstance(held, CellType):
+                    held.cell_contents = value
                     return
-            value = CellType(value)
         self.stack.set_slot(frame, slot, value)
 
     def check(self) -> None:

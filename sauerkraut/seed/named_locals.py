@@ -34,9 +34,11 @@ def leave_out(stack: _native.Stack, exclude: ExcludeLocals, *, dead: bool) -> li
             slots.update(liveness.dead_slots(code, stack.unit(frame)))
         shared = {*code.co_cellvars, *code.co_freevars}
         here: list[str] = []
-        for slot, name, _ in stack.bound(frame) if slots else ():
+        for slot, name, value in stack.bound(frame) if slots else ():
             if slot in slots and not name.startswith("."):  # an argument of the compiler's own
-                stack.set_slot(frame, slot, CellType(None) if name in shared else None)
+                # A comprehension may hide a shared variable by a plain value.
+                in_cell = name in shared and type(value) is CellType
+                stack.set_slot(frame, slot, CellType(None) if in_cell else None)
                 here.append(name)
         left_out.append(here)
     return left_out

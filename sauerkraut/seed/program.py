@@ -110,7 +110,8 @@ def freeze_globals(values: Mapping[str, object], shared: Sequence[object]) -> by
     anchors = {str(index): each for index, each in enumerate(shared)}
 
     def freeze(part: Mapping[str, object]) -> bytes:
-        return graph.freeze([dict(part)], anchors=anchors, threshold=_INLINE).stream
+        frozen = graph.freeze([dict(part)], anchors=anchors, threshold=_INLINE, carry_main=True)
+        return frozen.stream
 
     try:
         return freeze(values)

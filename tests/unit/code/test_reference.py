@@ -245,3 +245,23 @@ def test_methods_of_the_standard_library():
         ref = reference.of(code, function.__globals__)
         assert ref.embedded is None
         assert reference.resolve(ref) is code
+
+
+def test_the_function_around_nested_code_of_a_decorated_one(monkeypatch):
+    module = types.ModuleType("decorated_outer")
+    monkeypatch.setitem(sys.modules, "decorated_outer", module)
+    exec(
+        "import functools\n"
+        "def wrapping(function):\n"
+        "    @functools.wraps(function)\n"
+        "    def wrapper(): return function()\n"
+        "    return wrapper\n"
+        "@wrapping\n"
+        "def outer():\n"
+        "    return 1, 'a', (2, 3), lambda: 7\n",
+        vars(module),
+    )
+    inner = module.outer()[3].__code__
+    ref = reference.of(inner, vars(module))
+    assert ref.path != ()
+    assert reference.outermost(ref) is module.outer.__wrapped__.__code__

@@ -79,6 +79,45 @@ def do_comprehension_hides_a_cell():
     return before, read(), got
 
 
+def do_comprehension_hides_a_cell_by_a_plain_value():
+    x = 5
+    read = lambda: x  # noqa: E731
+    got = [pause(x) for x in range(2)]
+    pause()
+    try:
+        got += [1 // pause(x) for x in (1, 0)]
+    except ZeroDivisionError:
+        pause()
+        got.append(x + read())
+    got.append([[pause(x) for x in range(y)] for y in range(3) for x in (1, 2)])
+    x = 7
+    return got, read(), x
+
+
+def do_comprehension_has_a_cell_for_a_plain_value():
+    x = 5
+    got = [(pause(x), lambda: x) for x in range(2)]  # noqa: B023
+    try:
+        raise KeyError(pause(x))
+    except KeyError:
+        pause()
+    return x, [(a, f()) for a, f in got]
+
+
+def do_unbound_until_checked():
+    got = []
+    for n in range(3):
+        pause()
+        try:
+            got.append(late)  # noqa: F821 - bound in the last turn
+            got.append((late, pause(late)))  # noqa: F821
+        except UnboundLocalError:
+            got.append("unbound")
+        if n:
+            late = n  # noqa: F841
+    return got
+
+
 def do_stack_looks_whole():
     def names():
         pause()

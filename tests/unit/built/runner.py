@@ -1,0 +1,264 @@
+"""Runs built programs whole, then again with a capture at a random place, and compares.
+
+Run as a program it prints a histogram of what was captured, and the seeds that failed:
+
+    python tests/unit/built/runner.py 10000 [first seed [workers]]
+"""
+
+import collections
+import json
+import os
+import random
+import signal
+import sys
+import types
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import builder
+
+import sauerkraut as skt
+
+MOST_PAUSES = 300
+SECONDS = 20
+BATCH = 50
+PRELUDE_SITES = {
+    -1: "__init__",
+    -2: "method",
+    -3: "property",
+    -4: "__getitem__",
+    -5: "__call__",
+    -6: "static method",
+    -7: "class method",
+    -8: "generator",
+    -9: "closing a generator",
+}
+
+
+class TooLong(BaseException):
+    """The program pauses too often to be worth its time."""
+
+
+class Refused(BaseException):
+    """The capture was refused: no error that the program may catch."""
+
+
+class Pauses:
+    """What a program calls to pause: counts, and captures when told to."""
+
+    def __init__(self):
+        self.begin(None)
+
+    def begin(self, main, at=0):
+        """Count from 1; capture at the pause of that number, from ``main`` on."""
+        self.count, self.at, self.taken, self.base = 0, at, [], main
+        self.refused = None
+
+    def pause(self, site, value):
+        self.count += 1
+        if self.count > MOST_PAUSES:
+            raise TooLong
+        if self.count == self.at:
+            count = self.count
+            try:
+                snapshot = self.take()
+            except skt.CaptureError as error:
+                self.refused = str(error)  # a program may well hide what is raised here
+                raise Refused(str(error)) from error
+            if snapshot:
+                self.taken.append((site, snapshot))
+            else:
+                self.count = count  # resumed: counts on from here
+        return value
+
+
+class ByCapture(Pauses):
+    def take(self):
+        return skt.capture(base=self.base)
+
+
+class BySeedApi(Pauses):
+    """With dead locals left out: shows that liveness is sound."""
+
+    def take(self):
+        return skt.copy_current_frame(stack=True, base=self.base)
+
+
+_pauses = [ByCapture(), BySeedApi()]
+
+
+def pause_by_capture(site, value):
+    return _pauses[0].pause(site, value)
+
+
+def pause_by_seed_api(site, value):
+    return _pauses[1].pause(site, value)
+
+
+def load(program):
+    """The program as a module, so that its code is found by name."""
+    module = types.ModuleType(f"built_{program.seed}")
+    sys.modules[module.__name__] = module
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `return` in `finally` and their like are meant
+        code = compile(program.source, f"<{module.__name__}>", "exec", dont_inherit=True)
+    exec(code, vars(module))
+    return module
+
+
+def constructs(program, site):
+    """What is open around a place, for the histogram."""
+    if site < 0:
+        return (PRELUDE_SITES[site],)
+    return program.sites[site] or ("straight line",)
+
+
+def attempt(seed, generations=3):
+    """Run the program of a seed: ("same" | "refused" | "too long", what was open or refused).
+
+    Raises:
+        AssertionError: the resumed program returned something else.
+    """
+    program = builder.build(seed)
+    module = load(program)
+    try:
+        return _attempt(random.Random(-seed - 1), program, module.main, generations)
+    except TooLong:
+        return "too long", ()
+    except Refused as refusal:
+        return "refused", (str(refusal),)
+    finally:
+        del sys.modules[module.__name__]
+
+
+def _attempt(rng, program, main, generations):
+    which = rng.randrange(2)
+    pauses, pause = _pauses[which], (pause_by_capture, pause_by_seed_api)[which]
+    pauses.begin(main)
+    expected = repr(main(pause))
+    count = pauses.count
+    at = rng.randrange(1, count + 1)
+    pauses.begin(main, at)
+    got = repr(main(pause))
+    if pauses.refused:
+        raise Refused(pauses.refused)
+    assert got == expected, f"disturbed by the capture at {at}: {got} is not {expected}"
+    open_there = constructs(program, pauses.taken[0][0])
+    for generation in range(generations):
+        _, snapshot = pauses.taken[0]
+        pauses.taken, pauses.at = [], 0
+        if generation < generations - 1 and at < count:
+            at = pauses.at = rng.randrange(at + 1, count + 1)
+        got = repr(resume(snapshot))
+        if pauses.refused:
+            raise Refused(pauses.refused)
+        assert got == expected, f"generation {generation}, pause {at}: {got} is not {expected}"
+        if not pauses.taken:
+            break
+    return "same", open_there
+
+
+def resume(snapshot):
+    if isinstance(snapshot, skt.Snapshot):
+        return skt.Snapshot.from_bytes(snapshot.to_bytes()).resume()
+    return skt.deserialize_frame(skt.serialize_frame(snapshot), run=True)
+
+
+def batch(seeds):
+    """Run seeds in a child; returns (outcomes, histogram, refusals, failures)."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reader)
+            with os.fdopen(writer, "w", buffering=1) as pipe:
+                for seed in seeds:
+                    print(json.dumps(["begin", seed]), file=pipe)
+                    signal.alarm(SECONDS)
+                    try:
+                        print(json.dumps([*attempt(seed)]), file=pipe)
+                    except BaseException as error:
+                        text = f"{type(error).__name__}: {error}"
+                        print(json.dumps(["failed", [text[:2000]]]), file=pipe)
+                signal.alarm(0)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        lines = [json.loads(line) for line in pipe]
+    _, status = os.waitpid(child, 0)
+    return lines, status
+
+
+class Report:
+    """Sums up what batches did."""
+
+    def __init__(self):
+        self.outcomes = collections.Counter()
+        self.open = collections.Counter()
+        self.refusals = collections.Counter()
+        self.failures = []
+
+    def add(self, lines, status):
+        """Returns the seeds that a crash left undone."""
+        seed = None
+        for kind, what in lines:
+            if kind == "begin":
+                seed = what
+                continue
+            self.outcomes[kind] += 1
+            if kind == "same":
+                self.open.update(set(what))
+            elif kind == "refused":
+                self.refusals[shorten(what[0])] += 1
+            elif kind == "failed":
+                self.failures.append((seed, what[0]))
+            seed = None
+        if status:
+            self.outcomes["crashed"] += 1
+            self.failures.append((seed, f"the interpreter ended with wait status {status}"))
+
+
+def shorten(refusal):
+    """The kind of a refusal, without names and lines."""
+    for known in (
+        "generator",
+        "__getitem__",
+        "entered from C",
+        "came in between",
+        "except block",
+        "caught by the program",
+    ):
+        if known in refusal:
+            return known
+    return refusal[-80:]
+
+
+def run(count, first=0):
+    """Run ``count`` programs, a child for each batch; a crash costs the rest of its batch."""
+    report = Report()
+    for start in range(first, first + count, BATCH):
+        seeds = range(start, min(start + BATCH, first + count))
+        while seeds:
+            lines, status = batch(seeds)
+            report.add(lines, status)
+            begun = [seed for kind, seed in lines if kind == "begin"]
+            seeds = [seed for seed in seeds if seed > begun[-1]] if status else ()
+    return report
+
+
+if __name__ == "__main__":
+    first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    found = run(int(sys.argv[1]), first)
+    print(dict(found.outcomes))
+    for name, number in found.open.most_common():
+        print(f"  open at the capture: {name}: {number}")
+    for name, number in found.refusals.most_common():
+        print(f"  refused: {name}: {number}")
+    for seed, text in found.failures:
+        print(f"FAILED seed {seed}: {text}")
+    sys.exit(bool(found.failures))

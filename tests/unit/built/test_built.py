@@ -1,0 +1,45 @@
+"""Programs built at random are captured anywhere, and resumed they end as if undisturbed."""
+
+import os
+
+import builder
+import pytest
+import runner
+
+
+def test_built_programs():
+    count = int(os.environ.get("SAUERKRAUT_BUILT", "300"))
+    report = runner.run(count, int(os.environ.get("SAUERKRAUT_BUILT_FROM", "0")))
+    print(dict(report.outcomes), dict(report.open), dict(report.refusals))
+    assert report.failures == []
+    assert report.outcomes["same"] > 0.7 * count
+
+
+# What once went wrong: an error in the capture, or a refused resume.
+@pytest.mark.parametrize("seed", [10, 24, 36, 94, 117, 173, 232, 327, 361, 509, 533])
+def test_seeds_that_once_failed(seed):
+    assert runner.attempt(seed)[0] in ("same", "refused")
+
+
+def test_a_seed_gives_one_program():
+    assert builder.build(5).source == builder.build(5).source
+    assert builder.build(5).source != builder.build(6).source
+
+
+def test_a_wrong_result_and_a_crash_are_found(monkeypatch):
+    attempts = iter([("same", ("for",)), AssertionError("wrong"), "crash", ("same", ())])
+
+    def attempt(seed):
+        outcome = next(attempts)
+        if outcome == "crash":
+            os.abort()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(runner, "attempt", attempt)
+    lines, status = runner.batch(range(4))
+    report = runner.Report()
+    report.add(lines, status)
+    assert dict(report.outcomes) == {"same": 1, "failed": 1, "crashed": 1}
+    assert [seed for seed, _ in report.failures] == [1, 2]
