@@ -224,7 +224,7 @@ class Store:
             seals = together(
                 group,
                 f"writing epoch {attempt.epoch}",
-                lambda: storage.write(attempt, piece, self._trust),
+                lambda: storage.write(attempt, piece, self._trust, wait=NFS_WAIT),
             )
             self.event("sealed", epoch=attempt.epoch, attempt=attempt.id)
             epoch = shared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from errno import ENOENT
 from pathlib import Path
 from typing import Self
@@ -16,11 +17,19 @@ from sauerkraut.storage.sealed import Content, SealedFile
 from sauerkraut.storage.table import NONSENSE
 from sauerkraut.storage.trust import Trust
 
+_LOOK_AGAIN = 0.1  # seconds
 
-def write(attempt: Attempt, piece: Piece, trust: Trust) -> Seal:
+
+def write(attempt: Attempt, piece: Piece, trust: Trust, *, wait: float = 0.0) -> Seal:
     """Write and seal the shard of ``piece.rank`` in the attempt's directory.
 
     Not collective: every rank calls it with its own piece, after `begin`.
+
+    Args:
+        attempt: As `begin` returned it.
+        piece: What this rank stores.
+        trust: Its key, if any, authenticates the shard.
+        wait: Seconds to wait for the attempt's directory, made on another host (NFS).
 
     Raises:
         Superseded: another incarnation took the directory and fenced the attempt.
@@ -52,13 +61,19 @@ def write(attempt: Attempt, piece: Piece, trust: Trust) -> Seal:
         "about": attempt.about.to_json(),
     }
     mode = Modes.of(attempt.share).file
-    try:
-        nbytes, digest = sealed.write(
-            attempt.path / file, contents, header, key=trust.key, mode=mode
-        )
-    except StorageError as error:
-        raise owner.explained(attempt.directory, attempt.incarnation, error) from error
-    return Seal(piece.rank, file, nbytes, digest)
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            nbytes, digest = sealed.write(
+                attempt.path / file, contents, header, key=trust.key, mode=mode
+            )
+        except StorageError as error:
+            found = owner.explained(attempt.directory, attempt.incarnation, error)
+            if found is not error or error.errno != ENOENT or time.monotonic() >= deadline:
+                raise found from error
+        else:
+            return Seal(piece.rank, file, nbytes, digest)
+        time.sleep(_LOOK_AGAIN)
 
 
 def _checked(name: str) -> str:

@@ -74,7 +74,9 @@ def test_other_objects_of_pandas(pd):
 
 def test_a_frame_elsewhere(pd):
     frame = table(pd)
-    result = elsewhere([frame, frame["a"]], "result = values[0].to_json(date_format='iso'), values[1].sum()")
+    result = elsewhere(
+        [frame, frame["a"]], "result = values[0].to_json(date_format='iso'), values[1].sum()"
+    )
     assert result == (frame.to_json(date_format="iso"), frame["a"].sum())
 
 

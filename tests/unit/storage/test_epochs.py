@@ -1,5 +1,6 @@
 """What is stored comes back, also by stock h5py; roll forward, pruning, completion."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -339,6 +340,24 @@ def test_a_log_that_cannot_be_written_harms_nothing(directory, job, caplog):
     with faults.injected(faults.Failing(1, 28)):
         storage.events.append(running.ownership, "start")
     assert "no line for start" in caplog.text
+
+
+def test_other_ranks_wait_for_the_directory_of_an_attempt(directory, job, expected_piece):
+    running = job(directory).start()
+    attempt, late = running.attempt(), []
+
+    def hide(call):
+        if call.operation == "create" and len(late) < 3:
+            late.append(call.path)
+            raise FileNotFoundError(errno.ENOENT, "not yet")
+
+    with faults.injected(hide):
+        seal = storage.write(attempt, expected_piece(1, 1), running.trust, wait=60)
+    assert late == [attempt.path / seal.file] * 3
+    rival = job(directory, take_over=running.ownership.incarnation.id).start()
+    with pytest.raises(Superseded):  # at once
+        storage.write(attempt, expected_piece(0, 1), running.trust, wait=3600)
+    rival.leave()
 
 
 def test_other_ranks_wait_for_names_that_come_late(directory, job, epoch, monkeypatch):
