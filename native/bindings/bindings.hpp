@@ -8,6 +8,7 @@ namespace sauerkraut::bindings {
 void bind_anchors(nanobind::module_& m);
 void bind_control(nanobind::module_& m);
 void bind_errors(nanobind::module_& m);
+void bind_generators(nanobind::module_& m);
 void bind_plain(nanobind::module_& m);
 void bind_iterators(nanobind::module_& m);
 void bind_sets(nanobind::module_& m);

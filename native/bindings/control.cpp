@@ -1,13 +1,16 @@
 // The control section in Python: labels of code, encoding, and what decoding gives.
 #include "../wire/control.hpp"
 
+#include "../capture/generators.hpp"
 #include "../capture/stack.hpp"
+#include "../resume/shells.hpp"
 #include "bindings.hpp"
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <string_view>
 
 namespace nb = nanobind;
@@ -134,21 +137,27 @@ wire::FrameRows rows_of(const capture::FrameState& frame, const nb::callable& de
   return rows;
 }
 
-nb::bytes encode(const capture::Stack& stack, const std::string& implementation,
-                 const std::string& version, std::uint32_t magic, const nb::list& labels,
-                 const nb::list& excluded, const nb::callable& describe)
+nb::bytes encode(const capture::Stack& stack, const capture::Generators& generators,
+                 const std::string& implementation, const std::string& version, std::uint32_t magic,
+                 const nb::list& labels, const nb::list& excluded, const nb::callable& describe)
 {
-  if (labels.size() != stack.frames.size() || excluded.size() != stack.frames.size()) {
-    throw nb::value_error("one label and one list of names per frame");
+  const std::size_t frames = stack.frames.size();
+  const std::vector<capture::GeneratorState>& met = generators.met();
+  if (labels.size() != frames + met.size() || excluded.size() != frames) {
+    throw nb::value_error("one label per frame and generator, one list of names per frame");
   }
-  std::vector<const wire::CodeLabel*> all;
-  std::vector<wire::FrameRows> rows;
-  for (std::size_t i = 0; i < stack.frames.size(); ++i) {
-    all.push_back(nb::cast<const wire::CodeLabel*>(labels[i]));
-    rows.push_back(rows_of(stack.frames[i], describe));
-    rows.back().excluded = texts(excluded[i]);
+  wire::Shown shown;
+  for (std::size_t i = 0; i < frames; ++i) {
+    shown.labels.push_back(nb::cast<const wire::CodeLabel*>(labels[i]));
+    shown.rows.push_back(rows_of(stack.frames[i], describe));
+    shown.rows.back().excluded = texts(excluded[i]);
   }
-  return to_bytes(wire::encode(stack, {implementation, version, magic}, all, rows));
+  wire::Shown held;
+  for (std::size_t i = 0; i < met.size(); ++i) {
+    held.labels.push_back(nb::cast<const wire::CodeLabel*>(labels[frames + i]));
+    held.rows.push_back(rows_of(met[i].frame, describe));
+  }
+  return to_bytes(wire::encode(stack, shown, met, held, {implementation, version, magic}));
 }
 
 nb::dict frame_fields(const wire::FrameControl& frame)
@@ -204,10 +213,12 @@ void bind_control(nb::module_& m)
           [](const wire::CodeLabel& self) { return !self.globals_module.has_value(); },
           "Whether the code runs with globals of no module.");
 
-  m.def("encode", encode, "stack"_a, "implementation"_a, "version"_a, "magic"_a, "labels"_a,
-        "excluded"_a, "describe"_a,
-        nb::sig("def encode(stack: Stack, implementation: str, version: str, magic: int, "
-                "labels: list[CodeLabel], excluded: list[list[str]], describe: "
+  m.def("encode", encode, "stack"_a, "generators"_a, "implementation"_a, "version"_a, "magic"_a,
+        "labels"_a, "excluded"_a, "describe"_a,
+        "One label for each frame, then one for each generator.",
+        nb::sig("def encode(stack: Stack, generators: Generators, implementation: str, "
+                "version: str, magic: int, labels: list[CodeLabel], excluded: list[list[str]], "
+                "describe: "
                 "collections.abc.Callable[[object], tuple[str, int]]) -> bytes"));
 
   nb::class_<wire::Control>(m, "Control", "A control section, verified in structure.")
@@ -218,6 +229,7 @@ void bind_control(nb::module_& m)
                                   self.interpreter.magic);
           },
           nb::sig("def interpreter(self) -> tuple[str, str, int]"))
+      .def("__len__", [](const wire::Control& self) { return self.frames.size(); })
       .def_ro("objects", &wire::Control::objects, "Length of the object list.")
       .def_prop_ro(
           "frames",
@@ -236,20 +248,46 @@ void bind_control(nb::module_& m)
             for (const wire::FrameControl& frame : self.frames) {
               all.append(reference_fields(frame.label));
             }
+            for (const wire::GeneratorControl& generator : self.generators) {
+              all.append(reference_fields(generator.frame.label));
+            }
             return all;
           },
-          "Per frame: what a CodeReference holds, and the name of the module of its globals.",
+          "Per frame, then per generator: what a CodeReference holds, and the name of the module "
+          "of its globals.",
           nb::sig("def references(self) -> list[tuple[tuple[str, str, tuple[int, ...], bytes, "
                   "bytes | None, bytes], str | None]]"))
       .def(
           "bind",
           [](const wire::Control& self, const nb::list& codes, const nb::list& globals,
-             const nb::list& objects) {
+             const nb::list& objects, resume::Shells& shells) {
+            wire::bind(self, shells.states(), shells.objects());
             return wire::bind(self, owned(codes), owned(globals), owned(objects));
           },
-          "codes"_a, "globals"_a, "objects"_a,
+          "codes"_a, "globals"_a, "objects"_a, "shells"_a,
           nb::sig("def bind(self, codes: list[types.CodeType], globals: list[object], "
-                  "objects: list[object]) -> Stack"));
+                  "objects: list[object], shells: Shells) -> Stack"))
+      .def_prop_ro(
+          "generators",
+          [](const wire::Control& self) {
+            nb::list all = new_list();
+            for (const wire::GeneratorControl& generator : self.generators) {
+              all.append(frame_fields(generator.frame));
+            }
+            return all;
+          },
+          nb::sig("def generators(self) -> list[dict[str, typing.Any]]"))
+      .def(
+          "shells",
+          [](const wire::Control& self, const nb::list& codes) {
+            std::vector<Owned> all = owned(codes);
+            all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(
+                                                     std::min(self.frames.size(), all.size())));
+            return new resume::Shells(wire::generators_of(self, all));
+          },
+          "codes"_a, nb::rv_policy::take_ownership,
+          "Generators that are still to be made and filled, of the codes behind the frames'.",
+          nb::sig("def shells(self, codes: list[types.CodeType]) -> Shells"));
 
   m.def(
       "decode", [](nb::bytes control) { return wire::decode({control.c_str(), control.size()}); },

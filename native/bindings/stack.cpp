@@ -5,8 +5,10 @@
 #include "../errors.hpp"
 #include "../resume/check.hpp"
 #include "../resume/drive.hpp"
+#include "../resume/shells.hpp"
 #include "../wire/control.hpp"
 #include "bindings.hpp"
+#include "variables.hpp"
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
@@ -35,25 +37,6 @@ const FrameState& frame_at(const Stack& stack, std::size_t index)
     throw nb::index_error("no such frame");
   }
   return stack.frames[index];
-}
-
-nb::object slot_name(const FrameState& frame, int slot)
-{
-  auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
-  return nb::borrow(PyTuple_GET_ITEM(code->co_localsplusnames, slot));
-}
-
-nb::list bound_variables(const Stack& stack, std::size_t index)
-{
-  const FrameState& frame = frame_at(stack, index);
-  nb::list rows = new_list();
-  for (int slot = 0; slot < frame.local_count; ++slot) {
-    const Slot& value = frame.slots[static_cast<std::size_t>(slot)];
-    if (value.kind == Slot::Kind::object) {
-      rows.append(nb::make_tuple(slot, slot_name(frame, slot), to_python(value.object)));
-    }
-  }
-  return rows;
 }
 
 nb::list unbound_variables(const Stack& stack, std::size_t index)
@@ -102,6 +85,7 @@ Stack capture_suspended(const nb::list& frames, nb::handle base, const nb::tuple
 void bind_stack(nb::module_& m)
 {
   nb::class_<Stack>(m, "Stack", "A captured call stack, outermost frame first.")
+      .def(nb::init<>(), "A stack without frames.")
       .def("__len__", [](const Stack& self) { return self.frames.size(); })
       .def(
           "code",
@@ -128,8 +112,10 @@ void bind_stack(nb::module_& m)
             return frame.slots.size() - static_cast<std::size_t>(frame.local_count);
           },
           "frame"_a, "Values on the stack below the pending call.")
-      .def("bound", bound_variables, "frame"_a,
-           nb::sig("def bound(self, frame: int) -> list[tuple[int, str, typing.Any]]"))
+      .def(
+          "bound",
+          [](const Stack& self, std::size_t i) { return bound_variables(frame_at(self, i)); },
+          "frame"_a, nb::sig("def bound(self, frame: int) -> list[tuple[int, str, typing.Any]]"))
       .def("unbound", unbound_variables, "frame"_a,
            nb::sig("def unbound(self, frame: int) -> list[str]"))
       .def(
@@ -146,22 +132,28 @@ void bind_stack(nb::module_& m)
       .def("check", [](const Stack& self) { resume::check(self); })
       .def(
           "run",
-          [](const Stack& self, nb::handle value, nb::handle thrown) {
+          [](Stack& self, nb::handle value, nb::handle thrown, resume::Shells* shells) {
             resume::check(self);
             PyObject* raised = thrown.is_none() ? nullptr : thrown.ptr();
             if (raised != nullptr && !PyExceptionInstance_Check(raised)) {
               throw nb::type_error("throw must be an exception");
             }
-            Stack stack = self;  // a frame may drop the last reference to its own snapshot
+            // The frames take over what is in it, so that objects live as long as they did.
+            Stack stack = std::exchange(self, Stack{});
             resume::make_private(stack);
+            if (shells != nullptr) {
+              shells->hand_over();
+            }
             PyObject* result = resume::drive(stack, value.ptr(), raised);
             if (result == nullptr) {
               throw nb::python_error();
             }
             return nb::steal(result);
           },
-          "value"_a.none(), "thrown"_a.none(),
-          nb::sig("def run(self, value: object, thrown: BaseException | None) -> typing.Any"));
+          "value"_a.none(), "thrown"_a.none(), "shells"_a.none() = nb::none(),
+          "Run the frames, once; `shells` are those of the generators they run.",
+          nb::sig("def run(self, value: object, thrown: BaseException | None, "
+                  "shells: Shells | None = None) -> typing.Any"));
 
   m.def(
       "capture",

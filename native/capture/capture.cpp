@@ -3,6 +3,7 @@
 #include "../errors.hpp"
 #include "boundary.hpp"
 #include "capture.hpp"
+#include "slots.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -20,14 +21,6 @@ bool is_module_body(Frame& frame)
   return (Layout::code(frame)->co_flags & CO_OPTIMIZED) == 0 && frame.f_locals == frame.f_globals;
 }
 
-Slot slot_at(const Frame& frame, int slot)
-{
-  if (Layout::is_number_at(frame, slot)) {
-    return {Slot::Kind::number, {}, Layout::number_at(frame, slot)};
-  }
-  return Slot::of(Layout::object_at(frame, slot));
-}
-
 FrameState read(Frame& frame, const Pending& pending)
 {
   PyCodeObject* code = Layout::code(frame);
@@ -42,11 +35,7 @@ FrameState read(Frame& frame, const Pending& pending)
   state.continuation = pending.continuation;
   state.pending_object = pending.object;
   state.local_count = code->co_nlocalsplus;
-  const int count = code->co_nlocalsplus + pending.site.kept;
-  state.slots.reserve(static_cast<std::size_t>(count));
-  for (int slot = 0; slot < count; ++slot) {
-    state.slots.push_back(slot_at(frame, slot));
-  }
+  state.slots = read_slots(frame, code->co_nlocalsplus + pending.site.kept);
   return state;
 }
 

@@ -284,6 +284,8 @@ bool runs_special_method(const Frame& outer, const CallSite& site, const Frame& 
     case Waits::call:
     case Waits::call_kw:
     case Waits::call_ex:
+    case Waits::start:
+    case Waits::yield:
       return false;
   }
   return false;

@@ -58,9 +58,36 @@ struct FrameState {
   int line = 0;
   Continuation continuation = Continuation::push;
   Owned pending_object;
+  Owned generator;          // the running generator whose frame it is
   int local_count = 0;      // leading slots that are fast locals
   std::vector<Slot> slots;  // fast locals, then the value stack below the pending operation
 };
+
+// How far a generator that has not ended has come. Stored: never renumber.
+enum class GeneratorStage : std::uint8_t {
+  created = 0,    // not started
+  suspended = 1,  // at a yield
+  active = 2,     // its frame is one of the stack's
+};
+
+// A generator, coroutine or async generator.
+struct GeneratorState {
+  Owned object;
+  GeneratorStage stage = GeneratorStage::created;
+  FrameState frame;  // of an active one the code and globals only
+  Owned handled;     // exception being handled in it
+  Owned name;
+  Owned qualname;
+  std::uint8_t flags = 0;  // of async generators, see below
+};
+
+// Stored: never renumber.
+enum AsyncFlags : std::uint8_t {
+  hooks_asked = 1,    // sys.get_asyncgen_hooks() had its turn
+  closed = 2,         // aclose() has begun
+  running_async = 4,  // an awaitable of it is being awaited
+};
+inline constexpr std::uint8_t all_async_flags = hooks_asked | closed | running_async;
 
 struct Stack {
   std::vector<FrameState> frames;  // outermost first

@@ -123,6 +123,8 @@ bool CodeMap::call_site(int unit, CallSite& site) const
     site.next = call->next;
     site.yields = 1;
     site.kept = depth - found->argument - 2;
+  } else if (info.waits == Waits::start) {
+    site.kept = depth;  // CPython's own stack effect may forget the generator that is pushed
   } else {
     site.kept =
         depth + PyCompile_OpcodeStackEffectWithJump(found->opcode, found->argument, 0) - yields;
@@ -131,6 +133,15 @@ bool CodeMap::call_site(int unit, CallSite& site) const
     site.target = found->next + (info.backward ? -found->argument : found->argument);
   }
   return site.kept >= 0 && site.next < units() && site.target < units();
+}
+
+bool CodeMap::delegates(int unit) const
+{
+  const Instruction* yield = instruction(unit);
+  const Instruction* after = yield != nullptr ? instruction(yield->next) : nullptr;
+  // The low bits of its argument tell what it comes after: 2 a `yield from`, 3 an `await`.
+  return after != nullptr && after->opcode == cpython::opcodes().resume &&
+         (after->argument & 3) >= 2;
 }
 
 std::vector<CallSite> CodeMap::call_sites() const

@@ -75,7 +75,10 @@ class CodeMap {
   // The call site that holds `unit`. Returns false when no frame can wait there.
   bool call_site(int unit, CallSite& site) const;
 
-  // All of them, in order.
+  // Whether the yield at `unit` hands on what another generator or awaitable yields.
+  bool delegates(int unit) const;
+
+  // All call sites, in order.
   std::vector<CallSite> call_sites() const;
 
   // Kinds of the stack slots before the instruction at `start`; empty span if unreachable.

@@ -42,6 +42,9 @@ concept AnswersFrameQuestions = requires(typename L::Frame& frame, const typenam
   { L::code(seen) } noexcept -> std::same_as<PyCodeObject*>;
   { L::unit(seen) } noexcept -> std::same_as<int>;
   { L::saved_depth(seen) } noexcept -> std::same_as<int>;
+  { L::suspended_unit(seen) } noexcept -> std::same_as<int>;
+  { L::is_suspended(0) } noexcept -> std::same_as<bool>;
+  { L::suspended_state(true) } noexcept -> std::same_as<std::int8_t>;
   { L::recursion_remaining(state) } noexcept -> std::same_as<int&>;
   L::wait_at(frame, 0, 0);
   L::go_on_at(frame, 0);

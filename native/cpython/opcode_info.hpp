@@ -88,6 +88,8 @@ enum class Waits : std::uint8_t {
   format,        // FORMAT_SIMPLE
   format_spec,   // FORMAT_WITH_SPEC
   length,        // GET_LEN
+  start,         // RETURN_GENERATOR: a generator not started
+  yield,         // YIELD_VALUE: a suspended generator
 };
 
 struct OpcodeInfo {

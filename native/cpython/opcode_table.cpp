@@ -109,8 +109,8 @@ constexpr Entry entries[] = {
       .method = "__next__",
       .receiver = 1}},
     {"SEND", {.push = Push::value, .flow = Flow::branch}},
-    {"YIELD_VALUE", pushes(Push::value)},
-    {"RETURN_GENERATOR", pushes(Push::value)},
+    {"YIELD_VALUE", waiting(Waits::yield)},
+    {"RETURN_GENERATOR", waiting(Waits::start)},
     {"RETURN_VALUE", flows(Flow::stop)},
     {"RETURN_CONST", flows(Flow::stop)},
     {"INTERPRETER_EXIT", flows(Flow::stop)},
@@ -251,6 +251,8 @@ OpcodeTable build()
     }
     if (std::strcmp(text, "EXTENDED_ARG") == 0) {
       table.extended_arg = opcode;
+    } else if (std::strcmp(text, "RESUME") == 0) {
+      table.resume = opcode;
     }
     if (std::strcmp(text, "RESUME") == 0) {
       table.resume = opcode;

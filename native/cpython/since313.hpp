@@ -36,6 +36,17 @@ struct Since313 : Since312<Layout> {
     frame.instr_ptr = _PyCode_CODE(Layout::code(frame)) + next;
   }
 
+  // A suspended generator stands behind its yield, one not started behind the RETURN_GENERATOR.
+  static int suspended_unit(const Frame& frame) noexcept { return unit(frame) - 1; }
+  static bool is_suspended(int state) noexcept
+  {
+    return state == FRAME_SUSPENDED || state == FRAME_SUSPENDED_YIELD_FROM;
+  }
+  static std::int8_t suspended_state(bool delegates) noexcept
+  {
+    return delegates ? FRAME_SUSPENDED_YIELD_FROM : FRAME_SUSPENDED;
+  }
+
   // Makes a frame whose arguments are all None; null with an exception set on failure.
   static Frame* push(PyThreadState* state, PyObject* function, PyObject* locals)
   {

@@ -36,6 +36,11 @@ struct Until312 : ObjectSlots<Layout> {
   }
   // Before its first instruction a frame has no handler: an exception only unwinds it.
   static void abandon(Frame& frame) noexcept { go_on_at(frame, 0); }
+
+  // A suspended generator stands at its yield, one not started at the RETURN_GENERATOR.
+  static int suspended_unit(const Frame& frame) noexcept { return unit(frame); }
+  static bool is_suspended(int state) noexcept { return state == FRAME_SUSPENDED; }
+  static std::int8_t suspended_state(bool /*delegates*/) noexcept { return FRAME_SUSPENDED; }
 };
 
 }  // namespace sauerkraut::cpython

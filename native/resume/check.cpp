@@ -1,11 +1,13 @@
-#include "../cpython/adapter.hpp"
-// adapter.hpp comes first: it opens CPython's internals.
+#include "../cpython/generators.hpp"
+// generators.hpp of cpython comes first: it opens CPython's internals.
 #include "../capture/operators.hpp"
 #include "../code/code_map.hpp"
 #include "../errors.hpp"
 #include "check.hpp"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 namespace sauerkraut::resume {
 
@@ -176,7 +178,7 @@ bool appends_to_nothing(const FrameState& frame, const CodeMap& map, int depth)
   }
   for (int unit = map.instruction(frame.unit)->next; unit < map.units();) {
     CallSite site;
-    if (map.call_site(unit, site) && site.waits == cpython::Waits::call && site.kept == depth) {
+    if (map.call_site(unit, site) && site.waits == Waits::call && site.kept == depth) {
       return site.argument == 1;
     }
     unit = map.instruction(unit)->next;
@@ -227,6 +229,8 @@ bool continues(const FrameState& frame, const CallSite& site)
   bool possible = false;
   switch (site.waits) {
     case Waits::never:
+    case Waits::start:
+    case Waits::yield:
       break;
     case Waits::precall:
     case Waits::call:
@@ -282,34 +286,15 @@ bool continues(const FrameState& frame, const CallSite& site)
   return possible && completes(frame, site);
 }
 
-void check_frame(const FrameState& frame)
+void check_slots(const FrameState& frame, const CodeMap& map, const CallSite& site)
 {
   auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
-  const CodeMap& map = CodeMap::of(code);
-  CallSite site;
-  if (!map.call_site(frame.unit, site) || site.start != frame.unit) {
-    refuse(code, "unit " + std::to_string(frame.unit) + " is no call");
-  }
-  if ((code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0) {
-    refuse(code, "it is a generator");
-  }
   if (frame.local_count != code->co_nlocalsplus) {
     refuse(code, "it has " + std::to_string(code->co_nlocalsplus) + " local slots, not " +
                      std::to_string(frame.local_count));
   }
   if (static_cast<int>(frame.slots.size()) != frame.local_count + site.kept) {
     refuse(code, "the value stack must be " + std::to_string(site.kept) + " deep");
-  }
-  if (!continues(frame, site)) {
-    refuse(code, "its call cannot continue as it says");
-  }
-  if (!PyDict_Check(frame.globals.get())) {
-    refuse(code, "its globals are no dict");
-  }
-  const bool has_namespace = (code->co_flags & CO_OPTIMIZED) == 0;
-  if (has_namespace != static_cast<bool>(frame.locals) ||
-      (has_namespace && !PyMapping_Check(frame.locals.get()))) {
-    refuse(code, "its namespace is missing or out of place");
   }
   check_locals(frame, code, map);
   const auto kinds = map.stack(site.start);
@@ -323,6 +308,84 @@ void check_frame(const FrameState& frame)
       refuse(code, "stack slot " + std::to_string(depth) + " needs a list beside it");
     }
   }
+}
+
+bool stands_still(Waits waits)
+{
+  return waits == Waits::start || waits == Waits::yield;
+}
+
+// A generator in a frame of the stack must be one that waits for this frame.
+void check_running(const FrameState& frame, PyCodeObject* code)
+{
+  PyObject* generator = frame.generator.get();
+  if (cpython::makes_generators(code) != (generator != nullptr)) {
+    refuse(code, generator != nullptr ? "it makes no generator" : "its generator is missing");
+  }
+  if (generator != nullptr && (!cpython::is_generator(generator) ||
+                               cpython::progress_of(generator) != cpython::Progress::running ||
+                               Layout::code(cpython::frame_of(generator)) != code)) {
+    refuse(code, "its generator is none that runs it");
+  }
+}
+
+void check_frame(const FrameState& frame)
+{
+  auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
+  const CodeMap& map = CodeMap::of(code);
+  CallSite site;
+  if (!map.call_site(frame.unit, site) || site.start != frame.unit || stands_still(site.waits)) {
+    refuse(code, "unit " + std::to_string(frame.unit) + " is no call");
+  }
+  check_running(frame, code);
+  if (!continues(frame, site)) {
+    refuse(code, "its call cannot continue as it says");
+  }
+  if (!PyDict_Check(frame.globals.get())) {
+    refuse(code, "its globals are no dict");
+  }
+  const bool has_namespace = (code->co_flags & CO_OPTIMIZED) == 0;
+  if (has_namespace != static_cast<bool>(frame.locals) ||
+      (has_namespace && !PyMapping_Check(frame.locals.get()))) {
+    refuse(code, "its namespace is missing or out of place");
+  }
+  check_slots(frame, map, site);
+}
+
+// The frames of one stack belong to different generators, and the outermost to none: nothing
+// would take what it yields.
+void check_generators_of(const capture::Stack& stack)
+{
+  std::vector<PyObject*> seen;
+  for (const FrameState& frame : stack.frames) {
+    if (frame.generator) {
+      seen.push_back(frame.generator.get());
+    }
+  }
+  std::sort(seen.begin(), seen.end());
+  if (stack.frames.front().generator ||
+      std::adjacent_find(seen.begin(), seen.end()) != seen.end()) {
+    throw ResumeError("the generators of the snapshot do not belong to its frames");
+  }
+}
+
+void check_suspended(const capture::GeneratorState& state)
+{
+  const FrameState& frame = state.frame;
+  auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
+  if (!cpython::makes_generators(code) || (code->co_flags & CO_OPTIMIZED) == 0) {
+    refuse(code, "it makes no generator");
+  }
+  if (state.stage == capture::GeneratorStage::active) {
+    return;
+  }
+  const CodeMap& map = CodeMap::of(code);
+  const Waits waits = state.stage == capture::GeneratorStage::created ? Waits::start : Waits::yield;
+  CallSite site;
+  if (!map.call_site(frame.unit, site) || site.start != frame.unit || site.waits != waits) {
+    refuse(code, "unit " + std::to_string(frame.unit) + " is no yield");
+  }
+  check_slots(frame, map, site);
 }
 
 }  // namespace
@@ -339,31 +402,49 @@ void check(const capture::Stack& stack)
     for (const FrameState& frame : stack.frames) {
       check_frame(frame);
     }
+    check_generators_of(stack);
   } catch (const CaptureError& error) {  // bytecode that does not analyse
     throw ResumeError(error.what());
+  }
+}
+
+void check_generator(const capture::GeneratorState& state)
+{
+  if (state.handled && state.handled.get() != Py_None && !is_exception(state.handled.get())) {
+    throw ResumeError("what a generator of the snapshot handles is no exception");
+  }
+  try {
+    check_suspended(state);
+  } catch (const CaptureError& error) {  // bytecode that does not analyse
+    throw ResumeError(error.what());
+  }
+}
+
+void make_private(capture::FrameState& frame)
+{
+  auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
+  const auto kinds = CodeMap::of(code).stack(frame.unit);
+  for (std::size_t at = static_cast<std::size_t>(frame.local_count); at < frame.slots.size();
+       ++at) {
+    PyObject* object = frame.slots[at].object.get();
+    if (!under_construction(kinds[at - static_cast<std::size_t>(frame.local_count)])) {
+      continue;
+    }
+    PyObject* copy = PyList_Check(object)  ? PyList_GetSlice(object, 0, PY_SSIZE_T_MAX)
+                     : PySet_Check(object) ? PySet_New(object)
+                                           : PyDict_Copy(object);
+    if (copy == nullptr) {
+      PyErr_Clear();
+      throw ResumeError("out of memory");
+    }
+    frame.slots[at].object = capture::Owned::take(copy);
   }
 }
 
 void make_private(capture::Stack& stack)
 {
   for (FrameState& frame : stack.frames) {
-    auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
-    const auto kinds = CodeMap::of(code).stack(frame.unit);
-    for (std::size_t at = static_cast<std::size_t>(frame.local_count); at < frame.slots.size();
-         ++at) {
-      PyObject* object = frame.slots[at].object.get();
-      if (!under_construction(kinds[at - static_cast<std::size_t>(frame.local_count)])) {
-        continue;
-      }
-      PyObject* copy = PyList_Check(object)  ? PyList_GetSlice(object, 0, PY_SSIZE_T_MAX)
-                       : PySet_Check(object) ? PySet_New(object)
-                                             : PyDict_Copy(object);
-      if (copy == nullptr) {
-        PyErr_Clear();
-        throw ResumeError("out of memory");
-      }
-      frame.slots[at].object = capture::Owned::take(copy);
-    }
+    make_private(frame);
   }
 }
 

@@ -36,7 +36,7 @@ class HandledException {
 
 }  // namespace
 
-PyObject* drive(const capture::Stack& stack, PyObject* value, PyObject* thrown)
+PyObject* drive(capture::Stack& stack, PyObject* value, PyObject* thrown)
 {
   std::vector<Owned> functions;
   functions.reserve(stack.frames.size());

@@ -9,7 +9,8 @@ namespace sauerkraut::resume {
 
 // Rebuilds the checked frames of `stack` on this thread and runs them to the end:
 // the innermost pending call yields `value`, or raises `thrown` when not null.
-// Returns what the outermost frame returns; null with its exception set.
-PyObject* drive(const capture::Stack& stack, PyObject* value, PyObject* thrown);
+// Returns what the outermost frame returns; null with its exception set. The frames take over
+// what `stack` holds: it can be driven once.
+PyObject* drive(capture::Stack& stack, PyObject* value, PyObject* thrown);
 
 }  // namespace sauerkraut::resume

@@ -11,7 +11,7 @@
 namespace sauerkraut::resume {
 
 template <typename Layout>
-PyObject* drive_flat(PyThreadState* state, const capture::Stack& stack,
+PyObject* drive_flat(PyThreadState* state, capture::Stack& stack,
                      const std::vector<Owned>& functions, PyObject* value, PyObject* thrown)
 {
   capture::Waiting waiting;
@@ -29,7 +29,7 @@ PyObject* drive_flat(PyThreadState* state, const capture::Stack& stack,
   };
 
   for (std::size_t i = 0; i < stack.frames.size(); ++i) {
-    const FrameState& saved = stack.frames[i];
+    FrameState& saved = stack.frames[i];
     Frame* frame = Layout::push(state, functions[i].get(), saved.locals.get());
     if (frame == nullptr) {
       while (!frames.empty()) {

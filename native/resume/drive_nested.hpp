@@ -26,8 +26,8 @@ inline constexpr std::size_t most_nested_frames = 5000;
 template <typename Layout>
 class NestedDrive {
  public:
-  NestedDrive(PyThreadState* state, const capture::Stack& stack,
-              const std::vector<Owned>& functions, PyObject* value, PyObject* thrown)
+  NestedDrive(PyThreadState* state, capture::Stack& stack, const std::vector<Owned>& functions,
+              PyObject* value, PyObject* thrown)
       : state_(state),
         stack_(stack),
         functions_(functions),
@@ -73,18 +73,11 @@ class NestedDrive {
   }
 
   // Makes the next frame; the hook takes it over.
-  PyObject* enter()
-  {
-    PyObject* function = functions_[entered_].get();
-    const auto* code = reinterpret_cast<PyCodeObject*>(PyFunction_GET_CODE(function));
-    const std::vector<PyObject*> nothing(static_cast<std::size_t>(code->co_argcount) + 1, Py_None);
-    return PyObject_Vectorcall(function, nothing.data(),
-                               static_cast<std::size_t>(code->co_argcount), nullptr);
-  }
+  PyObject* enter() { return call_with_none(functions_[entered_].get()); }
 
   PyObject* take_over(Frame* frame)
   {
-    const FrameState& saved = stack_.frames[entered_];
+    FrameState& saved = stack_.frames[entered_];
     ++entered_;
     fill(*frame, saved);
     frame->previous = Layout::current(state_);
@@ -131,7 +124,7 @@ class NestedDrive {
   static inline thread_local NestedDrive* active_ = nullptr;
 
   PyThreadState* state_;
-  const capture::Stack& stack_;
+  capture::Stack& stack_;
   const std::vector<Owned>& functions_;
   PyObject* value_;
   PyObject* thrown_;
@@ -144,7 +137,7 @@ class NestedDrive {
 };
 
 template <typename Layout>
-PyObject* drive_nested(PyThreadState* state, const capture::Stack& stack,
+PyObject* drive_nested(PyThreadState* state, capture::Stack& stack,
                        const std::vector<Owned>& functions, PyObject* value, PyObject* thrown)
 {
   if (stack.frames.size() > most_nested_frames) {

@@ -3,6 +3,8 @@
 #include "../code/code_map.hpp"
 #include "rebuild.hpp"
 
+#include <vector>
+
 namespace sauerkraut::resume {
 
 using capture::Slot;
@@ -32,11 +34,12 @@ Owned closure(const FrameState& state)
   for (int i = 0; cells && i < code->co_nfreevars; ++i) {
     const std::size_t slot =
         static_cast<std::size_t>(code->co_nlocalsplus - code->co_nfreevars + i);
-    PyObject* cell = state.slots[slot].object.get();
+    const bool known = slot < state.slots.size();  // not those of a generator that is yet empty
+    PyObject* cell = known ? Py_XNewRef(state.slots[slot].object.get()) : PyCell_New(nullptr);
     if (cell == nullptr) {
       return {};
     }
-    PyTuple_SET_ITEM(cells.get(), i, Py_NewRef(cell));
+    PyTuple_SET_ITEM(cells.get(), i, cell);
   }
   return cells;
 }
@@ -54,13 +57,13 @@ Owned keyword_defaults(PyCodeObject* code)
   return defaults;
 }
 
-// Puts a captured value where nothing is.
-void put(Frame& frame, int at, const Slot& slot)
+// Moves a captured value to where nothing is.
+void put(Frame& frame, int at, Slot& slot)
 {
   if (slot.kind == Slot::Kind::number) {
     Layout::put_number(frame, at, slot.number);
   } else {
-    Layout::put(frame, at, Py_XNewRef(slot.object.get()));
+    Layout::put(frame, at, slot.object.release());
   }
 }
 
@@ -89,16 +92,21 @@ Owned surrogate(const FrameState& state)
   return function;
 }
 
-void fill(Frame& frame, const FrameState& state)
+PyObject* call_with_none(PyObject* function)
 {
-  const CallSite site = site_of(state);
-  Layout::wait_at(frame, site.start, site.next);
-  for (int slot = 0; slot < state.local_count; ++slot) {
-    Layout::clear(frame, slot);
-    put(frame, slot, state.slots[static_cast<std::size_t>(slot)]);
-  }
+  const auto* code = reinterpret_cast<PyCodeObject*>(PyFunction_GET_CODE(function));
+  const std::vector<PyObject*> nothing(static_cast<std::size_t>(code->co_argcount) + 1, Py_None);
+  return PyObject_Vectorcall(function, nothing.data(), static_cast<std::size_t>(code->co_argcount),
+                             nullptr);
+}
+
+void fill_slots(Frame& frame, FrameState& state)
+{
   const int count = static_cast<int>(state.slots.size());
-  for (int slot = state.local_count; slot < count; ++slot) {
+  for (int slot = 0; slot < count; ++slot) {
+    if (slot < state.local_count) {
+      Layout::clear(frame, slot);
+    }
     put(frame, slot, state.slots[static_cast<std::size_t>(slot)]);
   }
   // Operands of the pending call do not exist: nobody may read what lay there.
@@ -106,12 +114,19 @@ void fill(Frame& frame, const FrameState& state)
   for (int slot = count; slot < room; ++slot) {
     Layout::put(frame, slot, nullptr);
   }
+  Layout::set_depth(frame, count - state.local_count);
+}
+
+void fill(Frame& frame, FrameState& state)
+{
+  const CallSite site = site_of(state);
+  Layout::wait_at(frame, site.start, site.next);
+  fill_slots(frame, state);
   if (state.locals) {
     PyObject* old = frame.f_locals;
-    frame.f_locals = Py_NewRef(state.locals.get());
+    frame.f_locals = state.locals.release();
     Py_XDECREF(old);
   }
-  Layout::set_depth(frame, count - state.local_count);
 }
 
 PyObject* first_result(PyObject* value, PyObject* thrown)

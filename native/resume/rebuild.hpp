@@ -14,8 +14,14 @@ using cpython::Owned;
 // right code, globals and size. Null with a Python exception set on failure.
 Owned surrogate(const FrameState& state);
 
-// Replaces locals and value stack of a fresh frame and lets it wait at its call.
-void fill(Frame& frame, const FrameState& state);
+// Calls a surrogate; a new reference, or null with an exception set.
+PyObject* call_with_none(PyObject* function);
+
+// Replaces locals and value stack of a fresh frame by what `state` holds, which lets go of it.
+void fill_slots(Frame& frame, FrameState& state);
+
+// Does so with a frame of the stack, and lets it wait at its call.
+void fill(Frame& frame, FrameState& state);
 
 // Sets what the innermost pending call yields: a value, or null and `thrown` raised.
 PyObject* first_result(PyObject* value, PyObject* thrown);

@@ -57,6 +57,17 @@ struct FrameControl {
   std::uint64_t pending_object = 0;
   std::uint64_t globals = 0;
   std::uint64_t locals = 0;
+  std::uint64_t generator = 0;
+};
+
+struct GeneratorControl {
+  FrameControl frame;
+  std::uint8_t stage = 0;
+  std::uint32_t objects = 0;
+  std::uint64_t handled = 0;
+  std::string name;
+  std::string qualname;
+  std::uint8_t flags = 0;
 };
 
 struct Control {
@@ -64,11 +75,18 @@ struct Control {
   std::vector<FrameControl> frames;
   std::uint64_t handled = 0;
   std::uint32_t objects = 0;
+  std::vector<GeneratorControl> generators;
 };
 
-// One label and one set of rows per frame, in order.
-std::string encode(const capture::Stack& stack, const Interpreter& interpreter,
-                   const std::vector<const CodeLabel*>& labels, const std::vector<FrameRows>& rows);
+// One label and one set of rows per frame, in order; the same of generators.
+struct Shown {
+  std::vector<const CodeLabel*> labels;
+  std::vector<FrameRows> rows;
+};
+
+std::string encode(const capture::Stack& stack, const Shown& shown,
+                   const std::vector<capture::GeneratorState>& generators,
+                   const Shown& shown_of_generators, const Interpreter& interpreter);
 
 // Reads bytes nobody vouches for. Throws ResumeError unless structure, bounds,
 // enumerations and references are right; needs no particular CPython.
@@ -78,5 +96,13 @@ Control decode(std::string_view bytes);
 // nothing about their fit (resume::check does).
 capture::Stack bind(const Control& control, const std::vector<Owned>& codes,
                     const std::vector<Owned>& globals, const std::vector<Owned>& objects);
+
+// What is known of the generators before there are objects: one code object for each.
+std::vector<capture::GeneratorState> generators_of(const Control& control,
+                                                   const std::vector<Owned>& codes);
+
+// Joins each of them with its own object list.
+void bind(const Control& control, std::vector<capture::GeneratorState>& states,
+          const std::vector<std::vector<Owned>>& objects);
 
 }  // namespace sauerkraut::wire

@@ -142,6 +142,7 @@ FrameControl frame_of(const format::Frame& table, std::uint32_t objects)
   frame.pending_object = table.pending_object();
   frame.globals = table.globals();
   frame.locals = table.locals();
+  frame.generator = table.generator();
   if (frame.unit > INT32_MAX / 4 || frame.local_count > frame.slots.size()) {
     refuse("a frame's numbers are out of range");
   }
@@ -153,10 +154,48 @@ FrameControl frame_of(const format::Frame& table, std::uint32_t objects)
       refuse("a slot refers to an object that is not there");
     }
   }
-  for (const std::uint64_t reference : {frame.pending_object, frame.globals, frame.locals}) {
+  for (const std::uint64_t reference :
+       {frame.pending_object, frame.globals, frame.locals, frame.generator}) {
     if (!valid(reference, objects)) {
       refuse("a frame refers to an object that is not there");
     }
+  }
+  return frame;
+}
+
+GeneratorControl generator_of(const format::Generator& table)
+{
+  GeneratorControl generator;
+  generator.objects = table.objects();
+  generator.frame = frame_of(*table.frame(), generator.objects);
+  generator.stage = table.stage();
+  generator.handled = table.handled();
+  generator.name = text(table.name());
+  generator.qualname = text(table.qualname());
+  generator.flags = table.flags();
+  if (generator.stage > static_cast<std::uint8_t>(capture::GeneratorStage::active) ||
+      (generator.flags & ~capture::all_async_flags) != 0) {
+    refuse("a generator is in a state that this version does not know");
+  }
+  if (!valid(generator.handled, generator.objects)) {
+    refuse("what a generator handles is not there");
+  }
+  return generator;
+}
+
+capture::FrameState bind(const FrameControl& saved, const std::vector<Owned>& objects)
+{
+  auto object = [&](std::uint64_t reference) { return resolve(reference, objects).object; };
+  capture::FrameState frame;
+  frame.locals = object(saved.locals);
+  frame.unit = static_cast<int>(saved.unit);
+  frame.line = static_cast<int>(saved.rows.line);
+  frame.continuation = static_cast<capture::Continuation>(saved.continuation);
+  frame.pending_object = object(saved.pending_object);
+  frame.generator = object(saved.generator);
+  frame.local_count = static_cast<int>(saved.local_count);
+  for (const std::uint64_t reference : saved.slots) {
+    frame.slots.push_back(resolve(reference, objects));
   }
   return frame;
 }
@@ -183,8 +222,10 @@ Control decode(std::string_view bytes)
   for (const auto* frame : *table.frames()) {
     control.frames.push_back(frame_of(*frame, control.objects));
   }
-  if (control.frames.empty()) {
-    refuse("it holds no frame");
+  if (table.generators() != nullptr) {
+    for (const auto* generator : *table.generators()) {
+      control.generators.push_back(generator_of(*generator));
+    }
   }
   return control;
 }
@@ -192,33 +233,67 @@ Control decode(std::string_view bytes)
 capture::Stack bind(const Control& control, const std::vector<Owned>& codes,
                     const std::vector<Owned>& globals, const std::vector<Owned>& objects)
 {
-  if (codes.size() != control.frames.size() || globals.size() != control.frames.size() ||
+  if (codes.size() < control.frames.size() || globals.size() < control.frames.size() ||
       objects.size() < control.objects) {
     throw ResumeError("control state and objects of a snapshot do not belong together");
   }
-  auto object = [&](std::uint64_t reference) { return resolve(reference, objects).object; };
   capture::Stack stack;
   for (std::size_t i = 0; i < control.frames.size(); ++i) {
     const FrameControl& saved = control.frames[i];
-    capture::FrameState frame;
+    capture::FrameState frame = bind(saved, objects);
     frame.code = codes[i];
-    frame.globals = saved.label.globals_module ? globals[i] : object(saved.globals);
-    frame.locals = object(saved.locals);
-    frame.unit = static_cast<int>(saved.unit);
-    frame.line = static_cast<int>(saved.rows.line);
-    frame.continuation = static_cast<capture::Continuation>(saved.continuation);
-    frame.pending_object = object(saved.pending_object);
-    frame.local_count = static_cast<int>(saved.local_count);
-    for (const std::uint64_t reference : saved.slots) {
-      frame.slots.push_back(resolve(reference, objects));
-    }
+    frame.globals =
+        saved.label.globals_module ? globals[i] : resolve(saved.globals, objects).object;
     if (!frame.code || !PyCode_Check(frame.code.get()) || !frame.globals) {
       throw ResumeError("a frame of the snapshot has no code or no globals");
     }
     stack.frames.push_back(std::move(frame));
   }
-  stack.handled = object(control.handled);
+  stack.handled = resolve(control.handled, objects).object;
   return stack;
+}
+
+std::vector<capture::GeneratorState> generators_of(const Control& control,
+                                                   const std::vector<Owned>& codes)
+{
+  if (codes.size() != control.generators.size()) {
+    throw ResumeError("the generators of a snapshot and their code do not belong together");
+  }
+  std::vector<capture::GeneratorState> states;
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const GeneratorControl& saved = control.generators[i];
+    capture::GeneratorState state;
+    state.stage = static_cast<capture::GeneratorStage>(saved.stage);
+    state.frame.code = codes[i];
+    state.flags = saved.flags;
+    state.name = Owned::take(PyUnicode_FromString(saved.name.c_str()));
+    state.qualname = Owned::take(PyUnicode_FromString(saved.qualname.c_str()));
+    if (!PyCode_Check(codes[i].get()) || !state.name || !state.qualname) {
+      PyErr_Clear();
+      throw ResumeError("a generator of the snapshot has no code or no name");
+    }
+    states.push_back(std::move(state));
+  }
+  return states;
+}
+
+void bind(const Control& control, std::vector<capture::GeneratorState>& states,
+          const std::vector<std::vector<Owned>>& objects)
+{
+  if (states.size() != control.generators.size() || objects.size() != states.size()) {
+    throw ResumeError("the generators of a snapshot and their objects do not belong together");
+  }
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const GeneratorControl& saved = control.generators[i];
+    if (objects[i].size() < saved.objects) {
+      throw ResumeError("a generator of the snapshot and its objects do not belong together");
+    }
+    capture::FrameState frame = bind(saved.frame, objects[i]);
+    frame.code = states[i].frame.code;
+    frame.globals = states[i].frame.globals;
+    states[i].frame = std::move(frame);
+    states[i].handled = resolve(saved.handled, objects[i]).object;
+  }
 }
 
 }  // namespace sauerkraut::wire

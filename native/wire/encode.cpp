@@ -25,6 +25,13 @@ Offset<flatbuffers::Vector<Offset<flatbuffers::String>>> texts(FlatBufferBuilder
   return builder.CreateVectorOfStrings(all);
 }
 
+std::string text_of(PyObject* text)
+{
+  const char* utf8 = text != nullptr ? PyUnicode_AsUTF8(text) : nullptr;
+  PyErr_Clear();
+  return utf8 != nullptr ? utf8 : "?";
+}
+
 Offset<format::CodeReference> code_reference(FlatBufferBuilder& builder, const CodeLabel& label)
 {
   const auto module = builder.CreateSharedString(label.module);
@@ -77,19 +84,40 @@ Offset<format::Frame> frame_table(FlatBufferBuilder& builder, const capture::Fra
     rows.push_back(format::CreateVariable(builder, name, variable.slot, type, variable.bytes));
   }
   const auto variables = builder.CreateVector(rows);
+  const std::uint64_t generator = objects.refer(state.generator.get());
   const auto excluded = texts(builder, shown.excluded);
   const auto unbound = texts(builder, shown.unbound);
   return format::CreateFrame(builder, code, static_cast<std::uint32_t>(state.unit),
                              static_cast<std::uint8_t>(state.continuation),
                              static_cast<std::uint32_t>(state.local_count), slots, pending,
                              globals_module, globals, locals, file, shown.line, label.first_line,
-                             source, variables, excluded, unbound, function);
+                             source, variables, excluded, unbound, function, generator);
+}
+
+// Its globals stand in the object stream, where it is made with them.
+Offset<format::Generator> generator_table(FlatBufferBuilder& builder,
+                                          const capture::GeneratorState& state,
+                                          const CodeLabel& label, const FrameRows& rows)
+{
+  ObjectList objects = collect(state);
+  capture::FrameState frame = state.frame;
+  if (!label.globals_module) {
+    frame.globals = {};
+  }
+  const auto table = frame_table(builder, frame, label, rows, objects);
+  const std::uint64_t handled = objects.refer(state.handled.get());
+  const auto name = builder.CreateString(text_of(state.name.get()));
+  const auto qualname = builder.CreateString(text_of(state.qualname.get()));
+  return format::CreateGenerator(builder, static_cast<std::uint8_t>(state.stage), table,
+                                 static_cast<std::uint32_t>(objects.objects().size()), handled,
+                                 name, qualname, state.flags);
 }
 
 }  // namespace
 
-std::string encode(const capture::Stack& stack, const Interpreter& interpreter,
-                   const std::vector<const CodeLabel*>& labels, const std::vector<FrameRows>& rows)
+std::string encode(const capture::Stack& stack, const Shown& shown,
+                   const std::vector<capture::GeneratorState>& generators,
+                   const Shown& shown_of_generators, const Interpreter& interpreter)
 {
   FlatBufferBuilder builder(1024);
   const auto implementation = builder.CreateString(interpreter.implementation);
@@ -99,13 +127,24 @@ std::string encode(const capture::Stack& stack, const Interpreter& interpreter,
   std::vector<Offset<format::Frame>> frames;
   frames.reserve(stack.frames.size());
   for (std::size_t i = 0; i < stack.frames.size(); ++i) {
-    frames.push_back(frame_table(builder, stack.frames[i], *labels[i], rows[i], objects));
+    frames.push_back(
+        frame_table(builder, stack.frames[i], *shown.labels[i], shown.rows[i], objects));
   }
   const auto all = builder.CreateVector(frames);
   const std::uint64_t handled = objects.refer(stack.handled.get());
+  std::vector<Offset<format::Generator>> held;
+  for (std::size_t i = 0; i < generators.size(); ++i) {
+    held.push_back(generator_table(builder, generators[i], *shown_of_generators.labels[i],
+                                   shown_of_generators.rows[i]));
+  }
+  Offset<flatbuffers::Vector<Offset<format::Generator>>> all_held;
+  if (!held.empty()) {
+    all_held = builder.CreateVector(held);
+  }
   format::FinishSnapshotBuffer(
-      builder, format::CreateSnapshot(builder, who, all, handled,
-                                      static_cast<std::uint32_t>(objects.objects().size())));
+      builder,
+      format::CreateSnapshot(builder, who, all, handled,
+                             static_cast<std::uint32_t>(objects.objects().size()), all_held));
   return {reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize()};
 }
 

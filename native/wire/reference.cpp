@@ -71,8 +71,19 @@ ObjectList collect(const capture::Stack& stack, const std::vector<bool>& globals
       list.refer(frame.globals.get());
     }
     list.refer(frame.locals.get());
+    list.refer(frame.generator.get());
   }
   list.refer(stack.handled.get());
+  return list;
+}
+
+ObjectList collect(const capture::GeneratorState& state)
+{
+  ObjectList list;
+  for (const Slot& slot : state.frame.slots) {
+    list.refer(slot);
+  }
+  list.refer(state.handled.get());
   return list;
 }
 

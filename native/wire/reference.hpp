@@ -38,6 +38,9 @@ class ObjectList {
 // frame's globals are among them only where `globals_by_value` says so.
 ObjectList collect(const capture::Stack& stack, const std::vector<bool>& globals_by_value);
 
+// The same of one generator: its own list.
+ObjectList collect(const capture::GeneratorState& state);
+
 // The slot that a number stands for. Throws ResumeError for a kind that does not
 // exist or a place outside `objects`.
 Slot resolve(std::uint64_t reference, const std::vector<Owned>& objects);

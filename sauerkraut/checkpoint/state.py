@@ -32,7 +32,7 @@ from sauerkraut.errors import (
     InterpreterMismatch,
     ResumeError,
 )
-from sauerkraut.frames.capture import capture_stack
+from sauerkraut.frames.capture import capture_stack, capture_values
 from sauerkraut.frames.snapshot import Snapshot, Thawed
 from sauerkraut.objects import arguments, graph, module_data, process_state
 from sauerkraut.storage import About, Array, Piece, Stream
@@ -97,7 +97,6 @@ class State:
         self._bystanders = Bystanders()
         self._thawed: Thawed | None = None
         self._values: list[object] = []
-        self._actions: list[Callable[[], None]] = []
 
     def call(self) -> Any:
         """Call the function."""
@@ -140,14 +139,15 @@ class State:
             CaptureError: names what cannot be captured.
         """
         values, names = self._more_values([])
-        frozen = graph.freeze(
+        snapshot = capture_values(
             [value, *values],
             names=["the value that run returns", *names].__getitem__,
             anchors=self._anchors,
             arrays="borrow",
             threshold=self._threshold,
         )
-        return self._piece([Stream("objects", frozen.stream)], frozen)
+        streams = [Stream("control", snapshot.control), Stream("objects", snapshot.objects)]
+        return self._piece(streams, snapshot)
 
     def about(self, **fields: Any) -> About:
         """What the manifest says of an epoch, in the eyes of this rank."""
@@ -271,21 +271,13 @@ class State:
             ResumeError: see `Snapshot.thaw`, `graph.thaw`.
         """
         stream, blocks = graph_parts(stored.piece)
-        if stored.manifest.about.final:
-            memory = [block.memory for block in blocks]
-            values = graph.thaw(
-                (stream, memory),
-                anchors=self._anchors,
-                actions=self._actions,
-                on_changed=self._options.on_changed,
-            )
-            self.value, self._values = values[0], values[1:]
-            return
         control = bytes(_stream(stored.piece, "control"))
         snapshot = Snapshot.of_parts(control, stream, blocks)
         self._thawed = snapshot.thaw(self._anchors, on_changed=self._options.on_changed)
         self._thawed.check()
         self._values = self._thawed.values
+        if stored.manifest.about.final:
+            self.value, *self._values = self._values
 
     def restore(self) -> None:
         """Set files, working directory, roots and globals to what they were."""
@@ -294,8 +286,6 @@ class State:
         held, process, *states = self._values
         os.chdir(process["directory"])  # the files and roots may have relative names
         os.umask(process["umask"])
-        for act in self._actions:
-            act()
         if self._thawed is not None:
             self._thawed.touch_files()
         self._roots.restore(states)

@@ -175,6 +175,7 @@ def freeze_stack(
 
     if carry_main and code == "embed":
         values = [*values, Definitions.of(_codes_of_main(stack))]
+    generators = _native.Generators(stack)
     frozen = graph.freeze(
         [*objects, *values],
         names=name_of,
@@ -182,14 +183,32 @@ def freeze_stack(
         arrays=arrays,
         threshold=threshold,
         carry_main=carry_main,
+        generators=generators,
     )
-    control = _native.encode(stack, *_INTERPRETER, described, excluded, labels.describe)
+    described += [
+        labels.of(generators.code(i), generators.globals(i), carry=code, sources=sources)
+        for i in range(len(generators))
+    ]
+    control = _native.encode(stack, generators, *_INTERPRETER, described, excluded, labels.describe)
     return Snapshot(control, frozen)
 
 
 def _codes_of_main(stack: _native.Stack) -> Iterator[CodeType]:
     namespace = vars(sys.modules["__main__"])
     return (stack.code(i) for i in range(len(stack)) if stack.globals(i) is namespace)
+
+
+def capture_values(values: Sequence[object], **options: Any) -> Snapshot:
+    """Capture objects without a stack: where a function has returned, generators may live on.
+
+    Args:
+        values: Found again in ``Thawed.values``.
+        options: Of `freeze_stack`.
+
+    Raises:
+        CaptureError: see `graph.freeze`; also for a generator that is running.
+    """
+    return freeze_stack(_native.Stack(), [], values=values, **options)
 
 
 def _owners(frame: FrameType | None) -> list[str]:

@@ -87,7 +87,7 @@ class Snapshot:
         return cls.of_parts(parts.control, parts.objects, parts.blocks)
 
     def references(self) -> list[tuple[CodeReference, str | None]]:
-        """Of each frame where its code is found, and the module whose globals it has."""
+        """Where the code of each frame and generator is found, and the module of its globals."""
         return [(CodeReference(*ref), module) for ref, module in self._verified().references]
 
     def check_interpreter(self) -> None:
@@ -119,17 +119,22 @@ class Snapshot:
             try:
                 codes.append(reference.resolve(CodeReference(*ref)))
             except CodeChanged:
-                source = control.frames[len(codes)]["source"]
+                source = [*control.frames, *control.generators][len(codes)]["source"]
                 raise CodeChanged(difference.describe(CodeReference(*ref), source)) from None
             namespaces.append(_namespace(module))
         actions: list[Any] = []
+        shells = control.shells(codes)
         objects = graph.thaw(
-            self._frozen, anchors=anchors or {}, actions=actions, on_changed=on_changed
+            self._frozen,
+            anchors=anchors or {},
+            actions=actions,
+            on_changed=on_changed,
+            shells=shells,
         )
         if len(objects) < control.objects:
             raise ResumeError("control state and objects of the snapshot do not belong together")
-        stack = control.bind(codes, namespaces, objects)
-        return Thawed(stack, objects[control.objects :], actions)
+        stack = control.bind(codes, namespaces, objects, shells)
+        return Thawed(stack, objects[control.objects :], actions, shells)
 
     def resume(
         self,
@@ -174,9 +179,17 @@ class Snapshot:
 class Thawed:
     """A snapshot whose objects live in this process again, its frames not yet built."""
 
-    def __init__(self, stack: _native.Stack, values: list[object], actions: list[Any]) -> None:
+    def __init__(
+        self,
+        stack: _native.Stack,
+        values: list[object],
+        actions: list[Any],
+        shells: _native.Shells,
+    ) -> None:
         self.stack = stack
         """The frames; as yet nothing is checked against the code of this process."""
+        self._frames = len(stack)  # none where only values were captured
+        self._shells = shells
         self._actions = actions
         self.values = values
         """The further values given to ``capture_stack``, in order."""
@@ -218,16 +231,24 @@ class Thawed:
         Raises:
             ResumeError: names frame and slot; no frame was built, no file touched.
         """
-        self.stack.check()
+        if self._frames:
+            self.stack.check()
+        self._shells.check()
 
     def touch_files(self) -> None:
-        """Cut files opened for writing back to their recorded length, once all is well."""
+        """Cut files opened for writing back to their recorded length, once all is well.
+
+        From then on generators are what they were: to let go of one closes it, which may run code
+        of the program.
+        """
+        self._shells.wake()
         while self._actions:
             self._actions.pop(0)()
 
     def run(self, value: object = Resumed, throw: BaseException | None = None) -> Any:
         """Build the frames and run them to the end; see `Snapshot.resume`."""
-        return self.stack.run(value, throw)
+        self._shells.wake()
+        return self.stack.run(value, throw, self._shells)
 
 
 def _same_interpreter(wrote: tuple[str, str, int]) -> None:

@@ -6,10 +6,13 @@ import io
 import pickle
 from collections.abc import Callable, Sequence
 from types import CellType, FunctionType, MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sauerkraut.errors import CaptureError
-from sauerkraut.objects.freezing import Freezing, Shell, describe
+from sauerkraut.objects.freezing import GENERATOR, Freezing, Shell, describe
+
+if TYPE_CHECKING:
+    from sauerkraut._native import Generators
 
 SHOWN_LINKS = 8
 
@@ -50,8 +53,10 @@ def explain(
     tracing = _Tracing(freezing, anchors)
     try:
         tracing.dump(list(values))
-        for namespace in list(freezing.namespaces.values()):
-            tracing.dump(freezing.contents_of(namespace))
+        for kind, number, contents in freezing.further_parts():
+            if kind == GENERATOR and freezing.generators is not None:
+                values, names = contents, _names_in_generator(freezing.generators, number)
+            tracing.dump(contents)
     except RecursionError as met:
         error = met
     except Exception as met:  # noqa: BLE001 - told in the message
@@ -69,6 +74,19 @@ def explain(
         reason = f"{told} cannot be captured; exclude it or register a reducer ({error})"
     separator = " " if isinstance(error, RecursionError) else ": "
     return CaptureError(f"{links}{separator}{reason}" if links else reason)
+
+
+def _names_in_generator(generators: Generators, place: int) -> Callable[[int], str]:
+    """How a person finds what the frame of a generator refers to."""
+    owner = f"{generators.code(place).co_qualname}(), a generator"
+    objects = generators.objects(place)
+    found = {id(value): name for _, name, value in generators.bound(place)}
+
+    def name_of(index: int) -> str:
+        name = found.get(id(objects[index]))
+        return f"{owner} -> " + ("a value on its stack" if name is None else f"local {name!r}")
+
+    return name_of
 
 
 def _is_made_up(obj: object) -> bool:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from sauerkraut.errors import CaptureError
 
 if TYPE_CHECKING:
+    from sauerkraut._native import Generators
     from sauerkraut.objects.arrays import Memory
 
 Reduced = str | tuple[Any, ...]
 """What ``__reduce__`` may return, or NotImplemented for the pickler's own way."""
 Reducer = Callable[[Any, "Freezing"], Any]
+
+NAMESPACE = "n"
+"""A globals dict of no module: pairs of a name and a value."""
+GENERATOR = "g"
+"""What the frame of a generator refers to, as `schema/snapshot.fbs` counts it."""
 
 _by_type: dict[type, Reducer] = {}
 _by_subclass: dict[type, Reducer] = {}
@@ -89,6 +95,7 @@ class Freezing:
         code: name of a project function or class met by reference -> fingerprint.
         weak_targets: objects that weak references looked at, by id.
         strong: ids of what is strongly reachable; None in the first pass.
+        generators: those met, with their frames; None where nothing keeps their frames.
         dead: names of the types of objects that only weak references reach.
     """
 
@@ -99,11 +106,13 @@ class Freezing:
         name_of: Callable[[int], str | None],
         anchored: Collection[int] = (),
         carried: set[str] | None = None,
+        generators: Generators | None = None,
     ) -> None:
         self.threshold = threshold
         self.anchored = anchored
         self.carried = carried
         self.name_of = name_of
+        self.generators = generators
         self.memories: dict[int, Memory] = {}
         self.shells: dict[int, tuple[object, Shell]] = {}
         self.namespaces: dict[int, dict[str, object]] = {}
@@ -143,6 +152,20 @@ class Freezing:
             return f"module {name}"
         self.namespaces.setdefault(id(namespace), namespace)
         return f"namespace {list(self.namespaces).index(id(namespace))}"
+
+    def further_parts(self) -> Iterator[tuple[str, int, list[Any]]]:
+        """What is written after the values, as it comes up: (kind, its number, contents)."""
+        namespaces = generators = 0
+        while True:
+            if namespaces < len(self.namespaces):
+                namespace = list(self.namespaces.values())[namespaces]
+                yield NAMESPACE, namespaces, self.contents_of(namespace)
+                namespaces += 1
+            elif self.generators is not None and generators < len(self.generators):
+                yield GENERATOR, generators, self.generators.objects(generators)
+                generators += 1
+            else:
+                return
 
     def contents_of(self, namespace: dict[str, object]) -> list[tuple[str, object]]:
         """What a globals dict of no module holds: once, then and for modules nothing."""

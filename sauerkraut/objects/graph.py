@@ -1,7 +1,8 @@
 """One object graph, frozen into one pickle stream and the memory blocks of its arrays.
 
-The stream is a pickle of the list of values, pickles of the globals dicts of no module, a table
-of memories, and 8 bytes: the length of the table, 0 where there is nothing to put in it.
+The stream is a pickle of the list of values, pickles of the globals dicts of no module and of
+what the frames of generators refer to, a table of memories, and 8 bytes: the length of the table,
+0 where there is nothing to put in it.
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sauerkraut._native import persistent_id, plain
 from sauerkraut.errors import CaptureError, ResumeError, SauerkrautError
 from sauerkraut.objects import failure, reducers, thawing
+from sauerkraut.objects.freezing import NAMESPACE as _NAMESPACE
 from sauerkraut.objects.freezing import Freezing
 from sauerkraut.objects.standard_streams import standard_streams
 from sauerkraut.objects.thawing import Thawing
+
+if TYPE_CHECKING:
+    from sauerkraut._native import Generators, Shells
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +106,7 @@ def freeze(
     arrays: Literal["copy", "borrow"] = "copy",
     threshold: int = 64 * 1024,
     carry_main: bool = False,
+    generators: Generators | None = None,
 ) -> Frozen:
     """Freeze ``values`` and all they refer to, so that identity and aliasing hold across them.
 
@@ -113,6 +119,8 @@ def freeze(
         threshold: Bytes from which the memory of an array becomes a block of its own.
         carry_main: Write functions and classes of ``__main__`` so that a program that does not
             define them can read them, where that is possible.
+        generators: Takes the generators that the values lead to, with their frames, for the
+            control section; None: they are refused.
 
     Raises:
         CaptureError: something cannot be captured; names it, why, and what to do. Nothing has
@@ -122,7 +130,9 @@ def freeze(
         # Nothing in it needs a word of ours; the other way has more room for recursion.
         with contextlib.suppress(RecursionError):
             return Frozen(pickle.dumps(list(values), 5) + _NO_TABLE, (), dead=())
-    attempt = _Attempt(values, names, anchors or {}, threshold, carry_main=carry_main)
+    attempt = _Attempt(
+        values, names, anchors or {}, threshold, carry_main=carry_main, generators=generators
+    )
     stream, freezing = attempt.run()
     memories = list(freezing.memories.values())
     table: list[tuple[int, int, bytes | None]] = []
@@ -136,10 +146,10 @@ def freeze(
         table.append((first, memory.nbytes, None))
         held = data.copy() if arrays == "copy" else data
         blocks.append(Block(held.data.toreadonly(), *memory.look(), memory.path))
-    end = pickle.dumps(
-        {"memories": table, "namespaces": len(freezing.namespaces), "code": freezing.code},
-        protocol=5,
-    )
+    told = {"memories": table, "namespaces": len(freezing.namespaces), "code": freezing.code}
+    if attempt.parts.strip(_NAMESPACE):
+        told["parts"] = attempt.parts
+    end = pickle.dumps(told, protocol=5)
     stream.write(end)
     stream.write(len(end).to_bytes(_TRAILER, "little"))
     return Frozen(stream.getvalue(), tuple(blocks), dead=freezing.dead)
@@ -156,6 +166,7 @@ class _Attempt:
         threshold: int,
         *,
         carry_main: bool,
+        generators: Generators | None,
     ) -> None:
         self.values = list(values)
         self.names = names
@@ -165,6 +176,8 @@ class _Attempt:
         self.threshold = threshold
         self.carry_main = carry_main
         self.carried: set[str] = set()
+        self.generators = generators
+        self.parts = ""
 
     def run(self) -> tuple[io.BytesIO, Freezing]:
         try:
@@ -210,11 +223,14 @@ class _Attempt:
         return stream, freezing
 
     def _new_freezing(self) -> Freezing:
+        if self.generators is not None:
+            self.generators.clear()
         return Freezing(
             threshold=self.threshold,
             name_of=self._name_of,
             anchored=self.anchors,
             carried=self.carried if self.carry_main else None,
+            generators=self.generators,
         )
 
     def _write(
@@ -224,11 +240,10 @@ class _Attempt:
         writer = pickler(stream, freezing, self.anchors)
         with _room_for_recursion():
             writer.dump(self.values)
-            written = 0
-            while written < len(freezing.namespaces):
-                namespace = list(freezing.namespaces.values())[written]
-                writer.dump(freezing.contents_of(namespace))
-                written += 1
+            self.parts = ""
+            for kind, _, contents in freezing.further_parts():
+                self.parts += kind
+                writer.dump(contents)
         return stream, lambda: dict(writer.memo.copy())
 
     def _name_of(self, address: int) -> str | None:
@@ -309,6 +324,7 @@ def thaw(
     anchors: Mapping[str, object] | None = None,
     actions: list[Callable[[], None]] | None = None,
     on_changed: str = "raise",
+    shells: Shells | None = None,
 ) -> list[object]:
     """Read the list of values back. Runs code that the stream names: read only what you trust.
 
@@ -319,6 +335,7 @@ def thaw(
         actions: Takes what touches the user's files (cutting a log back to its recorded length),
             to be called once all is well everywhere; None: done before this returns.
         on_changed: "raise" or "warn" when a file that was being read has changed since.
+        shells: Makes the generators, and takes what their frames refer to.
 
     Raises:
         CodeChanged: code in the graph is not the captured one.
@@ -334,13 +351,18 @@ def thaw(
         table, length = _read_table(stream)
         if table is _EMPTY and not blocks:
             return list(pickle.loads(memoryview(stream)[:length]))
-        state = Thawing(anchors or {}, _memories(table, blocks), on_changed)
+        state = Thawing(anchors or {}, _memories(table, blocks), on_changed, shells)
         with thawing.reading(state):
             reader = _Unpickler(_file(stream, length), state)
             values: list[object] = reader.load()
-            for index in range(table["namespaces"]):
+            index = 0
+            for kind in table.get("parts", _NAMESPACE * table["namespaces"]):
                 contents = reader.load()
-                state.namespaces.setdefault(index, {}).update(contents)
+                if kind == _NAMESPACE:
+                    state.namespaces.setdefault(index, {}).update(contents)
+                    index += 1
+                elif shells is not None:
+                    shells.take(contents)
             for act in state.last:
                 act()
     except (SauerkrautError, MemoryError):

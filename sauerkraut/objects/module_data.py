@@ -9,6 +9,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
+from sauerkraut._native import Generators
 from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.objects import graph
 from sauerkraut.objects.project import is_project
@@ -115,7 +116,9 @@ def _names_in(code: types.CodeType) -> Iterator[str]:
 
 def _can_be_captured(module: str, name: str, value: object, anchors: Mapping[str, object]) -> bool:
     try:
-        graph.freeze([value], anchors=anchors, arrays="borrow", threshold=0).release()
+        graph.freeze(
+            [value], anchors=anchors, arrays="borrow", threshold=0, generators=Generators()
+        ).release()
     except CaptureError as error:
         if (key := f"{module}.{name}") not in _told:
             _told.add(key)

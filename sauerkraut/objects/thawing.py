@@ -11,10 +11,13 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sauerkraut._native import make_set
 from sauerkraut.errors import ResumeError
+
+if TYPE_CHECKING:
+    from sauerkraut._native import Shells
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +32,7 @@ class Thawing:
         taken: ids of definitions of this ``__main__`` that stand for the captured ones.
         last: what waits for every container to be filled; done when everything is read.
         on_changed: "raise" or "warn" when a file that was being read has changed.
+        shells: generators that the control section describes; None where there is no such.
         actions: what touches the user's files; done by whoever asked, after everything is read.
     """
 
@@ -37,10 +41,12 @@ class Thawing:
         anchors: Mapping[str, object],
         memories: list[tuple[Any, int]],
         on_changed: str = "raise",
+        shells: Shells | None = None,
     ) -> None:
         self.anchors = anchors
         self.on_changed = on_changed
         self.memories = memories
+        self.shells = shells
         self.namespaces: dict[int, dict[str, object]] = {}
         self._sets: dict[int, tuple[object, object]] = {}
         self.taken: set[int] = set()

@@ -9,6 +9,7 @@ _FAMILIES = (
     "exceptions",
     "files",
     "functions",
+    "generators",
     "plain",
     "iterators",
     "iterator_tools",

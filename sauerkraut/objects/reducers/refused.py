@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import types
 from typing import Any
 
 from sauerkraut.objects.freezing import Freezing, Reducer, reduces, refuse
 
-_NOT_YET = "it cannot be captured yet; run it to its end before the checkpoint, or keep a list"
 _REOPEN = "close it before the checkpoint and open it again in on_restart, or exclude it"
 _JOIN = "join it before the checkpoint, or exclude it and start it again in on_restart"
 
@@ -71,8 +69,3 @@ def _reduce_handle(handle: Any, _: Freezing) -> Any:
             if cls.__name__ in _MPI_ADVICE:
                 raise refuse(handle, _MPI_ADVICE[cls.__name__]) from error
         raise refuse(handle, "make it again in on_restart") from error
-
-
-@reduces(types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
-def _refuse_generator(generator: Any, _: Freezing) -> Any:
-    raise refuse(generator, f"{generator.__qualname__}(): {_NOT_YET}")

@@ -36,10 +36,7 @@ def test_fresh_sets_aside_what_is_there(make, directory):
 
 
 def test_a_value_that_cannot_be_captured_is_returned_and_warned_about(make, directory, caplog):
-    def sock():
-        yield
-
-    value = make().run(sock)
+    value = make().run(iter, memoryview(b"abc"))
     assert value is not None
     assert "the end of the run was not stored" in caplog.text
     assert not (directory / "COMPLETE").exists()

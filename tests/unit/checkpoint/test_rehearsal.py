@@ -11,7 +11,7 @@ def test_the_rehearsal_refuses_at_the_second_poll(make, directory):
     polls = []
 
     def work():
-        stuck = (i for i in range(3))
+        stuck = iter(memoryview(b"abc"))
         next(stuck)
         for step in range(5):
             polls.append(step)
@@ -26,7 +26,7 @@ def test_the_rehearsal_refuses_at_the_second_poll(make, directory):
 
 def test_a_refusal_that_is_caught_is_told_once(make, directory):
     def work():
-        stuck = (i for i in range(3))
+        stuck = iter(memoryview(b"abc"))
         next(stuck)
         refused = []
         for step in range(5):
@@ -42,7 +42,7 @@ def test_a_refusal_that_is_caught_is_told_once(make, directory):
 
 def test_a_rehearsal_without_a_second_poll_only_warns(make, caplog):
     def work():
-        stuck = (i for i in range(3))
+        stuck = iter(memoryview(b"abc"))
         next(stuck)
         skt.current().poll()
 
@@ -52,7 +52,7 @@ def test_a_rehearsal_without_a_second_poll_only_warns(make, caplog):
 
 def test_without_rehearsal_nothing_is_refused_before_a_checkpoint(make):
     def work():
-        stuck = (i for i in range(3))
+        stuck = iter(memoryview(b"abc"))
         next(stuck)
         for step in range(5):
             skt.current().poll(step)
@@ -63,7 +63,7 @@ def test_without_rehearsal_nothing_is_refused_before_a_checkpoint(make):
 
 def test_a_failing_checkpoint_raises_and_leaves_the_run_able_to_go_on(make, directory):
     def work():
-        stuck = (i for i in range(3))
+        stuck = iter(memoryview(b"abc"))
         next(stuck)
         with pytest.raises(CaptureError):
             skt.current().checkpoint()

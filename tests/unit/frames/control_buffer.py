@@ -29,6 +29,10 @@ class Table:
         start = at + struct.unpack_from("<I", self.buffer, at)[0]
         return start + 4, struct.unpack_from("<I", self.buffer, start)[0]
 
+    def table(self, index):
+        at = self.field(index)
+        return Table(self.buffer, at + struct.unpack_from("<I", self.buffer, at)[0])
+
     def tables(self, index):
         start, count = self.vector(index)
         for place in range(start, start + 4 * count, 4):
@@ -36,12 +40,32 @@ class Table:
 
 
 # Field numbers of schema/snapshot.fbs.
-FRAMES, HANDLED = 1, 2
-UNIT, CONTINUATION, LOCAL_COUNT, SLOTS, PENDING, GLOBALS, LOCALS = 1, 2, 3, 4, 5, 7, 8
+FRAMES, HANDLED, GENERATORS = 1, 2, 4
+CODE, UNIT, CONTINUATION, LOCAL_COUNT, SLOTS, PENDING, GLOBALS, LOCALS = 0, 1, 2, 3, 4, 5, 7, 8
+GENERATOR = 17
+EMBEDDED = 4
+STAGE, FRAME, OBJECTS, HANDLED_IN, FLAGS = 0, 1, 2, 3, 6
 
 
 def frames(buffer):
-    return list(snapshot(buffer).tables(FRAMES))
+    """Those of the stack, then those of generators."""
+    return [
+        *snapshot(buffer).tables(FRAMES),
+        *(generator.table(FRAME) for generator in generators(buffer)),
+    ]
+
+
+def generators(buffer):
+    return list(snapshot(buffer).tables(GENERATORS))
+
+
+def embedded_code(buffer):
+    """Where code itself lies, in ranges of positions: it is run as it is, like the stream."""
+    found = []
+    for frame in frames(buffer):
+        start, count = frame.table(CODE).vector(EMBEDDED)
+        found.append(range(start, start + count))
+    return found
 
 
 def snapshot(buffer):

@@ -50,7 +50,7 @@ def change(control, rng):
     places = cb.slots(buffer)
     flat = [at for frame in places for at in frame]
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        kind = rng.randrange(12)
+        kind = rng.randrange(13)
         frame = rng.choice(cb.frames(buffer))
         if kind <= 3:  # a slot takes the object of another
             value = u64(buffer, rng.choice(flat))
@@ -71,15 +71,26 @@ def change(control, rng):
             unit = struct.unpack_from("<I", buffer, at)[0]
             struct.pack_into("<I", buffer, at, max(0, unit + rng.randrange(-60, 60)))
         elif kind == 9:
-            for field in (cb.CONTINUATION, cb.PENDING, cb.LOCALS, cb.GLOBALS, cb.LOCAL_COUNT):
+            for field in (
+                *(cb.CONTINUATION, cb.PENDING, cb.LOCALS, cb.GLOBALS, cb.LOCAL_COUNT),
+                cb.GENERATOR,
+            ):
                 at = frame.field(field)
                 if at is not None and rng.random() < 0.4:
                     buffer[at] = rng.choice((0, 1, 2, 3, 9, rng.randrange(256)))
         elif kind == 10 and (at := cb.snapshot(buffer).field(cb.HANDLED)) is not None:
             struct.pack_into("<Q", buffer, at, u64(buffer, rng.choice(flat)))
+        elif kind == 11 and (generators := cb.generators(buffer)):
+            generator = rng.choice(generators)
+            for field in (cb.STAGE, cb.OBJECTS, cb.FLAGS, cb.HANDLED_IN):
+                at = generator.field(field)
+                if at is not None and rng.random() < 0.4:
+                    buffer[at] = rng.choice((0, 1, 2, 3, 9, rng.randrange(256)))
         else:
-            buffer[rng.randrange(len(buffer))] ^= 1 << rng.randrange(8)
-            break  # its structure may be gone
+            at = rng.randrange(len(buffer))
+            if not any(at in code for code in cb.embedded_code(buffer)):
+                buffer[at] ^= 1 << rng.randrange(8)
+                break  # its structure may be gone
     return bytes(buffer)
 
 
@@ -136,6 +147,7 @@ def batch(entries, seeds):
         os.close(reader)
         os.dup2(os.open(os.devnull, os.O_RDWR), 1)
         signal.signal(signal.SIGALRM, too_long)
+        sys.unraisablehook = lambda _: None  # of generators that are closed with other locals
         resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
         counts = collections.Counter()
         for seed in seeds:

@@ -1,0 +1,112 @@
+// Generators in Python: those that the graph meets at capture, and their shells at a restart.
+#include "../capture/generators.hpp"
+
+#include "../resume/shells.hpp"
+#include "../wire/reference.hpp"
+#include "bindings.hpp"
+#include "variables.hpp"
+
+#include <nanobind/stl/optional.h>
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace sauerkraut::bindings {
+
+namespace {
+
+using capture::Generators;
+using capture::GeneratorState;
+using resume::Shells;
+
+const GeneratorState& state_at(const Generators& generators, std::size_t place)
+{
+  if (place >= generators.met().size()) {
+    throw nb::index_error("no such generator");
+  }
+  return generators.met()[place];
+}
+
+std::optional<std::size_t> place_of(Generators& generators, nb::handle generator)
+{
+  PyObject* object = generator.ptr();
+  if (!PyGen_CheckExact(object) && !PyCoro_CheckExact(object) && !PyAsyncGen_CheckExact(object)) {
+    throw nb::type_error("neither a generator nor a coroutine");
+  }
+  return generators.place_of(object);
+}
+
+nb::list objects_of(const Generators& generators, std::size_t place)
+{
+  nb::list all = new_list();
+  const wire::ObjectList collected = wire::collect(state_at(generators, place));
+  for (const capture::Owned& object : collected.objects()) {
+    all.append(nb::borrow(object.get()));
+  }
+  return all;
+}
+
+nb::object make(Shells& shells, std::size_t place, nb::handle globals)
+{
+  PyObject* made = shells.make(place, globals.ptr());
+  if (made == nullptr) {
+    throw nb::python_error();
+  }
+  return nb::borrow(made);
+}
+
+}  // namespace
+
+void bind_generators(nb::module_& m)
+{
+  nb::class_<Generators>(m, "Generators", "Generators that an object graph leads to, by place.")
+      .def(nb::init<>(), "For a trial: takes running ones to be those of a stack.")
+      .def(nb::init<const capture::Stack&>(), "stack"_a)
+      .def("__len__", [](const Generators& self) { return self.met().size(); })
+      .def("clear", &Generators::clear, "Forget those met so far.")
+      .def("place_of", place_of, "generator"_a,
+           "Its place, None when it has ended; raises CaptureError when it runs elsewhere.",
+           nb::sig("def place_of(self, generator: object) -> int | None"))
+      .def(
+          "code",
+          [](const Generators& self, std::size_t place) {
+            return nb::borrow(state_at(self, place).frame.code.get());
+          },
+          "place"_a, nb::sig("def code(self, place: int) -> types.CodeType"))
+      .def(
+          "globals",
+          [](const Generators& self, std::size_t place) {
+            return nb::borrow(state_at(self, place).frame.globals.get());
+          },
+          "place"_a, nb::sig("def globals(self, place: int) -> dict[str, typing.Any]"))
+      .def(
+          "bound",
+          [](const Generators& self, std::size_t place) {
+            return bound_variables(state_at(self, place).frame);
+          },
+          "place"_a, "(slot, name, value) of its locals that have one.",
+          nb::sig("def bound(self, place: int) -> list[tuple[int, str, typing.Any]]"))
+      .def("objects", objects_of, "place"_a, "What its frame refers to, each once.",
+           nb::sig("def objects(self, place: int) -> list[object]"));
+
+  nb::class_<Shells>(m, "Shells", "The generators of a snapshot that is being read.")
+      .def("__len__", [](Shells& self) { return self.states().size(); })
+      .def("make", make, "place"_a, "globals"_a,
+           "The generator in this place; it counts as running until it is woken.",
+           nb::sig("def make(self, place: int, globals: dict[str, typing.Any]) -> typing.Any"))
+      .def(
+          "take",
+          [](Shells& self, const nb::list& objects) {
+            std::vector<capture::Owned> all;
+            for (const nb::handle object : objects) {
+              all.push_back(capture::Owned::share(object.ptr()));
+            }
+            self.take(std::move(all));
+          },
+          "objects"_a, "Take what the frame of the next generator refers to.",
+          nb::sig("def take(self, objects: list[object]) -> None"))
+      .def("check", &Shells::check, "Ring 3; raises ResumeError.")
+      .def("wake", &Shells::wake, "Give each its frame, once.");
+}
+
+}  // namespace sauerkraut::bindings
