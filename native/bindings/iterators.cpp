@@ -35,6 +35,15 @@ void bind_iterators(nb::module_& m)
       "group"_a, nb::sig("def is_current_group(group: object) -> int"),
       "1: a groupby still gives the items of this group; 0: not any more; -1: no group.");
   m.def(
+      "set_line_number",
+      [](nb::handle reader, unsigned long number) {
+        if (!cpython::set_line_number(reader.ptr(), number)) {
+          throw nb::python_error();
+        }
+      },
+      "reader"_a, "number"_a, nb::sig("def set_line_number(reader: object, number: int) -> None"),
+      "Set the line number of a csv.reader.");
+  m.def(
       "ordered_iterator_kind",
       [](nb::handle iterator) { return cpython::ordered_iterator_kind(iterator.ptr()); },
       "iterator"_a, nb::sig("def ordered_iterator_kind(iterator: object) -> int"),

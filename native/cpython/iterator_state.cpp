@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <climits>
 #include <cstdint>
+#include <cstring>
+#include <structmember.h>
 
 namespace sauerkraut::cpython {
 
@@ -304,6 +306,23 @@ int is_current_group(PyObject* group)
     return -1;
   }
   return as<GroupBy>(parent)->group == group ? 1 : 0;
+}
+
+bool set_line_number(PyObject* reader, unsigned long number)
+{
+  const bool is_reader = std::strcmp(Py_TYPE(reader)->tp_name, "_csv.reader") == 0;
+  Owned field =
+      Owned::take(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(reader)), "line_num"));
+  const bool is_field = field && Py_IS_TYPE(field.get(), &PyMemberDescr_Type);
+  const PyMemberDef* member =
+      is_field ? reinterpret_cast<PyMemberDescrObject*>(field.get())->d_member : nullptr;
+  if (!is_reader || member == nullptr || member->type != T_ULONG) {
+    PyErr_Clear();
+    PyErr_SetString(PyExc_TypeError, "reader must be a csv.reader");
+    return false;
+  }
+  at<unsigned long>(reader, static_cast<std::size_t>(member->offset)) = number;
+  return true;
 }
 
 int ordered_iterator_kind(PyObject* iterator)

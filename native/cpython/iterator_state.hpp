@@ -23,6 +23,9 @@ bool set_iterator_state(PyObject* iterator, PyObject* state);
 // Whether groups of the groupby that a group belongs to are still read from it; -1: not a group.
 int is_current_group(PyObject* group);
 
+// Set the line number of a csv.reader, which Python code can only read; false: an error is set.
+bool set_line_number(PyObject* reader, unsigned long number);
+
 // What the iterator of an OrderedDict goes over: a number for each view and direction; -1: the
 // type is not known here.
 int ordered_iterator_kind(PyObject* iterator);

@@ -16,6 +16,7 @@ _FAMILIES = (
     "locks",
     "refused",
     "singletons",
+    "tables",
     "weakrefs",
 )
 

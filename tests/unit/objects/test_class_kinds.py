@@ -1,0 +1,261 @@
+"""Classes made at run time, of many kinds, and their instances."""
+# ruff: noqa: N806, RUF012
+
+import contextlib
+import dataclasses
+import enum
+import functools
+import typing
+
+import numpy as np
+import pytest
+
+from tests.unit.objects.crossing import round_trip as rt
+
+
+def test_ctx():
+    @contextlib.contextmanager
+    def cm():
+        yield 1
+
+    (f,) = rt(cm)
+    with f() as x:
+        assert x == 1
+
+
+def test_sdisp():
+    @functools.singledispatch
+    def f(x):
+        return "o"
+
+    @f.register
+    def _(x: int):
+        return "i"
+
+    (g,) = rt(f)
+    assert g(1) == "i"
+    assert g("") == "o"
+
+
+def test_metaclass():
+    class M(type):
+        def __call__(cls, *a):
+            return super().__call__(*a)
+
+        reg = {}
+
+        def __init__(cls, n, b, d):
+            super().__init__(n, b, d)
+
+    class A(metaclass=M):
+        x = 1
+
+    a, B = rt(A(), A)
+    assert type(a) is B
+    assert type(B).__name__ == "M"
+    assert type(type(a)).reg == {}
+
+
+def test_initsub():
+    class Base:
+        subs = []
+
+        def __init_subclass__(cls, **k):
+            super().__init_subclass__()
+            Base.subs.append(cls)
+
+    class A(Base):
+        pass
+
+    b, a = rt(Base, A)
+    assert b.subs == [a], b.subs
+
+
+def test_flag():
+    class F(enum.Flag):
+        A = 1
+        B = 2
+        C = A | B
+
+    v, G = rt(F.A | F.B, F)
+    assert v == G.C
+    assert v is G.C
+
+
+def test_intenum():
+    class F(enum.IntEnum):
+        A = enum.auto()
+        B = enum.auto()
+
+    v, G = rt(F.B, F)
+    assert v is G.B
+    assert v == 2
+
+
+def test_strenum():
+    class F(enum.StrEnum):
+        A = "a"
+
+    (v,) = rt(F.A)
+    assert v == "a"
+
+
+def test_tupenum():
+    class P(enum.Enum):
+        E = (1, 2.0)
+
+        def __init__(self, a, b):
+            self.a = a
+            self.b = b
+
+        @property
+        def s(self):
+            return self.a + self.b
+
+    (v,) = rt(P.E)
+    assert v.s == 3.0
+
+
+def test_proto():
+    class P(typing.Protocol):
+        def f(self): ...
+
+    class Q:
+        def f(self):
+            pass
+
+    _p, _q = rt(P, Q)
+
+
+def test_typeddict():
+    class T(typing.TypedDict):
+        a: int
+
+    (t,) = rt(T)
+    assert t(a=1) == {"a": 1}
+
+
+def test_frozdc():
+    @dataclasses.dataclass(frozen=True, order=True)
+    class D:
+        a: int
+        b: list = dataclasses.field(default_factory=list, compare=False)
+
+    (d,) = rt(D(1))
+    assert d.a == 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        d.a = 2
+    assert dataclasses.replace(d, a=3).a == 3
+    assert dataclasses.fields(d)[0].name == "a"
+
+
+def test_kwonly():
+    @dataclasses.dataclass(kw_only=True)
+    class D:
+        a: int = 1
+
+    @dataclasses.dataclass
+    class E(D):
+        c: int = 2
+        _: dataclasses.KW_ONLY
+        z: int = 5
+
+    (d,) = rt(E())
+    assert d.z == 5
+
+
+def test_props():
+    class A:
+        @functools.cached_property
+        def c(self):
+            return 5
+
+        @functools.singledispatchmethod
+        def m(self, x):
+            return "o"
+
+        @m.register
+        def _(self, x: int):
+            return "i"
+
+        pm = functools.partialmethod(m, 1)
+
+        def __class_getitem__(cls, i):
+            return i
+
+    (a,) = rt(A())
+    assert a.c == 5
+    assert a.m(1) == "i"
+    assert a.pm() == "i"
+    assert type(a)[3] == 3
+
+
+def test_genfn():
+    def g():
+        yield 1
+
+    (h,) = rt(g)
+    assert list(h()) == [1]
+
+
+def test_defaults_mut():
+    def f(a, b=None):
+        if b is None:
+            b = {}
+        b[a] = 1
+        return b
+
+    f(1)
+    g, d = rt(f, f.__defaults__[0])
+    assert g.__defaults__[0] is d
+
+
+def test_closures_of_class():
+    def mk():
+        class A:
+            def clone(self):
+                return A()
+
+        return A
+
+    A = mk()
+    (B,) = rt(A)
+    assert type(B().clone()) is B
+
+
+def test_vect():
+    (v,) = rt(np.vectorize(lambda x: x + 1))
+    assert v([1, 2])[1] == 3
+
+
+def test_slotted_getattr():
+    class P:
+        __slots__ = ("t",)
+
+        def __init__(self, t):
+            self.t = t
+
+        def __getattr__(self, n):
+            return getattr(self.t, n)
+
+    (p,) = rt(P([1]))
+    assert p.t == [1]
+
+
+def test_proxyobj():
+    class P:
+        def __init__(self, t):
+            self.__dict__["t"] = t
+
+        def __getattr__(self, n):
+            return getattr(self.__dict__["t"], n)
+
+        def __setattr__(self, n, v):
+            raise AttributeError
+
+    (p,) = rt(P([1]))
+    assert p.__dict__["t"] == [1]
+
+
+def test_typeparams():
+    rt(list[int], dict[str, list[int]], typing.Callable[[int], str], int | None)

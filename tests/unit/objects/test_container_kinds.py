@@ -1,0 +1,122 @@
+"""Containers, their subclasses and bound methods: identity and contents."""
+
+import collections
+import weakref
+
+import numpy as np
+
+from tests.unit.objects.crossing import round_trip as rt
+
+
+def test_listsub():
+    class L(list):
+        def __init__(self, x):
+            super().__init__(x)
+            self.me = self
+
+    (held,) = rt(L([1, 2]))
+    assert held == [1, 2]
+    assert held.me is held
+
+
+def test_dictsub():
+    class D(dict):
+        def __missing__(self, k):
+            return k
+
+    (d,) = rt(D(a=1))
+    assert d["z"] == "z"
+    assert d["a"] == 1
+
+
+def test_tuplesub():
+    class T(tuple):
+        __slots__ = ()
+
+        def f(self):
+            return len(self)
+
+    (t,) = rt(T((1, 2)))
+    assert t.f() == 2
+
+
+def test_objects_in_sets():
+    class Own:
+        def __init__(self):
+            self.s = set()
+
+    o = Own()
+    o.s.add(o)
+    (p,) = rt(o)
+    assert p in p.s
+
+
+def test_hash_by_state():
+    class Own:
+        def __init__(self, k):
+            self.k = k
+
+        def __hash__(self):
+            return hash(self.k)
+
+        def __eq__(self, o):
+            return self.k == o.k
+
+    o = Own(1)
+    d = {o: 1}
+    (p,) = rt(d)
+    assert Own.__eq__(next(iter(p)), o)
+    assert next(iter(p)) in p
+
+
+def test_strs():
+    rt("\ud800", "a" * 100000, b"x" * 200000, 10**5000)
+
+
+def test_big_str_alias():
+    s = "a" * 100000
+    a, b = rt(s, [s])
+    assert a is b[0]
+
+
+def test_bmeth():
+    held = []
+    a, b = rt(held.append, held)
+    a(1)
+    assert b == [1]
+
+
+def test_dictmeth():
+    d = {}
+    a, b = rt(d.setdefault, d)
+    a(1, 2)
+    assert b == {1: 2}
+
+
+def test_npmeth():
+    x = np.zeros(3)
+    a, b = rt(x.fill, x)
+    a(2)
+    assert b[0] == 2
+
+
+def test_weakkeyed():
+    class K:
+        pass
+
+    k = K()
+    w = weakref.WeakKeyDictionary({k: [k]})
+    a, b = rt(w, k)
+    assert a[b] == [b]
+
+
+def test_deque_self():
+    d = collections.deque(maxlen=3)
+    d.append(d)
+    (e,) = rt(d)
+    assert e[0] is e
+    assert e.maxlen == 3
+
+
+def test_heap():
+    rt(collections.ChainMap({1: 2}, {3: 4}), collections.UserDict(a=1))
