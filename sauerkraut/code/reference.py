@@ -10,6 +10,7 @@ import sys
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from types import CodeType, FunctionType, MethodType, ModuleType
 
 from sauerkraut.code import fingerprint
@@ -34,7 +35,8 @@ class CodeReference:
     """The code by marshal: always without ``module``, and for ``__main__``, which the process
     that resumes may not have."""
     layout: bytes = b""
-    """16 bytes, see `fingerprint.layout_free`; empty: not recorded."""
+    """16 bytes: see `fingerprint.layout_free`; without ``module`` the BLAKE2b of ``embedded``;
+    empty: not recorded."""
 
     def __str__(self) -> str:
         inner = "".join(f"[{index}]" for index in self.path)
@@ -52,7 +54,8 @@ def of(code: CodeType, namespace: Mapping[str, object], *, embed: bool = False) 
         module, qualname, path = found
         embedded = marshal.dumps(code) if module == "__main__" else None
         return CodeReference(module, qualname, path, exact, embedded, fingerprint.layout_free(code))
-    return CodeReference("", code.co_qualname, (), exact, marshal.dumps(code), b"")
+    carried = marshal.dumps(code)
+    return CodeReference("", code.co_qualname, (), exact, carried, _digest(carried))
 
 
 def resolve(ref: CodeReference) -> CodeType:
@@ -148,13 +151,22 @@ def _only_layout(ref: CodeReference, code: CodeType) -> str:
 
 def embedded(ref: CodeReference) -> CodeType:
     """The code that ``ref`` carries itself. Raises ResumeError when it is damaged."""
+    carried = ref.embedded or b""
+    if not ref.module and ref.layout not in (b"", _digest(carried)):
+        raise ResumeError(f"the embedded code of {ref} is damaged")
     try:
-        code = marshal.loads(ref.embedded or b"")
+        code = marshal.loads(carried)
     except (ValueError, EOFError, TypeError) as error:
         raise ResumeError(f"the embedded code of {ref} is damaged: {error}") from error
     if not isinstance(code, CodeType):
         raise ResumeError(f"the embedded code of {ref} is a {type(code).__name__}")
+    if fingerprint.of(code) != ref.fingerprint:
+        raise ResumeError(f"the embedded code of {ref} is not what its fingerprint says")
     return code
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=16).digest()
 
 
 def _namespace(ref: CodeReference) -> Mapping[str, object]:

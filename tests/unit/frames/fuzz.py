@@ -129,13 +129,16 @@ def attempt(entry, seed):
         return "ring 3"
     if hits_a_bug_of_cpython(thawed):
         return "ring 3"
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
     try:
-        thawed.run()
-    except BaseException:  # whatever a program does that finds other values than it left
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        try:
+            thawed.run()
+        except BaseException:  # whatever a program does that finds other values than it left
+            pass
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except TooLong:  # after the program, before the timer was stopped
         pass
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
     return "ran"
 
 
