@@ -30,6 +30,11 @@ ENGINE = [
     "tests/unit/test_liveness.py",
     "tests/unit/built",
 ]
+LONG = {
+    "SAUERKRAUT_FUZZ": "20000",
+    "SAUERKRAUT_BUILT": "3400",
+    "SAUERKRAUT_ROUND_TRIPS": "100000",
+}
 KILLS = ["tests/jobs/test_kill_and_resume.py"]
 
 
@@ -148,8 +153,8 @@ def main():
     if python is None:
         return run.summary()
     run.command(".ci/lint", ".venv")
-    fuzz = {"SAUERKRAUT_FUZZ": "20000"} if everything else {}
-    run.pytest(python, "-m", "not mpi and not job", "tests", **fuzz)
+    more = LONG if everything else {}
+    run.pytest(python, "-m", "not mpi and not job", "tests", **more)
     ranks(run, python)
     run.pytest(python, *JOBS, "tests", KILLS="60" if everything else "18")
 
@@ -159,7 +164,11 @@ def main():
             run.missing.append(f"CPython {version}: not on PATH, not under pyenv; not tested")
         elif python := environment_of(run, found, f".venv-{version}"):
             parts = ["tests"] if everything else existing(ENGINE)
-            run.pytest(python, "-m", "not mpi and not job", *parts, **fuzz)
+            first = {"SAUERKRAUT_BUILT_FROM": f"{version.replace('.', '')}0000"}  # other programs
+            run.pytest(python, "-m", "not mpi and not job", *parts, **more, **first)
+            if everything:
+                parts = existing(ENGINE)
+                run.pytest(python, "-m", "not mpi and not job", *parts, PYTHONMALLOC="debug")
             ranks(run, python, counts=(1, 2, 4) if everything else (2,))
             if everything:
                 run.pytest(python, *JOBS, "tests", KILLS="18")

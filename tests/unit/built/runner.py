@@ -24,6 +24,7 @@ import sauerkraut as skt
 MOST_PAUSES = 300
 SECONDS = 20
 BATCH = 50
+COMMON = {"pause", "__init__", "try", "for", "lambda", "with", "comprehension", "method", "if"}
 PRELUDE_SITES = {
     -1: "__init__",
     -2: "method",
@@ -54,10 +55,18 @@ class Pauses:
     def begin(self, main, at=0):
         """Count from 1; capture at the pause of that number, from ``main`` on."""
         self.count, self.at, self.taken, self.base = 0, at, [], main
-        self.refused = None
+        self.refused, self.sites = None, []
+
+    def check(self):
+        """Raise what a pause raised."""
+        if self.refused:
+            raise Refused(self.refused)
+        if self.count > MOST_PAUSES:
+            raise TooLong
 
     def pause(self, site, value):
         self.count += 1
+        self.sites.append(site)
         if self.count > MOST_PAUSES:
             raise TooLong
         if self.count == self.at:
@@ -137,13 +146,11 @@ def _attempt(rng, program, main, generations):
     which = rng.randrange(2)
     pauses, pause = _pauses[which], (pause_by_capture, pause_by_seed_api)[which]
     pauses.begin(main)
-    expected = repr(main(pause))
+    expected = outcome(pauses, lambda: main(pause))
     count = pauses.count
-    at = rng.randrange(1, count + 1)
+    at = choose(rng, program, pauses.sites)
     pauses.begin(main, at)
-    got = repr(main(pause))
-    if pauses.refused:
-        raise Refused(pauses.refused)
+    got = outcome(pauses, lambda: main(pause))
     assert got == expected, f"disturbed by the capture at {at}: {got} is not {expected}"
     open_there = constructs(program, pauses.taken[0][0])
     for generation in range(generations):
@@ -151,13 +158,33 @@ def _attempt(rng, program, main, generations):
         pauses.taken, pauses.at = [], 0
         if generation < generations - 1 and at < count:
             at = pauses.at = rng.randrange(at + 1, count + 1)
-        got = repr(resume(snapshot))
-        if pauses.refused:
-            raise Refused(pauses.refused)
+        got = outcome(pauses, lambda: resume(snapshot))  # noqa: B023 - called at once
         assert got == expected, f"generation {generation}, pause {at}: {got} is not {expected}"
         if not pauses.taken:
             break
     return "same", open_there
+
+
+def choose(rng, program, sites):
+    """A pause by its number: each construct is as likely, those that all programs have less so."""
+    by_construct = collections.defaultdict(list)
+    for number, site in enumerate(sites, 1):
+        for construct in constructs(program, site):
+            by_construct[construct].append(number)
+    rare = sorted(by_construct.keys() - COMMON)
+    among = rare if rare and rng.random() < 0.8 else sorted(by_construct)
+    return rng.choice(by_construct[rng.choice(among)])
+
+
+def outcome(pauses, run):
+    """What a program returns, as text; it may have hidden what a pause raised, or grouped it."""
+    try:
+        result = repr(run())
+    except BaseException:
+        pauses.check()
+        raise
+    pauses.check()
+    return result
 
 
 def resume(snapshot):
