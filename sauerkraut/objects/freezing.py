@@ -222,8 +222,10 @@ def _choose(cls: type) -> Reducer | None:
     for base in cls.__mro__:
         if (found := _by_name.get(f"{base.__module__}.{base.__qualname__}")) is not None:
             return found
-    from sauerkraut.objects.reducers import plain
+    from sauerkraut.objects.reducers import devices, plain
 
+    if devices.is_device_array(cls):
+        return devices.reduce_unknown
     return plain.reduce_with_getattr if plain.asks_getattr(cls) else None
 
 
