@@ -154,6 +154,8 @@ def main():
         return run.summary()
     run.command(".ci/lint", ".venv")
     more = LONG if everything else {}
+    if everything:
+        QUIETLY.extend(["-o", "faulthandler_timeout=1800"])
     run.pytest(python, "-m", "not mpi and not job", "tests", **more)
     ranks(run, python)
     run.pytest(python, *JOBS, "tests", KILLS="60" if everything else "18")

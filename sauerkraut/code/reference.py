@@ -16,6 +16,7 @@ from types import CodeType, FunctionType, MethodType, ModuleType
 from sauerkraut.code import fingerprint
 from sauerkraut.errors import CodeChanged, ResumeError
 
+_DIGEST = 16
 _HOLDERS = (functools.cached_property, functools.partial, functools.partialmethod)
 
 
@@ -32,11 +33,10 @@ class CodeReference:
     fingerprint: bytes
     """16 bytes, see `fingerprint.of`."""
     embedded: bytes | None = None
-    """The code by marshal: always without ``module``, and for ``__main__``, which the process
-    that resumes may not have."""
+    """BLAKE2b-128 of the code by marshal, then that: always without ``module``, and for
+    ``__main__``, which the process that resumes may not have."""
     layout: bytes = b""
-    """16 bytes: see `fingerprint.layout_free`; without ``module`` the BLAKE2b of ``embedded``;
-    empty: not recorded."""
+    """16 bytes, see `fingerprint.layout_free`; empty: not recorded."""
 
     def __str__(self) -> str:
         inner = "".join(f"[{index}]" for index in self.path)
@@ -52,10 +52,9 @@ def of(code: CodeType, namespace: Mapping[str, object], *, embed: bool = False) 
     exact = fingerprint.of(code)
     if not embed and (found := _name_of(code, namespace)) is not None:
         module, qualname, path = found
-        embedded = marshal.dumps(code) if module == "__main__" else None
+        embedded = _embed(code) if module == "__main__" else None
         return CodeReference(module, qualname, path, exact, embedded, fingerprint.layout_free(code))
-    carried = marshal.dumps(code)
-    return CodeReference("", code.co_qualname, (), exact, carried, _digest(carried))
+    return CodeReference("", code.co_qualname, (), exact, _embed(code), b"")
 
 
 def resolve(ref: CodeReference) -> CodeType:
@@ -151,11 +150,12 @@ def _only_layout(ref: CodeReference, code: CodeType) -> str:
 
 def embedded(ref: CodeReference) -> CodeType:
     """The code that ``ref`` carries itself. Raises ResumeError when it is damaged."""
-    carried = ref.embedded or b""
-    if not ref.module and ref.layout not in (b"", _digest(carried)):
-        raise ResumeError(f"the embedded code of {ref} is damaged")
+    digest, data = (ref.embedded or b"")[:_DIGEST], (ref.embedded or b"")[_DIGEST:]
+    if _digest(data) != digest:
+        # What marshal makes of other bytes, down to the size of a frame, nothing could check.
+        raise ResumeError(f"the embedded code of {ref} is damaged: its checksum differs")
     try:
-        code = marshal.loads(carried)
+        code = marshal.loads(data)
     except (ValueError, EOFError, TypeError) as error:
         raise ResumeError(f"the embedded code of {ref} is damaged: {error}") from error
     if not isinstance(code, CodeType):
@@ -165,8 +165,13 @@ def embedded(ref: CodeReference) -> CodeType:
     return code
 
 
+def _embed(code: CodeType) -> bytes:
+    data = marshal.dumps(code)
+    return _digest(data) + data
+
+
 def _digest(data: bytes) -> bytes:
-    return blake2b(data, digest_size=16).digest()
+    return blake2b(data, digest_size=_DIGEST).digest()
 
 
 def _namespace(ref: CodeReference) -> Mapping[str, object]:

@@ -1,5 +1,6 @@
 """Code by reference: found again by name, embedded otherwise, refused when changed."""
 
+import dataclasses
 import functools
 import sys
 import types
@@ -235,6 +236,15 @@ def test_a_module_that_is_gone():
 def test_damaged_embedded_code(embedded):
     with pytest.raises(ResumeError, match="embedded code"):
         reference.resolve(CodeReference("", "f", (), b"\0" * 16, embedded))
+
+
+def test_every_changed_byte_of_embedded_code_is_found():
+    ref = reference.of((lambda x: [x] * 2).__code__, {})
+    for at in range(len(ref.embedded)):
+        changed = bytearray(ref.embedded)
+        changed[at] ^= 16
+        with pytest.raises(ResumeError, match="embedded code"):
+            reference.resolve(dataclasses.replace(ref, embedded=bytes(changed)))
 
 
 def test_methods_of_the_standard_library():
