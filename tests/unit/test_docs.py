@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/frames.md"])
 def test_python_examples_parse(page):
     for example in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
         ast.parse(example)
@@ -26,3 +28,18 @@ def test_python_examples_parse(page):
 def test_examples_stay_short():
     for name in ("heat2d.py", "nbody.py"):
         assert len((ROOT / "examples" / name).read_text().splitlines()) < 120
+
+
+def test_the_example_of_frames_runs(tmp_path):
+    page = (ROOT / "docs" / "frames.md").read_text()
+    script = tmp_path / "example.py"
+    script.write_text(re.search(r"```python\n(.*?)```", page, re.DOTALL).group(1))
+    done = subprocess.run(
+        [sys.executable, script],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("17\n105\n", "")
