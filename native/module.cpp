@@ -5,6 +5,7 @@ NB_MODULE(_native, m)
   m.doc() = "The native core of sauerkraut: frames, control state and bytes.";
   nanobind::set_leak_warnings(false);  // a program may well end while it holds a snapshot
   sauerkraut::bindings::bind_errors(m);
+  sauerkraut::bindings::bind_memory(m);
   sauerkraut::bindings::bind_sets(m);
   sauerkraut::bindings::bind_iterators(m);
   sauerkraut::bindings::bind_anchors(m);

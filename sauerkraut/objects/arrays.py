@@ -282,6 +282,19 @@ def flat_after(value: Array, done: int) -> Any:
     return iterator
 
 
+@reduces(np.broadcast)
+def _reduce_broadcast(iterator: Any, _: Freezing) -> Reduced:
+    return (broadcast_after, (tuple(each.base for each in iterator.iters), iterator.index))
+
+
+def broadcast_after(operands: tuple[Array, ...], done: int) -> Any:
+    """``numpy.broadcast`` of arrays after ``done`` steps."""
+    iterator = np.broadcast(*operands)
+    for _ in range(done):
+        next(iterator)
+    return iterator
+
+
 def memories_from(
     table: Sequence[tuple[int, int, bytes | None]], blocks: Sequence[Any]
 ) -> list[tuple[Any, int]]:

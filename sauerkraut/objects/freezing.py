@@ -237,7 +237,8 @@ def _load_reducers_for(cls: type) -> None:
     """Import the reducers of a library that only some programs use."""
     numpy = sys.modules.get("numpy")
     if numpy is not None and (
-        issubclass(cls, (numpy.ndarray, numpy.flatiter)) or cls.__name__ == "ArrayState"
+        issubclass(cls, (numpy.ndarray, numpy.flatiter, numpy.broadcast))
+        or cls.__name__ == "ArrayState"
     ):
         import sauerkraut.objects.array_classes
         import sauerkraut.objects.memory_maps  # noqa: F401

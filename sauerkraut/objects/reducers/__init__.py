@@ -15,6 +15,7 @@ _FAMILIES = (
     "iterators",
     "iterator_tools",
     "locks",
+    "mappings",
     "refused",
     "singletons",
     "tables",

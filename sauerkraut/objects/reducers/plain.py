@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import array
 import random
+import re
 import struct
 from typing import Any, TypeVar
 
+from sauerkraut._native import address_of
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
 from sauerkraut.objects.reducers.definitions import attribute
 
@@ -21,20 +23,64 @@ def _reduce_memoryview(value: memoryview, _: Freezing) -> Reduced:
     owner: Any = value.obj
     if isinstance(owner, (bytes, bytearray, array.array)):
         whole = memoryview(owner)
-        alike = (value.format, value.shape, value.nbytes) == (
-            whole.format,
-            whole.shape,
-            whole.nbytes,
-        )
-        if alike and value.c_contiguous:
+        if (value.format, value.shape, value.strides) == (whole.format, whole.shape, whole.strides):
             return (view_whole, (owner, value.readonly))
+        first = address_of(value) - address_of(whole)
+        if (part := _part_of(value, first)) is not None:
+            return (view_part, (owner, value.readonly, *part))
     raise refuse(value, "keep the object it looks at, or numpy.frombuffer of that")
+
+
+def _part_of(value: memoryview, first: int) -> tuple[Any, ...] | None:
+    """What `view_part` makes ``value`` of; None: nothing."""
+    size, strides = value.itemsize, value.strides or ()
+    if value.c_contiguous:
+        shape = None if value.ndim == 1 else list(value.shape or ())
+        return (first, first + value.nbytes, value.format, shape, 1)
+    if value.ndim != 1 or strides[0] % size:
+        return None
+    last = first + (len(value) - 1) * strides[0]
+    low, high = min(first, last), max(first, last) + size
+    return (low, high, value.format, None, strides[0] // size)
 
 
 def view_whole(owner: Any, readonly: bool) -> memoryview:
     """A view of all of an object's memory."""
     whole = memoryview(owner)
     return whole.toreadonly() if readonly else whole
+
+
+def view_part(
+    owner: Any,
+    readonly: bool,
+    low: int,
+    high: int,
+    layout: Any,
+    shape: list[int] | None,
+    step: int,
+) -> memoryview:
+    """A view of the bytes from ``low`` to ``high`` of an object's memory, every ``step`` items."""
+    part = view_whole(owner, readonly).cast("B")[low:high]
+    cast = part.cast(layout, shape) if shape is not None else part.cast(layout)
+    return cast[::step] if step != 1 else cast
+
+
+@reduces(re.Match)
+def _reduce_match(match: re.Match[Any], _: Freezing) -> Reduced:
+    # Found again by what may have found it: `finditer` looks from where the last one ended.
+    for how, start in (
+        *(("search", match.pos), ("match", match.pos), ("fullmatch", match.pos)),
+        *(("match", match.start()), ("fullmatch", match.start())),
+    ):
+        again = find_match(match.re, how, match.string, start, match.endpos)
+        if again is not None and (again.regs, again.lastindex) == (match.regs, match.lastindex):
+            return (find_match, (match.re, how, match.string, start, match.endpos))
+    raise refuse(match, "its string has changed since; keep its groups")
+
+
+def find_match(pattern: re.Pattern[Any], how: str, text: Any, start: int, end: int) -> Any:
+    """The match that ``pattern.search``, ``match`` or ``fullmatch`` finds."""
+    return getattr(pattern, how)(text, start, end)
 
 
 @reduces(TypeVar)

@@ -10,6 +10,7 @@ _REOPEN = "close it before the checkpoint and open it again in on_restart, or ex
 _JOIN = "join it before the checkpoint, or exclude it and start it again in on_restart"
 
 _ADVICE: dict[str, str] = {
+    "_contextvars.Token": "reset its variable before the checkpoint",
     "_queue.SimpleQueue": "keep a collections.deque, or exclude it",
     "_socket.socket": _REOPEN,
     "asyncio.events.AbstractEventLoop": "run it to its end before the checkpoint",
@@ -18,12 +19,11 @@ _ADVICE: dict[str, str] = {
     "greenlet.greenlet": "let it end before the checkpoint",
     "h5py._hl.base.HLObject": "h5py objects belong to an open file: "
     "open the file inside a function that returns before the checkpoint",
-    "mmap.mmap": "use numpy.memmap, or exclude it",
     "multiprocessing.connection._ConnectionBase": _REOPEN,
     "multiprocessing.pool.Pool": "close it before the checkpoint, or exclude it",
     "multiprocessing.process.BaseProcess": _JOIN,
     "multiprocessing.queues.Queue": "close it before the checkpoint, or exclude it",
-    "re.Match": "keep its groups",
+    "_sre.SRE_Scanner": "iterate over a list of the matches",
     "select.epoll": _REOPEN,
     "selectors.BaseSelector": _REOPEN,
     "socket.socket": _REOPEN,

@@ -316,6 +316,16 @@ def test_flat_iterators_and_generators_of_random_numbers():
     assert legacy is np.random.mtrand._rand
 
 
+def test_broadcasts():
+    rows, columns = np.arange(3.0), np.arange(2.0)[:, None]
+    pairs = np.broadcast(rows, columns)
+    next(pairs)
+    back, held = round_trip(pairs, rows)
+    held[1] = 7.0
+    assert next(back) == (7.0, 0.0)
+    assert (back.shape, back.index) == ((2, 3), 2)
+
+
 def test_views_of_objects_under_another_dtype_are_refused():
     owner = np.zeros(4, [("o", object), ("x", "f8")])
     with pytest.raises(CaptureError, match="another dtype"):
