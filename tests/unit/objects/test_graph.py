@@ -2,6 +2,8 @@
 
 import collections
 import functools
+import gc
+import itertools
 import logging
 import math
 import sys
@@ -408,3 +410,40 @@ def test_kinds_that_pickle_takes_and_cannot_bring_back():
     assert 0 <= system.random() < 1
     assert floats.eps == np.finfo("f4").eps
     assert ints.max == 32767
+
+
+def chain_of(make, depth=100_000):
+    last = None
+    for _ in range(depth):
+        last = make(last)
+    return last
+
+
+def wrapping(inner):
+    return lambda: inner
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda last: [last],
+        lambda last: (last,),
+        lambda last: {"next": last},
+        lambda last: types.SimpleNamespace(next=last),
+        wrapping,
+        lambda last: itertools.chain(last or ()),
+        lambda last: functools.partial(print, last),
+    ],
+    ids=["list", "tuple", "dict", "instance", "closure", "iterator", "partial"],
+)
+def test_too_deep_in_every_way_is_an_error_with_its_path(make):
+    chain = chain_of(make)
+    with pytest.raises(CaptureError, match=r"^f\(\) -> local 'chain'.* is nested too deeply"):
+        graph.freeze([chain], names=lambda _: "f() -> local 'chain'")
+    while chain is not None:  # not by one recursion in C
+        held = gc.get_referents(chain)
+        chain = next((each for each in held if type(each) is type(chain)), None)
+        if chain is None:
+            cells = [e for e in held if isinstance(e, types.CellType)]
+            inner = cells[0].cell_contents if cells else None
+            chain = inner

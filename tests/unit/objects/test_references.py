@@ -1,12 +1,10 @@
-"""Weak references and locks."""
+"""Weak references and weak containers."""
 
 import gc
-import threading
 import weakref
 
 import pytest
 
-from sauerkraut.errors import CaptureError
 from sauerkraut.objects import graph
 from tests.unit.objects.crossing import round_trip
 from tests.unit.objects.things import Node
@@ -64,56 +62,30 @@ def test_weak_methods():
     assert reference().__self__ is back
 
 
-def test_locks_held_by_this_thread_come_back_held():
-    lock, free, again = threading.Lock(), threading.Lock(), threading.RLock()
-    with lock, again, again:
-        held, open_, recursive, same = round_trip(lock, free, again, lock)
-    assert held.locked()
-    assert same is held
-    assert not open_.locked()
-    recursive.release()
-    assert recursive._is_owned()
-    recursive.release()
-    assert not recursive._is_owned()
+def test_weak_containers_of_what_holds_them():
+    class Registry:
+        def __init__(self):
+            self.all = weakref.WeakSet([self])
+            self.by_name = weakref.WeakValueDictionary(me=self)
+            self.notes = weakref.WeakKeyDictionary({self: [self]})
+
+    registry = Registry()
+    (back,) = round_trip(registry)
+    assert list(back.all) == [back]
+    assert back.by_name["me"] is back
+    assert back.notes[back] == [back]
+    del registry, back
+    gc.collect()
 
 
-def test_conditions_events_and_queues():
-    import queue
-
-    event, condition, waiting = threading.Event(), threading.Condition(), queue.Queue()
-    event.set()
-    waiting.put("item")
-    event2, condition2, waiting2 = round_trip(event, condition, waiting)
-    assert event2.is_set()
-    with condition2:
-        condition2.notify_all()
-    assert waiting2.get(timeout=1) == "item"
-
-
-def test_locks_of_other_threads_are_refused():
-    lock, recursive = threading.Lock(), threading.RLock()
-    ready, done = threading.Event(), threading.Event()
-
-    def hold():
-        with lock, recursive:
-            ready.set()
-            done.wait(30)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    try:
-        assert ready.wait(30)
-        for held in (lock, recursive, thread):
-            with pytest.raises(CaptureError, match="cannot be captured; "):
-                round_trip(held)
-    finally:
-        done.set()
-        thread.join()
-
-
-def test_thread_locals_and_the_main_thread():
-    local = threading.local()
-    local.x = [1]
-    back, main = round_trip(local, threading.main_thread())
-    assert back.x == [1]
-    assert main is threading.main_thread()
+def test_weak_containers_forget_after_a_restart():
+    node = Node("a")
+    values, keys, group, back = round_trip(
+        weakref.WeakValueDictionary(a=node),
+        weakref.WeakKeyDictionary({node: 1}),
+        weakref.WeakSet([node]),
+        node,
+    )
+    del back
+    gc.collect()
+    assert (len(values), len(keys), len(group)) == (0, 0, 0)
