@@ -53,6 +53,18 @@ def _reduce_masked(value: Any, _: Freezing) -> Reduced:
     )
 
 
+@reduces(np.ma.core.mvoid)
+def _reduce_masked_record(value: Any, _: Freezing) -> Reduced:
+    """One record of a masked array: a copy, as other scalars of structured arrays."""
+    return (masked_record, (value._data, value._mask, value._fill_value, value._hardmask))
+
+
+def masked_record(data: Any, mask: Any, fill_value: Any, hard: bool) -> Any:
+    """A record of a structured array with a mask for each field."""
+    make: Any = np.ma.core.mvoid
+    return make(data, mask, fill_value=fill_value, hardmask=hard)
+
+
 def masked_over(cls: type[Any], data: Array, mask: Array | None, fill_value: Any) -> Any:
     """A masked array over the memory of ``data`` and of ``mask``."""
     made = data.view(cls)

@@ -219,6 +219,8 @@ def description_of(value: Array, start: int) -> tuple[Any, ...]:
 def _reduce_object_array(value: Array, root: Array) -> Reduced:
     if value is root:
         return _objects_in_stream(value)
+    if value.dtype.kind == "T":  # strided views of it cannot be made
+        raise CaptureError("a view of an array of StringDType cannot be captured; copy it")
     offset, dtype, shape, _, writeable = description_of(value, bounds_of(root)[0])
     if type(root) is not np.ndarray or dtype != root.dtype or offset % root.itemsize:
         raise CaptureError(
