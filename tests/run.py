@@ -21,6 +21,7 @@ LIMIT = 2400  # seconds that one command may take
 QUIETLY = ["-q", "--color=no", "-p", "no:cacheprovider"]
 JOBS = ["-m", "job", "-o", "faulthandler_timeout=900"]  # a chain of kills takes minutes
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed)")
+SANITIZED = "3.12"  # the version whose native core is fuzzed under sanitizers
 ENGINE = [
     "tests/native",
     "tests/unit/frames",
@@ -143,6 +144,38 @@ def ranks(run, python, counts=(1, 2, 4)):
         run.pytest(python, "-m", "mpi", "tests/mpi", under=under)
 
 
+def sanitized(run, python):
+    """Fuzz the native core built with AddressSanitizer and UndefinedBehaviorSanitizer."""
+    venv = f".venv-{SANITIZED}-sanitized"
+    interpreter = environment_of(run, python, venv)
+    if interpreter is None:
+        return
+    build = {
+        "build-dir": f"build/{venv}",
+        "cmake.build-type": "RelWithDebInfo",
+        "cmake.define.SAUERKRAUT_SANITIZE": "address,undefined",
+    }
+    words = [word for name, value in build.items() for word in ("-C", f"{name}={value}")]
+    path = f"{interpreter.parent}:{os.environ['PATH']}"
+    install = ["-m", "pip", "install", "-q", "--no-build-isolation", *words, "-e", "."]
+    if run.command(interpreter, *install, PATH=path)[0]:
+        libraries = [
+            subprocess.run(
+                ["c++", f"-print-file-name={name}"], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for name in ("libasan.so", "libubsan.so")
+        ]
+        run.command(
+            interpreter,
+            "tests/unit/frames/fuzz.py",
+            "20000",
+            LD_PRELOAD=" ".join(libraries),
+            ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1",
+            UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
+            PYTHONMALLOC="malloc",
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--all", action="store_true", help="the long form")
@@ -171,6 +204,8 @@ def main():
             if everything:
                 parts = existing(ENGINE)
                 run.pytest(python, "-m", "not mpi and not job", *parts, PYTHONMALLOC="debug")
+                if version == SANITIZED:
+                    sanitized(run, found)
             ranks(run, python, counts=(1, 2, 4) if everything else (2,))
             if everything:
                 run.pytest(python, *JOBS, "tests", KILLS="18")
