@@ -21,7 +21,12 @@ def is_device_array(cls: type) -> bool:
     """Whether instances of a class may lie in the memory of a device."""
     if cls.__module__.partition(".")[0] in _KEEP_THEIR_DEVICE:
         return False
-    return any(hasattr(cls, name) for name in ("__cuda_array_interface__", "__dlpack_device__"))
+    # Not by hasattr(), which asks the metaclass, and so may run code of the program.
+    return any(
+        name in vars(base)
+        for base in cls.__mro__
+        for name in ("__cuda_array_interface__", "__dlpack_device__")
+    )
 
 
 def reduce_unknown(value: Any, _: Freezing) -> Any:
