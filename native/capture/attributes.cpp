@@ -51,6 +51,17 @@ bool is_module_getattr(PyObject* owner, PyObject* name, const Frame& inner)
   return runs(found, inner);
 }
 
+// Whether `inner` is the __getattr__ that the class of `owner` asks for `name` at the end, and not
+// one that a getter in C asks for another name on the way.
+bool is_last_resort(PyObject* owner, PyObject* name, const Frame& inner)
+{
+  if (!is_special_method(inner, owner, "__getattr__")) {
+    return false;
+  }
+  PyObject* getter = on_type(Py_TYPE(owner), name);
+  return name == argument(inner, 1) || getter == nullptr || Py_TYPE(getter) == &PyMemberDescr_Type;
+}
+
 }  // namespace
 
 bool reads_plainly(PyObject* owner, PyObject* name, const Frame& inner)
@@ -68,7 +79,7 @@ bool reads_attribute(PyObject* owner, PyObject* name, const Frame& inner, Pendin
     return false;
   }
   PyTypeObject* type = Py_TYPE(owner);
-  if (is_special_method(inner, owner, "__getattr__") || is_module_getattr(owner, name, inner)) {
+  if (is_last_resort(owner, name, inner) || is_module_getattr(owner, name, inner)) {
     return true;
   }
   bool found = is_special_method(inner, owner, "__getattribute__");

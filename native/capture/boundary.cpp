@@ -72,8 +72,10 @@ std::string name_of(PyObject* callable)
 
 [[noreturn]] void refuse(Frame& outer, Frame& inner, PyObject* callable)
 {
-  // The slot of what cannot be called holds an argument: see passes_with_argument().
-  const bool known = callable == nullptr || PyCallable_Check(callable) != 0;
+  // What cannot be called, or not from C, lies in the slot as an argument: see look_behind().
+  const bool known =
+      callable == nullptr ||
+      (PyCallable_Check(callable) != 0 && !PyFunction_Check(callable) && !PyMethod_Check(callable));
   throw CaptureError(describe(inner) + " was entered from C by " +
                      (known ? name_of(callable) : "a callable that adds an argument") +
                      ", called in " + describe(outer) +

@@ -5,6 +5,7 @@
 #include "capture.hpp"
 #include "operands.hpp"
 #include "operations.hpp"
+#include "partials.hpp"
 
 #include <cstring>
 
@@ -14,17 +15,6 @@ using code::CallSite;
 using cpython::Waits;
 
 namespace {
-
-PyTypeObject* partial_type()
-{
-  static PyObject* type = [] {
-    const Owned module = Owned::take(PyImport_ImportModule("functools"));
-    PyObject* found = module ? PyObject_GetAttrString(module.get(), "partial") : nullptr;
-    PyErr_Clear();
-    return found;
-  }();
-  return reinterpret_cast<PyTypeObject*>(type);
-}
 
 // CPython does not export this type: x.__str__ of a class written in C.
 PyTypeObject* method_wrapper_type()
@@ -48,9 +38,7 @@ bool passes(PyObject* callable, const Frame& inner, int depth)
   if (PyMethod_Check(callable)) {
     return passes(PyMethod_GET_FUNCTION(callable), inner, depth + 1);
   }
-  if (Py_TYPE(callable) == partial_type()) {
-    const Owned function = Owned::take(PyObject_GetAttrString(callable, "func"));
-    PyErr_Clear();
+  if (const Owned function = function_of_partial(callable)) {
     return passes(function.get(), inner, depth + 1);
   }
   if (PyCFunction_Check(callable)) {
@@ -59,25 +47,12 @@ bool passes(PyObject* callable, const Frame& inner, int depth)
   return runs(on_type(Py_TYPE(callable), "__call__"), inner);  // of a metaclass, for a class
 }
 
-// A bound method or partial is called through C with its self written over the slot of
-// the callable (PY_VECTORCALL_ARGUMENTS_OFFSET): then the slot holds the first argument.
+// A bound method that is called through C lays its self over its own slot
+// (PY_VECTORCALL_ARGUMENTS_OFFSET), which then holds the first argument.
 bool is_method_of(PyObject* object, const Frame& inner)
 {
   return object != nullptr && object == argument(inner, 0) &&
          runs(on_type(Py_TYPE(object), Layout::code(inner)->co_name), inner);
-}
-
-// A bound method and functools.partial lay the argument they add over their own slot while
-// they call. A callable cannot be recognised by that, but what cannot be called was laid there.
-bool passes_with_argument(PyObject* operand, const Frame& inner)
-{
-  if (operand == nullptr || PyCallable_Check(operand) != 0) {
-    return false;
-  }
-  const int arguments = Layout::code(inner)->co_argcount;
-  // The second one where a partial calls a bound method.
-  return (arguments > 0 && local(inner, 0) == operand) ||
-         (arguments > 1 && local(inner, 1) == operand);
 }
 
 bool is_plain_class(PyObject* callable)
@@ -369,8 +344,15 @@ PyObject* callable_of(const Frame& outer, const CallSite& site)
 bool calls_through(const Frame& outer, const CallSite& site, const Frame& inner, Pending& pending)
 {
   PyObject* callable = callable_of(outer, site);
-  if (passes_through(callable, inner) || is_method_of(callable, inner) ||
-      passes_with_argument(callable, inner) || is_transparent(callable)) {
+  const bool is_bound = has_positions(site) && gives_self(outer, site);
+  if (Layout::null_below_callable && has_positions(site) && !is_bound) {
+    const Slotted what = look_behind(callable, site, inner);
+    if (what != Slotted::callable) {
+      return what == Slotted::handed_on;
+    }
+  }
+  if (passes_through(callable, inner) || (is_bound && is_method_of(callable, inner)) ||
+      is_transparent(callable)) {
     return true;
   }
   PyObject* made = is_plain_class(callable) ? initialised_object(callable, inner) : nullptr;

@@ -57,6 +57,16 @@ def of(code: CodeType, namespace: Mapping[str, object], *, embed: bool = False) 
     return CodeReference("", code.co_qualname, (), exact, _embed(code), b"")
 
 
+def module_of(namespace: Mapping[str, object]) -> str | None:
+    """Name under which the module whose globals ``namespace`` is was imported; None: of none."""
+    # _collections_abc says that its name is collections.abc; its import specification knows better.
+    for name in (namespace.get("__name__"), getattr(namespace.get("__spec__"), "name", None)):
+        module = sys.modules.get(name) if isinstance(name, str) else None
+        if isinstance(module, ModuleType) and vars(module) is namespace:
+            return name
+    return None
+
+
 def resolve(ref: CodeReference) -> CodeType:
     """The local code object that ``ref`` stands for; imports its module if need be.
 
@@ -185,8 +195,8 @@ def _name_of(
     code: CodeType, namespace: Mapping[str, object]
 ) -> tuple[str, str, tuple[int, ...]] | None:
     """(module, qualified name, path) that leads to this very code object, or None."""
-    module = namespace.get("__name__")
-    if not isinstance(module, str) or not _owns(module, namespace):
+    module = module_of(namespace)
+    if module is None:
         return None
     outer = code.co_qualname.partition(".<locals>.")[0]
     if (path := _path_from(namespace, outer, code)) is not None:
@@ -201,11 +211,6 @@ def _name_of(
             if (path := _path_from(namespace, found, code)) is not None:
                 return module, found, path
     return None
-
-
-def _owns(module: str, namespace: Mapping[str, object]) -> bool:
-    loaded = sys.modules.get(module)
-    return isinstance(loaded, ModuleType) and vars(loaded) is namespace
 
 
 def _path_from(

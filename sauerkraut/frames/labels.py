@@ -88,7 +88,7 @@ def of(
             ("auto"), always ("embed"), or only where no name does here ("name").
         sources: Record the function's source text, for the difference to show when it changed.
     """
-    module = module_of(namespace)
+    module = reference.module_of(namespace)
     known = _known.get(id(code))
     if (
         known is not None
@@ -149,13 +149,6 @@ def _forget(key: int, gone: weakref.ref[CodeType]) -> None:
 def describe(value: object) -> tuple[str, int]:
     """(type, bytes) of a local as people read them; see `type_name` and `size_of`."""
     return type_name(value), size_of(value)
-
-
-def module_of(namespace: dict[str, Any]) -> str | None:
-    """Name of the module whose globals ``namespace`` is; None: of none."""
-    name = namespace.get("__name__")
-    module = sys.modules.get(name) if isinstance(name, str) else None
-    return name if module is not None and getattr(module, "__dict__", None) is namespace else None
 
 
 def type_name(value: object) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-import types
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
+from sauerkraut.code import reference
 from sauerkraut.errors import CaptureError
 
 if TYPE_CHECKING:
@@ -146,9 +146,7 @@ class Freezing:
 
     def name_of_globals(self, namespace: dict[str, object]) -> str | None:
         """Persistent id of a dict that code runs in."""
-        name = namespace.get("__name__")
-        module = sys.modules.get(name) if isinstance(name, str) else None
-        if isinstance(module, types.ModuleType) and vars(module) is namespace:
+        if (name := reference.module_of(namespace)) is not None:
             return f"module {name}"
         self.namespaces.setdefault(id(namespace), namespace)
         return f"namespace {list(self.namespaces).index(id(namespace))}"

@@ -7,7 +7,8 @@ from types import CellType
 from typing import Any, Self
 
 from sauerkraut import _native
-from sauerkraut.frames import container, labels
+from sauerkraut.code import reference
+from sauerkraut.frames import container
 from sauerkraut.frames.labels import FrameInfo
 from sauerkraut.frames.snapshot import Snapshot, Thawed
 from sauerkraut.seed import named_locals, program
@@ -109,7 +110,7 @@ class Held:
     def __init__(self, stack: _native.Stack) -> None:
         """Look at frames whose excluded locals were replaced already."""
         self.codes = [stack.code(frame) for frame in range(len(stack))]
-        self.modules = [labels.module_of(stack.globals(frame)) for frame in range(len(stack))]
+        self.modules = [reference.module_of(stack.globals(frame)) for frame in range(len(stack))]
         self.shared: list[object] = []
         if any(program.is_main(module) for module in self.modules):
             self.shared = [

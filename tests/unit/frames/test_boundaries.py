@@ -1,5 +1,6 @@
 """C code between two frames: refused by name, or declared to pass the value through."""
 
+import contextvars
 import ctypes
 import functools
 import importlib
@@ -63,6 +64,13 @@ class Made:
         return super().__new__(cls)
 
 
+class Proxy:
+    shape = property(operator.attrgetter("array.shape"))
+
+    def __getattr__(self, name):
+        return pause(name)
+
+
 class Twice:
     def __add__(self, other):
         return pause(NotImplemented)
@@ -87,6 +95,10 @@ def enumerated():
     for place, x in enumerate(Steps()):
         return place, x
     return None
+
+
+def in_context(function):
+    return functools.partial(contextvars.copy_context().run, function)
 
 
 def body():
@@ -134,6 +146,9 @@ REFUSED = {
     "itself": (lambda: (lambda k: k == k)(Key(1)), "an operation that runs in C"),
     "one for both": (lambda: in_place(Twice(), 1), "an operation that runs in C"),
     "truth of contains": (lambda: 1 in HasTruth(), "an operation that runs in C"),
+    "a getter in C": (lambda: Proxy().shape, "an operation that runs in C"),
+    "partial": (lambda: functools.partial(next, Steps())(None), "(partial|adds an argument)"),
+    "function in a partial": (lambda: in_context(pause)(1), "(partial|adds an argument)"),
     "new": (lambda: Made(1), "type Made"),
     "class body": (body, "__build_class__"),
 }

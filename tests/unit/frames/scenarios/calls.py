@@ -1,5 +1,6 @@
 """Calls of every form: functions, methods, closures, partial, decorated, recursion."""
 
+import collections
 import functools
 import operator
 import sys
@@ -99,6 +100,35 @@ def do_partial_and_decorated():
     one = Saving(1)
     later = functools.partial(functools.partial(one.add), 2)
     return f(1), f(1, y=5), g(3), functools.partial(g)(4), functools.partial(h, 1)(2), later().log
+
+
+def apply(function, x):
+    return function(x) + pause(1)
+
+
+class Solver:
+    def __init__(self):
+        self.of_function = functools.partial(apply, lambda x: pause(x) * 2)
+        self.of_method = functools.partial(apply, self.rate)
+
+    def rate(self, x):
+        return pause(x) * 3
+
+
+def do_partial_of_a_function_that_is_given_another():
+    solver = Solver()
+    return solver.of_function(1), solver.of_method(2)
+
+
+class Registry(collections.UserDict):
+    def __setitem__(self, key, value):
+        super().__setitem__(key, pause(value))
+
+
+def do_methods_of_the_standard_library():
+    registry = Registry(a=1)
+    registry.update({"b": 2})
+    return registry.data, registry.setdefault("c", 3), registry.pop("a")
 
 
 class Callable:

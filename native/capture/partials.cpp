@@ -1,0 +1,91 @@
+#include "../cpython/adapter.hpp"
+// adapter.hpp comes first: it opens CPython's internals.
+#include "callables.hpp"
+#include "partials.hpp"
+
+namespace sauerkraut::capture {
+
+namespace {
+
+PyTypeObject* partial_type()
+{
+  static PyObject* type = [] {
+    const Owned module = Owned::take(PyImport_ImportModule("functools"));
+    PyObject* found = module ? PyObject_GetAttrString(module.get(), "partial") : nullptr;
+    PyErr_Clear();
+    return found;
+  }();
+  return reinterpret_cast<PyTypeObject*>(type);
+}
+
+Owned attribute(PyObject* object, const char* name)
+{
+  Owned found = Owned::take(PyObject_GetAttrString(object, name));
+  PyErr_Clear();
+  return found;
+}
+
+// Whether a partial gives `argument`, and nothing else, before the arguments of a call.
+bool gives_only(PyObject* partial, PyObject* argument)
+{
+  const Owned given = attribute(partial, "args");
+  const Owned named = attribute(partial, "keywords");
+  return given && PyTuple_CheckExact(given.get()) && PyTuple_GET_SIZE(given.get()) == 1 &&
+         PyTuple_GET_ITEM(given.get(), 0) == argument && named && PyDict_Check(named.get()) &&
+         PyDict_GET_SIZE(named.get()) == 0;
+}
+
+// Whether calling `function` begins with a frame of its own: then it is not what runs another.
+bool has_own_frame(PyObject* function)
+{
+  while (function != nullptr && PyMethod_Check(function)) {
+    function = PyMethod_GET_FUNCTION(function);
+  }
+  return function != nullptr && PyFunction_Check(function);
+}
+
+Owned all_objects()
+{
+  const Owned module = Owned::take(PyImport_ImportModule("gc"));
+  Owned all =
+      Owned::take(module ? PyObject_CallMethod(module.get(), "get_objects", nullptr) : nullptr);
+  PyErr_Clear();
+  return all;
+}
+
+}  // namespace
+
+Owned function_of_partial(PyObject* object)
+{
+  return Py_TYPE(object) == partial_type() ? attribute(object, "func") : Owned();
+}
+
+Slotted look_behind(PyObject* slot, const code::CallSite& site, const cpython::Frame& inner)
+{
+  if (slot == nullptr || site.argument == 0) {
+    return Slotted::callable;
+  }
+  bool handed_on = false;
+  const Owned all = all_objects();
+  for (Py_ssize_t i = 0; all && i < PyList_GET_SIZE(all.get()); ++i) {
+    PyObject* object = PyList_GET_ITEM(all.get(), i);
+    if (!PyObject_TypeCheck(object, partial_type()) || !gives_only(object, slot)) {
+      continue;
+    }
+    const Owned function = attribute(object, "func");
+    if (passes_through(function.get(), inner)) {
+      handed_on = true;
+    } else if (!has_own_frame(function.get())) {
+      return Slotted::unknown;
+    }
+  }
+  // CPython itself takes functions and bound methods apart, unless a hook sees every frame.
+  const bool called_in_c =
+      _PyInterpreterState_GetEvalFrameFunc(PyInterpreterState_Get()) == _PyEval_EvalFrameDefault &&
+      (PyFunction_Check(slot) || PyMethod_Check(slot));
+  return handed_on                                    ? Slotted::handed_on
+         : called_in_c || PyCallable_Check(slot) == 0 ? Slotted::unknown
+                                                      : Slotted::callable;
+}
+
+}  // namespace sauerkraut::capture
