@@ -59,7 +59,10 @@ bool is_last_resort(PyObject* owner, PyObject* name, const Frame& inner)
     return false;
   }
   PyObject* getter = on_type(Py_TYPE(owner), name);
-  return name == argument(inner, 1) || getter == nullptr || Py_TYPE(getter) == &PyMemberDescr_Type;
+  PyObject* asked = argument(inner, 1);
+  const bool is_name = asked != nullptr && PyUnicode_Check(asked) && PyUnicode_Check(name) &&
+                       PyUnicode_Compare(asked, name) == 0;
+  return is_name || getter == nullptr || Py_TYPE(getter) == &PyMemberDescr_Type;
 }
 
 }  // namespace
