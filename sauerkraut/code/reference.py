@@ -63,7 +63,7 @@ def module_of(namespace: Mapping[str, object]) -> str | None:
     for name in (namespace.get("__name__"), getattr(namespace.get("__spec__"), "name", None)):
         module = sys.modules.get(name) if isinstance(name, str) else None
         if isinstance(module, ModuleType) and vars(module) is namespace:
-            return name
+            return str(name)
     return None
 
 

@@ -67,9 +67,9 @@ def _by_value(function: types.FunctionType, freezing: Freezing) -> Reduced:
     )
 
 
-def _own_builtins(function: types.FunctionType) -> tuple[dict[str, Any], ...]:
+def _own_builtins(function: Any) -> tuple[dict[str, Any], ...]:
     """What a function finds built-in names in, where that is not the module ``builtins``."""
-    found: dict[str, Any] = function.__builtins__  # type: ignore[attr-defined]
+    found: dict[str, Any] = function.__builtins__
     return () if found is vars(builtins) else (found,)
 
 
