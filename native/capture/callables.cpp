@@ -157,7 +157,7 @@ constexpr Builtin builtins[] = {
      }},
     {"next",
      [](const Arguments& given, const Frame& inner, Pending& pending) {
-       return method_of_first(given, inner, "__next__") &&
+       return makes_next(given[0], inner) &&
               (given.count() == 1 || set(pending, Continuation::next_or, given[1]));
      }},
     {"hash",

@@ -204,6 +204,25 @@ bool makes_text(PyObject* value, const char* how, PyObject* spec, const Frame& i
   return found && pending.object;
 }
 
+bool makes_next(PyObject* iterator, const Frame& inner)
+{
+  if (is_special_method(inner, iterator, "__next__")) {
+    return true;
+  }
+  // The iterator lies on the stack, or is an argument, all the time: it is alive.
+  if (iterator == nullptr || Py_TYPE(iterator) != &PyMap_Type) {
+    return false;
+  }
+  const Owned parts = Owned::take(PyObject_CallMethod(iterator, "__reduce__", nullptr));
+  PyErr_Clear();
+  if (!parts || !PyTuple_Check(parts.get()) || PyTuple_GET_SIZE(parts.get()) < 2) {
+    return false;
+  }
+  PyObject* arguments = PyTuple_GET_ITEM(parts.get(), 1);
+  return PyTuple_Check(arguments) && PyTuple_GET_SIZE(arguments) > 1 &&
+         passes_through(PyTuple_GET_ITEM(arguments, 0), inner);
+}
+
 bool tells_truth(PyObject* value, const Frame& inner, Pending& pending)
 {
   if (is_special_method(inner, value, "__bool__")) {
@@ -233,8 +252,9 @@ bool runs_special_method(const Frame& outer, const CallSite& site, const Frame& 
       return is_method(Continuation::push) || finds_item_otherwise(receiver, inner);
     case Waits::positive:
     case Waits::update:
-    case Waits::next:
       return is_method(Continuation::push);
+    case Waits::next:
+      return makes_next(receiver, inner);
     case Waits::contains:
       return is_method(Continuation::truth_of_any);
     case Waits::iterate:

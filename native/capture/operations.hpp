@@ -19,4 +19,8 @@ bool makes_text(PyObject* value, const char* how, PyObject* spec, const cpython:
 // A truth value of `value` by `inner`.
 bool tells_truth(PyObject* value, const cpython::Frame& inner, Pending& pending);
 
+// Whether the next value of `iterator` is what `inner` returns: its __next__, or the function of
+// a map object.
+bool makes_next(PyObject* iterator, const cpython::Frame& inner);
+
 }  // namespace sauerkraut::capture

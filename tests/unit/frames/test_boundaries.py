@@ -127,7 +127,7 @@ REFUSED = {
     "sort": (lambda: [Key(1), Key(0)].sort(), "sort"),
     "max": (lambda: max([1, 2], key=pause), "max"),
     "map": (lambda: list(map(pause, [1])), "type list"),
-    "map in a loop": (lambda: [x for x in map(pause, [1])], "an operation that runs in C"),  # noqa: C416
+    "map of filter": (lambda: [x for x in map(int, filter(pause, [1]))], "an operation that runs"),  # noqa: C416
     "filter": (lambda: next(filter(pause, [1])), "builtin_function_or_method next"),
     "reduce": (lambda: functools.reduce(lambda a, b: pause(a), [1, 2]), "reduce"),
     "re.sub": (lambda: re.compile("x").sub(lambda m: pause("y"), "x"), "sub"),

@@ -155,3 +155,23 @@ def do_containers_that_lead_to_their_iterators():
         del names, worker, each, office
         got.append(take_turns(workers))
     return got
+
+
+def do_map_in_a_loop():
+    class Doubles:
+        def __call__(self, x, y=1):
+            return pause(x) * y
+
+    got = []
+    for x in map(lambda x: pause(x) + 1, [1, 2]):
+        for y in map(Doubles(), (x, 5), [2, 3]):
+            got.append((x, y))
+
+    def stops(x):
+        if pause(x) == 2:
+            raise StopIteration
+        return x
+
+    one = map(stops, [1, 2, 3])
+    got += [[*[x for x in one]], next(one), next(one, "end"), [x for x in map(str, [pause(1)])]]
+    return got, next(map(stops, [2]), "default")
