@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import abc
+import contextlib
 import dataclasses
 import enum
 import operator
 import sys
 import types
 import typing
+from collections.abc import Iterator
 from typing import Any
 
 from sauerkraut.code import fingerprint
@@ -167,9 +170,32 @@ def make_class(
     metaclass: type, name: str, bases: tuple[type, ...], at_creation: dict[str, Any]
 ) -> type:
     """A class without attributes; base classes hear of it as of any other."""
-    return types.new_class(
-        name, bases, {"metaclass": metaclass}, lambda namespace: namespace.update(at_creation)
-    )
+    try:
+        return types.new_class(
+            name, bases, {"metaclass": metaclass}, lambda namespace: namespace.update(at_creation)
+        )
+    except TypeError:
+        # A base or the metaclass wants arguments of the class statement, which nobody keeps.
+        make: Any = abc.ABCMeta if issubclass(metaclass, abc.ABCMeta) else type
+        with _not_told(bases):
+            made: type = make.__new__(metaclass, name, bases, dict(at_creation))
+        return made
+
+
+@contextlib.contextmanager
+def _not_told(bases: tuple[type, ...]) -> Iterator[None]:
+    """Without the ``__init_subclass__`` of the bases meanwhile."""
+    mro = dict.fromkeys(cls for base in bases for cls in base.__mro__ if cls is not object)
+    told: dict[Any, Any] = {
+        cls: vars(cls)["__init_subclass__"] for cls in mro if "__init_subclass__" in vars(cls)
+    }
+    try:
+        for cls in told:
+            cls.__init_subclass__ = classmethod(lambda _: None)
+        yield
+    finally:
+        for cls, method in told.items():
+            cls.__init_subclass__ = method
 
 
 def set_class(cls: type, state: tuple[str, dict[str, Any]]) -> None:

@@ -1,6 +1,7 @@
 """Classes made at run time, of many kinds, and their instances."""
 # ruff: noqa: N806, RUF012
 
+import abc
 import contextlib
 import dataclasses
 import enum
@@ -259,3 +260,103 @@ def test_proxyobj():
 
 def test_typeparams():
     rt(list[int], dict[str, list[int]], typing.Callable[[int], str], int | None)
+
+
+def test_arguments_of_the_class_statement():
+    class Base:
+        def __init_subclass__(cls, *, key, **more):
+            super().__init_subclass__(**more)
+            cls.key = key
+
+    class Meta(type):
+        def __new__(mcs, name, bases, namespace, *, flag):
+            made = super().__new__(mcs, name, bases, namespace)
+            made.flag = flag
+            return made
+
+        def __init__(cls, name, bases, namespace, *, flag):
+            super().__init__(name, bases, namespace)
+
+    class One(Base, key="k"):
+        def m(self):
+            return self.key, super().__repr__()
+
+    class Two(metaclass=Meta, flag=1):
+        pass
+
+    class Three(One, key="l"):
+        __slots__ = ("x",)
+
+    one, two, three, cls = rt(One(), Two(), Three(), Three)
+    assert one.m()[0] == "k"
+    assert two.flag == 1
+    assert type(three) is cls
+    assert (three.key, three.m()[0]) == ("l", "l")
+    assert cls.__mro__[1] is type(one)
+    assert [each.__name__ for each in cls.__mro__] == ["Three", "One", "Base", "object"]
+
+
+def test_descriptors_that_were_told_their_name():
+    class Field:
+        def __set_name__(self, owner, name):
+            self.owner, self.name = owner, name
+
+        def __get__(self, obj, cls=None):
+            return self if obj is None else obj.__dict__.get(self.name, "default")
+
+    class A:
+        x = Field()
+
+    a, cls = rt(A(), A)
+    assert a.x == "default"
+    assert cls.x.owner is cls
+    assert cls.x.name == "x"
+
+
+def test_nested_local_classes_and_class_data():
+    class Outer:
+        shared = []
+
+        class Inner:
+            def outer(self):
+                return Outer
+
+        kinds = {"inner": Inner}
+
+    Outer.shared.append(Outer)
+    inner, cls = rt(Outer.Inner(), Outer)
+    assert inner.outer() is cls
+    assert cls.kinds["inner"] is type(inner) is cls.Inner
+    assert cls.shared == [cls]
+    assert cls.Inner.__qualname__.endswith("Outer.Inner")
+
+
+def test_enums_with_aliases_and_unhashable_values():
+    class E(enum.Enum):
+        A = [1]
+        B = A
+        C = {"x": 2}
+
+        @classmethod
+        def first(cls):
+            return cls.A
+
+    cls, b, c = rt(E, E.B, E.C)
+    assert b is cls.A is cls.B is cls.first()
+    assert c.value == {"x": 2}
+    assert list(cls.__members__) == ["A", "B", "C"]
+
+
+def test_abstract_classes_with_virtual_subclasses():
+    class Shape(abc.ABC):
+        @property
+        @abc.abstractmethod
+        def area(self): ...
+
+    class Square(Shape):
+        area = 1
+
+    shape, square = rt(Shape, Square())
+    assert isinstance(square, shape)
+    with pytest.raises(TypeError, match="abstract"):
+        shape()
