@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 2400  # seconds that one command may take
 QUIETLY = ["-q", "--color=no", "-p", "no:cacheprovider"]
+UNIT = ["-m", "not mpi and not job", "--dist", "worksteal"]
+UNIT += ["-n", str(min(4, len(os.sched_getaffinity(0))))]  # most wait for programs they started
 JOBS = ["-m", "job", "-o", "faulthandler_timeout=900"]  # a chain of kills takes minutes
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed)")
 SANITIZED = "3.12"  # the version whose native core is fuzzed under sanitizers
@@ -189,7 +191,7 @@ def main():
     more = LONG if everything else {}
     if everything:
         QUIETLY.extend(["-o", "faulthandler_timeout=1800"])
-    run.pytest(python, "-m", "not mpi and not job", "tests", **more)
+    run.pytest(python, *UNIT, "tests", **more)
     ranks(run, python)
     run.pytest(python, *JOBS, "tests", KILLS="60" if everything else "18")
 
@@ -200,10 +202,10 @@ def main():
         elif python := environment_of(run, found, f".venv-{version}"):
             parts = ["tests"] if everything else existing(ENGINE)
             first = {"SAUERKRAUT_BUILT_FROM": f"{version.replace('.', '')}0000"}  # other programs
-            run.pytest(python, "-m", "not mpi and not job", *parts, **more, **first)
+            run.pytest(python, *UNIT, *parts, **more, **first)
             if everything:
                 parts = existing(ENGINE)
-                run.pytest(python, "-m", "not mpi and not job", *parts, PYTHONMALLOC="debug")
+                run.pytest(python, *UNIT, *parts, PYTHONMALLOC="debug")
                 if version == SANITIZED:
                     sanitized(run, found)
             ranks(run, python, counts=(1, 2, 4) if everything else (2,))

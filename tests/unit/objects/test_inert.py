@@ -37,7 +37,7 @@ def cell_of(value):
         (cell_of(12), "12"),
         (np.zeros(3), None),
     ],
-    ids=repr,
+    ids=lambda value: repr(value).partition(" at 0x")[0],
 )
 def test_small_values_have_a_text(value, text):
     assert inert.text(read(value)[0]) == text

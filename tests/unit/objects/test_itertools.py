@@ -1,6 +1,7 @@
 """Iterators of itertools keep their type, their place and what they read from; no warnings."""
 
 import itertools
+import re
 
 import pytest
 
@@ -74,7 +75,16 @@ def test_elsewhere():
         lambda x: itertools.islice(itertools.cycle(x), 7),
         lambda x: itertools.accumulate(x, initial="i"),
     ],
-    ids=str,
+    ids=[
+        "product",
+        "2 of",
+        "permutations",
+        "combinations",
+        "replaced",
+        "zip",
+        "cycle",
+        "accumulate",
+    ],
 )
 def test_positions(make, steps, over):
     iterator = advanced(make(over), steps)
@@ -194,7 +204,7 @@ def test_the_last_result_is_the_very_one_and_stays():
         (itertools.repeat(1, 1), "no tuple"),
         (iter([]), ()),
     ],
-    ids=str,
+    ids=lambda value: re.sub(r" at 0x\w+", "", repr(value)),
 )
 def test_fields_that_no_iterator_could_have_are_refused(iterator, fields):
     with pytest.raises(ValueError, match="not the state of an iterator"):
