@@ -187,3 +187,97 @@ def do_exception_group():
         pause()
         got.append([repr(e) for e in group.exceptions])
     return got
+
+
+def chain(error):
+    found = []
+    while error is not None:
+        found.append(repr(error))
+        error = error.__context__
+    return found
+
+
+def do_handlers_in_handlers():
+    log = []
+
+    def inner():
+        try:
+            raise KeyError("inner")
+        except KeyError:
+            pause()
+            log.append(repr(sys.exc_info()[1]))
+            try:
+                raise IndexError("deeper")
+            except IndexError as error:
+                pause()
+                log.append((chain(error), repr(sys.exception())))
+                raise TypeError(pause("last")) from None
+
+    try:
+        try:
+            raise ValueError("outer")
+        except ValueError:
+            try:
+                inner()
+            finally:
+                pause()
+                log.append(repr(sys.exception()))
+    except TypeError as error:
+        pause()
+        log.append((chain(error), error.__suppress_context__))
+        try:
+            raise
+        except TypeError as again:
+            log.append((again is error, pause(len(chain(again)))))
+    return log, sys.exc_info()
+
+
+def do_nested_exception_groups():
+    log = []
+    try:
+        try:
+            raise ExceptionGroup(
+                "g", [ValueError(1), ExceptionGroup("h", [KeyError(2), OSError(3)])]
+            )
+        except* KeyError as group:
+            pause()
+            log.append((repr(group), repr(sys.exception())))
+            raise RuntimeError(pause("from a clause")) from group
+        except* ValueError as group:
+            for error in pause(group).exceptions:
+                with contextlib.suppress(IndexError):
+                    pause()
+                    raise IndexError
+                log.append((repr(error), repr(sys.exception())))
+    except ExceptionGroup as group:
+        pause()
+        log.append([repr(each) for each in group.exceptions])
+    return log
+
+
+class Passes:
+    def __init__(self, log):
+        self.log = log
+
+    def __call__(self, *args, **kw):
+        return self.log.append(pause((args, sorted(kw.items())))) or self
+
+    def __getitem__(self, key):
+        return pause(self)
+
+
+def do_calls_in_statements():
+    log = []
+    p = Passes(log)
+    first, *rest = p(1)(2, *[3], k=4)[5](**{"z": 6}), *map(str, [pause(7)])
+    assert p(8) is p, p("never")
+    total = 0
+    total += [p(9), 10][1] if p(11) else 0
+    for _ in p(12).log[: pause(1)]:
+        del p(13).log[pause(0)]
+    (lambda *a, **k: p(*a, **k))(14, x=p(15) and 16)
+    try:
+        raise pause(ValueError)(p(17) and "raised")
+    except pause(ValueError) as error:
+        log.append(str(error))
+    return len(log), log[0], first is p, rest, total
