@@ -135,6 +135,10 @@ def _link(holder: object, obj: object) -> str | None:
             return "its contents" if holder.cell_contents is obj else None
         except ValueError:
             return None
+    if isinstance(holder, BaseException):
+        for name in ("obj", "value", "__cause__", "__context__"):
+            if getattr(holder, name, None) is obj:
+                return f"attribute {name!r}"
     try:
         attributes = vars(holder)
     except TypeError:

@@ -1,9 +1,12 @@
 """Exceptions with traceback, cause, context, notes."""
 
+import threading
 import traceback
 
 import pytest
 
+from sauerkraut.errors import CaptureError
+from sauerkraut.objects import graph
 from tests.unit.objects import crossing, things
 from tests.unit.objects.crossing import round_trip
 from tests.unit.objects.test_graph import PROJECT
@@ -134,6 +137,13 @@ def test_what_an_attribute_was_missed_in():
     back, own = round_trip(error, node)
     assert back.obj is own
     assert back.name == "missing"
+
+
+def test_what_an_exception_holds_is_named_when_it_cannot_be_captured():
+    error = AttributeError("m", name="n", obj=threading.Thread())
+    error.__cause__ = StopIteration(error)
+    with pytest.raises(CaptureError, match=r"attribute 'obj': threading\.Thread cannot be"):
+        graph.freeze([error])
 
 
 def test_an_exception_that_holds_itself():
