@@ -90,7 +90,7 @@ def grown(before, after, count):
     found = []
     if after[0] > before[0] + 8:
         found.append(f"memory from {before[0]:.1f} to {after[0]:.1f} MiB")
-    if after[1] > before[1] + 200 + count // 100:  # caches of CPython's own come and go
+    if after[1] > before[1] + 500 + count // 100:  # caches of CPython's own come and go
         found.append(f"blocks from {before[1]} to {after[1]}")
     if after[2] > before[2] + 20:
         found.append(f"objects from {before[2]} to {after[2]}")
