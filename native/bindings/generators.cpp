@@ -105,7 +105,8 @@ void bind_generators(nb::module_& m)
           },
           "objects"_a, "Take what the frame of the next generator refers to.",
           nb::sig("def take(self, objects: list[object]) -> None"))
-      .def("check", &Shells::check, "Ring 3; raises ResumeError.")
+      .def("check", &Shells::check, "stack"_a,
+           "Ring 3, also whether those that run do so in `stack`; raises ResumeError.")
       .def("wake", &Shells::wake, "Give each its frame, once.");
 }
 

@@ -1,8 +1,9 @@
-#include "../cpython/adapter.hpp"
-// adapter.hpp comes first: it opens CPython's internals.
+#include "../cpython/generators.hpp"
+// generators.hpp of cpython comes first: it opens CPython's internals.
 #include "../errors.hpp"
 #include "boundary.hpp"
 #include "callables.hpp"
+#include "generator_calls.hpp"
 #include "operands.hpp"
 #include "operations.hpp"
 #include "waiting.hpp"
@@ -89,7 +90,8 @@ std::string name_of(PyObject* callable)
 CallSite site_of(Frame& outer, Frame& inner)
 {
   CallSite site;
-  if (!CodeMap::of(Layout::code(outer)).call_site(Layout::unit(outer), site)) {
+  if (!CodeMap::of(Layout::code(outer)).call_site(Layout::unit(outer), site) ||
+      site.waits == cpython::Waits::yield) {  // throw() and close() hand on to what it delegates to
     refuse(outer, inner, nullptr);
   }
   return site;
@@ -103,6 +105,12 @@ Pending operation(Frame& outer, Frame& inner, bool from_c)
     pending.continuation = state->continuation;
     pending.object = state->pending_object;
     return pending;
+  }
+  if (cpython::is_generator(inner)) {
+    if (steps_into(outer, pending.site, cpython::generator_of(inner), pending)) {
+      return pending;
+    }
+    refuse(outer, inner, callable_of(outer, pending.site));
   }
   if (!from_c) {
     // CPython inlined the call: its operands are gone and the depth is saved.

@@ -1,5 +1,5 @@
-#include "../cpython/adapter.hpp"
-// adapter.hpp comes first: it opens CPython's internals.
+#include "../cpython/generators.hpp"
+// generators.hpp of cpython comes first: it opens CPython's internals.
 #include "../errors.hpp"
 #include "boundary.hpp"
 #include "capture.hpp"
@@ -34,6 +34,9 @@ FrameState read(Frame& frame, const Pending& pending)
   state.line = line_of(frame);
   state.continuation = pending.continuation;
   state.pending_object = pending.object;
+  if (cpython::is_generator(frame)) {
+    state.generator = Owned::share(cpython::generator_of(frame));
+  }
   state.local_count = code->co_nlocalsplus;
   state.slots = read_slots(frame, code->co_nlocalsplus + pending.site.kept);
   return state;
@@ -60,8 +63,8 @@ void refuse_generator(Frame& frame)
 {
   if (cpython::is_generator(frame)) {
     throw CaptureError(describe(frame) +
-                       " is a running generator or coroutine, which cannot be captured yet; "
-                       "checkpoint outside of it");
+                       " is a generator or coroutine that runs in a greenlet, which cannot be "
+                       "captured; switch outside of it");
   }
 }
 
@@ -85,6 +88,22 @@ Owned handled_in(Frame& frame, const FrameState& state)
     }
   }
   return {};
+}
+
+// The exception that the frames handle, but for what each running generator handles itself.
+Owned handled_outside_of_generators(PyThreadState* state, const Stack& stack)
+{
+  const _PyErr_StackItem* item = state->exc_info;
+  // Innermost first, so that the last one found is the outermost.
+  for (const FrameState& frame : stack.frames) {
+    if (frame.generator) {
+      item = cpython::as_generator(frame.generator.get()).gi_exc_state.previous_item;
+    }
+  }
+  while (item != nullptr && (item->exc_value == nullptr || item->exc_value == Py_None)) {
+    item = item->previous_item;
+  }
+  return Owned::share(item != nullptr ? item->exc_value : nullptr);
 }
 
 // Turns a stack whose frames were found innermost first.
@@ -126,7 +145,6 @@ Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers)
     marked = !Layout::is_init_shim(*frame) && is_marked(*frame, markers);
   }
   Stack stack;
-  stack.handled = Owned::take(PyErr_GetHandledException());
   bool found = false;
   for (Frame* frame = start; frame != nullptr && !found; frame = Layout::caller(*frame)) {
     if (Layout::is_init_shim(*frame)) {
@@ -137,11 +155,16 @@ Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers)
     if (base == nullptr && (marked ? is_marked(*frame, markers) : is_module_body(*frame))) {
       break;
     }
-    refuse_generator(*frame);
     stack.frames.push_back(read(*frame, pending_operation(*frame, *inner)));
     inner = frame;
     found = at_base;
   }
+  if (!stack.frames.empty() && stack.frames.back().generator) {
+    throw CaptureError(describe(*inner) +
+                       " is a generator or coroutine: capture from further out (base), where "
+                       "something steps into it");
+  }
+  stack.handled = handled_outside_of_generators(state, stack);
   return finished(std::move(stack));
 }
 

@@ -255,6 +255,9 @@ bool runs_special_method(const Frame& outer, const CallSite& site, const Frame& 
       return is_method(Continuation::push);
     case Waits::next:
       return makes_next(receiver, inner);
+    case Waits::send:
+      return is_method(Continuation::push) ||
+             is_special_method(inner, operand(outer, site.kept - 1), "send");
     case Waits::contains:
       return is_method(Continuation::truth_of_any);
     case Waits::iterate:

@@ -47,7 +47,8 @@ enum class Continuation : std::uint8_t {
   next_or = 12,         // on StopIteration the value is `pending_object`
   enter = 13,           // `pending_object`, the __exit__, is pushed below the value
   hash = 14,            // __hash__: an int becomes a hash
-  last = hash,
+  closed = 15,          // close(): the generator must end; `pending_object`: what kind it is
+  last = closed,
 };
 
 struct FrameState {

@@ -29,6 +29,7 @@ concept AnswersFrameQuestions = requires(typename L::Frame& frame, const typenam
                                          PyObject* object, PyThreadState* state) {
   { L::null_below_callable } -> std::convertible_to<bool>;
   { L::load_fast_checks } -> std::convertible_to<bool>;
+  { L::close_returns_value } -> std::convertible_to<bool>;
   { L::pushes_frames } -> std::convertible_to<bool>;
   { L::tags_numbers } -> std::convertible_to<bool>;
   { L::exit_replaces_manager } -> std::convertible_to<bool>;

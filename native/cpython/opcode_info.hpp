@@ -81,6 +81,7 @@ enum class Waits : std::uint8_t {
   choice,        // JUMP_IF_TRUE_OR_POP and the like, 3.11: keeps the value where it jumps
   iterate,       // GET_ITER: must be an iterator
   next,          // FOR_ITER: StopIteration ends the loop
+  send,          // SEND: the value of StopIteration is that of the `yield from` or `await`
   enter,         // BEFORE_WITH: pushes __exit__ as well
   exit,          // WITH_EXCEPT_START: calls the __exit__ four below the top
   format_value,  // FORMAT_VALUE, up to 3.12: arg & 3 converts, arg & 4 has a spec

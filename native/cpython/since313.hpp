@@ -14,6 +14,7 @@ struct Since313 : Since312<Layout> {
   using Frame = _PyInterpreterFrame;
 
   static constexpr bool null_below_callable = false;  // callable, then self or NULL (gh-112354)
+  static constexpr bool close_returns_value = true;   // what the generator returned (gh-104770)
   static constexpr bool pushes_frames = true;
   static constexpr int compare_shift = 5;     // of the operator in the argument of COMPARE_OP
   static constexpr int compare_to_bool = 16;  // flag there: the result becomes a bool

@@ -10,8 +10,9 @@ template <typename Layout>
 struct Until312 : ObjectSlots<Layout> {
   using Frame = _PyInterpreterFrame;
 
-  static constexpr bool null_below_callable = true;  // PUSH_NULL comes before the callable
-  static constexpr bool pushes_frames = false;       // _PyEvalFramePushAndInit is hidden until 3.13
+  static constexpr bool null_below_callable = true;   // PUSH_NULL comes before the callable
+  static constexpr bool close_returns_value = false;  // generator.close() gives None
+  static constexpr bool pushes_frames = false;  // _PyEvalFramePushAndInit is hidden until 3.13
   // CPython's own stack effect of RETURN_GENERATOR forgets the generator it pushes.
   static bool is_return_generator(int opcode) noexcept { return opcode == RETURN_GENERATOR; }
 

@@ -208,6 +208,8 @@ bool completes(const FrameState& frame, const CallSite& site)
       return static_cast<bool>(pending);
     case Continuation::text:
       return is_tuple(pending, 2, 2) && is_text(pending, 0);
+    case Continuation::closed:
+      return pending && PyUnicode_Check(pending.get());
     case Continuation::attribute:
       return is_tuple(pending, 2, 3) && is_text(pending, 1);
     case Continuation::binary:
@@ -249,6 +251,7 @@ bool continues(const FrameState& frame, const CallSite& site)
     case Waits::update:
     case Waits::positive:
     case Waits::next:
+    case Waits::send:
     case Waits::exit:
       possible = how == Continuation::push;
       break;

@@ -1,5 +1,5 @@
-#include "../cpython/adapter.hpp"
-// adapter.hpp comes first: it opens CPython's internals.
+#include "../cpython/generators.hpp"
+// generators.hpp of cpython comes first: it opens CPython's internals.
 #include "../capture/waiting.hpp"
 #include "drive.hpp"
 #include "drive_flat.hpp"
@@ -41,8 +41,8 @@ PyObject* drive(capture::Stack& stack, PyObject* value, PyObject* thrown)
   std::vector<Owned> functions;
   functions.reserve(stack.frames.size());
   for (const FrameState& frame : stack.frames) {
-    functions.push_back(surrogate(frame));
-    if (!functions.back()) {
+    functions.push_back(frame.generator ? Owned() : surrogate(frame));
+    if (!functions.back() && !frame.generator) {
       return nullptr;
     }
   }

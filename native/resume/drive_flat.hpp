@@ -5,7 +5,9 @@
 #include "../capture/waiting.hpp"
 #include "rebuild.hpp"
 #include "settle.hpp"
+#include "shells.hpp"
 
+#include <utility>
 #include <vector>
 
 namespace sauerkraut::resume {
@@ -30,15 +32,25 @@ PyObject* drive_flat(PyThreadState* state, capture::Stack& stack,
 
   for (std::size_t i = 0; i < stack.frames.size(); ++i) {
     FrameState& saved = stack.frames[i];
-    Frame* frame = Layout::push(state, functions[i].get(), saved.locals.get());
+    Frame* frame = saved.generator ? &cpython::frame_of(saved.generator.get())
+                                   : Layout::push(state, functions[i].get(), saved.locals.get());
     if (frame == nullptr) {
       while (!frames.empty()) {
         waiting.pop(frames.back());
-        Layout::pop(state, leave());
+        frame = leave();
+        if (PyObject* generator = stack.frames[frames.size()].generator.get()) {
+          step_out(state, generator);
+          end(generator);
+        } else {
+          Layout::pop(state, frame);
+        }
       }
       return nullptr;
     }
     fill(*frame, saved);
+    if (saved.generator) {
+      step_into(state, saved.generator.get());
+    }
     frame->previous = Layout::current(state);
     Layout::set_current(state, frame);
     waiting.push(frame, &saved);
@@ -52,6 +64,10 @@ PyObject* drive_flat(PyThreadState* state, capture::Stack& stack,
     const bool throws = settle(*frames.back(), stack.frames[i], result);
     Frame* frame = leave();
     result = _PyEval_EvalFrameDefault(state, frame, throws ? 1 : 0);
+    if (const Owned generator = std::exchange(stack.frames[i].generator, Owned())) {
+      result = outcome(generator.get(), result);
+    }
+    stack.frames[i].pending_object = Owned();
   }
   return result;
 }

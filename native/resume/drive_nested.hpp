@@ -11,6 +11,7 @@
 #include "settle.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sauerkraut::resume {
@@ -61,7 +62,11 @@ class NestedDrive {
 
   bool expects(const Frame& frame) const
   {
-    return entered_ < functions_.size() && Layout::function(frame) == functions_[entered_].get();
+    if (entered_ >= functions_.size()) {
+      return false;
+    }
+    return entering_ != nullptr ? &frame == &cpython::frame_of(entering_)
+                                : Layout::function(frame) == functions_[entered_].get();
   }
 
   void uninstall()
@@ -72,13 +77,27 @@ class NestedDrive {
     }
   }
 
-  // Makes the next frame; the hook takes it over.
-  PyObject* enter() { return call_with_none(functions_[entered_].get()); }
+  // Makes the next frame, or steps into the next generator; the hook takes it over.
+  PyObject* enter()
+  {
+    const Owned generator = std::exchange(stack_.frames[entered_].generator, Owned());
+    entering_ = generator.get();
+    if (!generator) {
+      return call_with_none(functions_[entered_].get());
+    }
+    cpython::set_suspended(generator.get(), false);
+    PyObject* result = nullptr;
+    PyIter_Send(generator.get(), Py_None, &result);
+    return outcome(generator.get(), result);
+  }
 
   PyObject* take_over(Frame* frame)
   {
     FrameState& saved = stack_.frames[entered_];
     ++entered_;
+    if (cpython::is_generator(*frame)) {
+      Layout::clear(*frame, saved.local_count);  // the None that was sent
+    }
     fill(*frame, saved);
     frame->previous = Layout::current(state_);
     Layout::set_current(state_, frame);
@@ -101,6 +120,7 @@ class NestedDrive {
     waiting_.pop(frame);
     const bool broken = failed_ && !complete_;
     const bool throws = !broken && settle(*frame, saved, result);
+    saved.pending_object = Owned();
     ++Layout::recursion_remaining(state_);
     Layout::set_current(state_, frame->previous);
     if (broken) {  // no user code may see our own failure
@@ -132,6 +152,7 @@ class NestedDrive {
   _PyFrameEvalFunction previous_hook_;
   capture::Waiting waiting_;
   std::size_t entered_ = 0;
+  PyObject* entering_ = nullptr;  // the generator that is stepped into, null for a function
   bool failed_ = false;
   bool complete_ = false;
 };

@@ -1,5 +1,5 @@
-#include "../cpython/adapter.hpp"
-// adapter.hpp comes first: it opens CPython's internals.
+#include "../cpython/generators.hpp"
+// generators.hpp of cpython comes first: it opens CPython's internals.
 #include "../code/code_map.hpp"
 #include "rebuild.hpp"
 
@@ -127,6 +127,38 @@ void fill(Frame& frame, FrameState& state)
     frame.f_locals = state.locals.release();
     Py_XDECREF(old);
   }
+}
+
+void step_into(PyThreadState* state, PyObject* generator)
+{
+  PyGenObject& raw = cpython::as_generator(generator);
+  raw.gi_exc_state.previous_item = state->exc_info;
+  state->exc_info = &raw.gi_exc_state;
+  cpython::set_running(generator);
+}
+
+void step_out(PyThreadState* state, PyObject* generator)
+{
+  PyGenObject& raw = cpython::as_generator(generator);
+  state->exc_info = raw.gi_exc_state.previous_item;
+  raw.gi_exc_state.previous_item = nullptr;
+}
+
+PyObject* outcome(PyObject* generator, PyObject* result)
+{
+  if (result == nullptr || cpython::progress_of(generator) == cpython::Progress::suspended) {
+    return result;
+  }
+  const Owned value = Owned::take(result);
+  if (PyAsyncGen_CheckExact(generator)) {
+    PyErr_SetNone(PyExc_StopAsyncIteration);
+    return nullptr;
+  }
+  const Owned stop = Owned::take(PyObject_CallOneArg(PyExc_StopIteration, value.get()));
+  if (stop) {
+    PyErr_SetObject(PyExc_StopIteration, stop.get());
+  }
+  return nullptr;
 }
 
 PyObject* first_result(PyObject* value, PyObject* thrown)

@@ -148,8 +148,40 @@ PyObject* converted(const FrameState& state, const CallSite& site, PyObject* res
                               PyLong_AsLong(part(pending, 3)) != 0, result);
     case Continuation::hash:
       return as_hash(result);
+    case Continuation::closed:
+      PyErr_Format(PyExc_RuntimeError, "%U ignored GeneratorExit", pending.get());
+      return nullptr;
   }
   return nullptr;
+}
+
+// The value of the StopIteration that is set; null with another exception set when it has none.
+PyObject* value_of_stop()
+{
+  PyObject *type, *stop, *traceback;
+  PyErr_Fetch(&type, &stop, &traceback);
+  PyErr_NormalizeException(&type, &stop, &traceback);
+  const Owned kept_type = Owned::take(type);
+  const Owned kept = Owned::take(stop);
+  const Owned kept_traceback = Owned::take(traceback);
+  if (!kept || !PyErr_GivenExceptionMatches(stop, PyExc_StopIteration)) {
+    return nullptr;
+  }
+  return Py_NewRef(reinterpret_cast<PyStopIterationObject*>(stop)->value);
+}
+
+// What close() makes of the exception a generator ended with.
+PyObject* value_of_close()
+{
+  if (PyErr_ExceptionMatches(PyExc_GeneratorExit)) {
+    PyErr_Clear();
+    return Py_NewRef(Py_None);
+  }
+  if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
+    return nullptr;
+  }
+  const Owned value = Owned::take(value_of_stop());
+  return Py_XNewRef(Layout::close_returns_value ? value.get() : Py_None);
 }
 
 // The exception that is set; null with an exception set unless the continuation ends it.
@@ -158,6 +190,9 @@ PyObject* caught(const FrameState& state)
   if (state.continuation == Continuation::attribute &&
       PyErr_ExceptionMatches(PyExc_AttributeError)) {
     return missing_attribute(state.pending_object);
+  }
+  if (state.continuation == Continuation::closed) {
+    return value_of_close();
   }
   if (state.continuation == Continuation::next_or && PyErr_ExceptionMatches(PyExc_StopIteration)) {
     PyErr_Clear();
@@ -229,6 +264,24 @@ void end_loop(Frame& frame, const FrameState& state, const CallSite& site)
   Layout::go_on_at(frame, site.target);
 }
 
+// Leaves a `yield from` or `await` with its value: CPython 3.11 drops what was delegated to at
+// once.
+bool end_delegation(Frame& frame, const FrameState& state, const CallSite& site)
+{
+  Owned value = Owned::take(value_of_stop());
+  if (!value) {
+    return false;
+  }
+  const CodeMap& map = CodeMap::of(reinterpret_cast<PyCodeObject*>(state.code.get()));
+  Placing placing(frame, state);
+  if (static_cast<int>(map.stack(site.target).size()) == placing.depth()) {
+    placing.drop();
+  }
+  placing.push(value.release());
+  Layout::go_on_at(frame, site.target);
+  return true;
+}
+
 // Puts `value` (stolen) where the operation leaves it.
 void place(Frame& frame, const FrameState& state, const CallSite& site, Owned value)
 {
@@ -292,6 +345,9 @@ bool settle(Frame& frame, const FrameState& state, PyObject* result)
     PyErr_Clear();
     end_loop(frame, state, site);
     return false;
+  }
+  if (!value && site.waits == Waits::send && PyErr_ExceptionMatches(PyExc_StopIteration)) {
+    return !end_delegation(frame, state, site);
   }
   if (!value) {
     return true;

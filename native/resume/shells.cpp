@@ -6,7 +6,10 @@
 #include "rebuild.hpp"
 #include "shells.hpp"
 
+#include <algorithm>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace sauerkraut::resume {
 
@@ -113,11 +116,64 @@ PyObject* Shells::make(std::size_t place, PyObject* globals)
   return state.object.get();
 }
 
-void Shells::check() const
+void Shells::check(const capture::Stack& stack) const
 {
+  std::vector<PyObject*> running;
   for (const GeneratorState& state : states_) {
-    if (state.object) {  // else nothing refers to it
-      check_generator(state);
+    if (!state.object) {
+      continue;  // nothing refers to it
+    }
+    check_generator(state);
+    if (state.stage == GeneratorStage::active) {
+      running.push_back(state.object.get());
+    }
+  }
+  std::vector<PyObject*> in_frames;
+  for (const FrameState& frame : stack.frames) {
+    if (frame.generator) {
+      in_frames.push_back(frame.generator.get());
+    }
+  }
+  std::sort(running.begin(), running.end());
+  std::sort(in_frames.begin(), in_frames.end());
+  if (running != in_frames) {
+    throw ResumeError("the running generators of the snapshot are not those of its frames");
+  }
+  check_delegation(stack);
+}
+
+// To close a generator is to close what it delegates to first, by a recursion that nothing bounds:
+// no program can make a circle of them, or a chain longer than it may recurse.
+void Shells::check_delegation(const capture::Stack& stack) const
+{
+  std::unordered_map<PyObject*, PyObject*> delegates;
+  auto note = [&](PyObject* generator, const FrameState& frame) {
+    auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
+    const CodeMap& map = CodeMap::of(code);
+    CallSite site;
+    if (map.call_site(frame.unit, site) && !frame.slots.empty() &&
+        (site.waits == cpython::Waits::send || map.delegates(site.start))) {
+      delegates[generator] = frame.slots.back().object.get();
+    }
+  };
+  for (const GeneratorState& state : states_) {
+    if (state.object && state.stage == GeneratorStage::suspended) {
+      note(state.object.get(), state.frame);
+    }
+  }
+  for (const FrameState& frame : stack.frames) {
+    if (frame.generator) {
+      note(frame.generator.get(), frame);
+    }
+  }
+  for (const auto& [generator, first] : delegates) {
+    int length = 0;
+    for (PyObject* at = first; at != nullptr && ++length <= Py_GetRecursionLimit();) {
+      const auto found = delegates.find(at);
+      at = found != delegates.end() ? found->second : nullptr;
+    }
+    if (length > Py_GetRecursionLimit()) {
+      throw ResumeError("a generator of the snapshot delegates to itself, or too deep");
     }
   }
 }
@@ -127,7 +183,11 @@ void Shells::wake()
   if (std::exchange(awake_, true)) {
     return;
   }
-  check();
+  for (const GeneratorState& state : states_) {
+    if (state.object) {
+      check_generator(state);
+    }
+  }
   objects_.clear();
   for (GeneratorState& state : states_) {
     if (state.object && state.stage != GeneratorStage::active) {

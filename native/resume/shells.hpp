@@ -26,10 +26,11 @@ class Shells {
   std::vector<capture::GeneratorState>& states() { return states_; }
   const std::vector<std::vector<capture::Owned>>& objects() const { return objects_; }
 
-  // Ring 3 for all that are not running in the stack; throws ResumeError.
-  void check() const;
+  // Ring 3 for all of them; throws ResumeError, also unless those that run are those in the frames
+  // of `stack`.
+  void check(const capture::Stack& stack) const;
 
-  // Checks, then gives each its frame and lets go of it; those running in the stack are kept.
+  // Gives each its frame, once checked, and lets go of it; those running in the stack are kept.
   // The second time it does nothing.
   void wake();
 
@@ -37,6 +38,8 @@ class Shells {
   void hand_over() { states_.clear(); }
 
  private:
+  void check_delegation(const capture::Stack& stack) const;
+
   std::vector<capture::GeneratorState> states_;
   std::vector<std::vector<capture::Owned>> objects_;
   bool awake_ = false;

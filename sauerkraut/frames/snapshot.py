@@ -233,7 +233,7 @@ class Thawed:
         """
         if self._frames:
             self.stack.check()
-        self._shells.check()
+        self._shells.check(self.stack)
 
     def touch_files(self) -> None:
         """Cut files opened for writing back to their recorded length, once all is well.

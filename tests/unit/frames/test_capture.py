@@ -148,19 +148,6 @@ def test_state_in_c_is_refused_by_name_and_changes_nothing():
         skt.call(in_sorted, [])
 
 
-def generator(kept):
-    yield take(kept)
-
-
-def drives_generator(kept):
-    return list(generator(kept))
-
-
-def test_a_running_generator_is_refused_by_name():
-    with pytest.raises(CaptureError, match=r"generator\(\) at .* running generator"):
-        skt.call(drives_generator, [])
-
-
 def test_base_that_is_not_on_the_stack():
     with pytest.raises(CaptureError, match="base is not on the call stack"):
         skt.capture(base=in_sorted)

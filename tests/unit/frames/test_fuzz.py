@@ -21,6 +21,17 @@ def test_changed_control_state_never_crashes():
     assert counts["ring 3"] + counts["ran"] > 0.2 * executions
 
 
+def test_a_generator_that_would_delegate_to_itself_is_refused():
+    snapshot = scenarios.run("do_delegation_to_an_object", 1)[2]
+    changed = bytearray(snapshot.control)
+    outer, inner = cb.slots(changed)[:2]
+    generator = struct.unpack_from("<Q", changed, outer[1])[0]
+    struct.pack_into("<Q", changed, inner[-1], generator)  # what it delegates to
+    thawed = Snapshot.of_parts(bytes(changed), snapshot.objects, snapshot.blocks).thaw()
+    with pytest.raises(ResumeError, match="delegates to itself"):
+        thawed.check()
+
+
 def test_what_a_comprehension_hides_must_be_a_cell_where_a_cell_is_put_back():
     snapshot = scenarios.run("do_comprehension_hides_a_cell", 1)[2]
     refused = 0
