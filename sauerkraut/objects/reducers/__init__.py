@@ -19,6 +19,7 @@ _FAMILIES = (
     "refused",
     "singletons",
     "tables",
+    "type_variables",
     "weakrefs",
 )
 

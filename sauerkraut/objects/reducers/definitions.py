@@ -10,6 +10,7 @@ import functools
 import hashlib
 import sys
 import types
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,10 @@ _DEFINITIONS = (
     types.BuiltinFunctionType,
     types.FunctionType,
     types.ModuleType,
+    typing.NewType,
+    typing.ParamSpec,
+    typing.TypeVar,
+    typing.TypeVarTuple,
     _Cached,
 )
 _WRAPPERS = (staticmethod, classmethod)

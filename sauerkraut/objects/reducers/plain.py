@@ -6,11 +6,10 @@ import array
 import random
 import re
 import struct
-from typing import Any, TypeVar
+from typing import Any
 
 from sauerkraut._native import address_of
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
-from sauerkraut.objects.reducers.definitions import attribute
 
 
 @reduces(struct.Struct)
@@ -81,24 +80,6 @@ def _reduce_match(match: re.Match[Any], _: Freezing) -> Reduced:
 def find_match(pattern: re.Pattern[Any], how: str, text: Any, start: int, end: int) -> Any:
     """The match that ``pattern.search``, ``match`` or ``fullmatch`` finds."""
     return getattr(pattern, how)(text, start, end)
-
-
-@reduces(TypeVar)
-def _reduce_type_variable(value: Any, _: Freezing) -> Reduced:
-    name: str = value.__name__
-    if attribute(value.__module__, name) is value:
-        return name
-    variance = (value.__covariant__, value.__contravariant__)
-    return (make_type_variable, (name, value.__constraints__, value.__bound__, *variance))
-
-
-def make_type_variable(
-    name: str, constraints: tuple[Any, ...], bound: Any, covariant: bool, contravariant: bool
-) -> TypeVar:
-    """A type variable that no module has a name for."""
-    return TypeVar(
-        name, *constraints, bound=bound, covariant=covariant, contravariant=contravariant
-    )
 
 
 @reduces(random.SystemRandom)

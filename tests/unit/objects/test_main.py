@@ -10,7 +10,10 @@ import abc, collections, dataclasses, enum, functools, math, sys, typing
 import sauerkraut as skt
 
 SCALE = 2.5
-T = typing.TypeVar("T")
+T = typing.TypeVar("T", bound="Pair")
+P = typing.ParamSpec("P")
+Ts = typing.TypeVarTuple("Ts")
+Number = typing.NewType("Number", int)
 
 class Meta(type):
     def __call__(cls, *args):
@@ -60,6 +63,13 @@ class Pair(typing.NamedTuple):
     a: int
     b: int = 2
 
+class Box(typing.Generic[T]):
+    def __init__(self, held: T):
+        self.held = held
+
+def hints(f: typing.Callable[P, T], n: Number, *rest: typing.Unpack[Ts]) -> T:
+    return [each for each in (T, P, Ts, Number)]
+
 def helper(x, *, times=2):
     return scaled(x) * times
 
@@ -73,6 +83,7 @@ def cached(x):
 def simulate(n):
     circle, tagged, point = Circle(2), Tagged(), Point(1, [2])
     colour, pair, function = Colour.GREEN, Pair(1), helper
+    box, told = Box[Pair](pair), hints
     method, made = circle.describe, Circle.unit
     rows = []
     for i in range(n):
@@ -83,7 +94,9 @@ def simulate(n):
         rows.append(function(i))
     return repr((rows, method(), made().area(), tagged.tagged, point, point < Point(2),
                  colour.shout(), colour is Colour(2), pair, pair._replace(a=5), circle.sides(),
-                 isinstance(circle, Base), type(circle).__mro__[1].__name__, later(n)))
+                 isinstance(circle, Base), type(circle).__mro__[1].__name__,
+                 box.held is pair, Box.__parameters__ == (T,), told(None, 1),
+                 told.__annotations__["n"] is Number, T.__bound__, later(n)))
 
 def deepest(x):
     return x + 1
