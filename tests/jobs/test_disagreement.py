@@ -90,4 +90,4 @@ def test_a_rank_that_does_not_come_is_named_and_given_up_when_asked_to(step):
     assert done.status == 86, done.said
     assert re.search(r"rank 0: waited \d+ s; missing ranks: 1; waiting: rank 0 at poll", done.said)
     assert re.search(r"rank 3 at poll \d+ in absent \(stepping.py:\d+\), step \d+", done.said)
-    assert "gave up after 4 s" in done.said
+    assert re.search(r"gave up after \d+ s", done.said)  # 4 s, or more where all is slow
