@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
+if "t" in sys.abiflags:
+    raise ImportError(
+        "sauerkraut needs a CPython with the GIL: in this free-threaded build other threads would "
+        "change frames while they are read"
+    )
+
 from sauerkraut import liveness
 from sauerkraut.checkpoint.checkpointer import Checkpointer, current
 from sauerkraut.checkpoint.records import Epoch, Restart

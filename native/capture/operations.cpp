@@ -278,6 +278,10 @@ bool runs_special_method(const Frame& outer, const CallSite& site, const Frame& 
     case Waits::enter:
       return enters(top, inner, pending);
     case Waits::exit:
+      if (Layout::exit_keeps_self) {
+        PyObject* self = from_top(outer, site, site.info->receiver - 1);
+        return (self == nullptr || self == argument(inner, 0)) && passes_through(receiver, inner);
+      }
       return receiver != nullptr && PyMethod_Check(receiver) &&
              PyMethod_GET_SELF(receiver) == argument(inner, 0) && passes_through(receiver, inner);
     case Waits::format_value:

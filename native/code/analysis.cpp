@@ -27,7 +27,25 @@ Kind join(Kind a, Kind b)
   const auto exception = [](Kind kind) {
     return kind == Kind::exception || kind == Kind::exception_or_none;
   };
+  const auto tuple = [](Kind kind) { return kind == Kind::tuple || kind == Kind::texts; };
+  if (tuple(a) && tuple(b)) {
+    return Kind::tuple;
+  }
   return exception(a) && exception(b) ? Kind::exception_or_none : Kind::any;
+}
+
+// Template strings take the texts between their interpolations from a constant, unchecked.
+bool is_texts(PyObject* object)
+{
+  if (!PyTuple_CheckExact(object)) {
+    return false;
+  }
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(object); ++i) {
+    if (!PyUnicode_CheckExact(PyTuple_GET_ITEM(object, i))) {
+      return false;
+    }
+  }
+  return PyTuple_GET_SIZE(object) != 0;
 }
 
 const OpcodeInfo& info(const Instruction& instruction)
@@ -289,11 +307,16 @@ void Analysis::push_results(const Instruction& instruction, Stack& stack, bool j
       PyObject* constant = argument < PyTuple_GET_SIZE(code_->co_consts)
                                ? PyTuple_GET_ITEM(code_->co_consts, argument)
                                : Py_None;
-      pushed = {PyTuple_CheckExact(constant) ? Kind::tuple : Kind::any};
+      pushed = {is_texts(constant)             ? Kind::texts
+                : PyTuple_CheckExact(constant) ? Kind::tuple
+                                               : Kind::any};
       break;
     }
     case Push::iterator:
       pushed = {Kind::iterator};
+      if (Layout::loops_by_index) {  // its argument says so for what is delegated to
+        pushed = {argument == 0 ? Kind::iterator : Kind::any, Kind::place_in_loop};
+      }
       break;
     case Push::next_item:
       if (effect > 0) {
@@ -351,6 +374,12 @@ void Analysis::push_results(const Instruction& instruction, Stack& stack, bool j
       break;
     case Push::local:
       pushed = {kind_of_local(argument)};
+      break;
+    case Push::interpolation:
+      pushed = {Kind::interpolation};
+      break;
+    case Push::special:
+      pushed = {Kind::any, Kind::null_or_any};
       break;
     case Push::two_locals:
       pushed = {kind_of_local(argument >> 4), kind_of_local(argument & 15)};

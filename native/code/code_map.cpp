@@ -30,6 +30,8 @@ int values_left(cpython::Push push, int argument)
     case cpython::Push::two:
     case cpython::Push::method:
       return 2;
+    case cpython::Push::iterator:
+      return Layout::loops_by_index ? 2 : 1;
     case cpython::Push::attribute:
       return Layout::attribute_makes_methods && (argument & 1) != 0 ? 2 : 1;
     default:
@@ -107,7 +109,11 @@ bool CodeMap::call_site(int unit, CallSite& site) const
   if (found == nullptr || !reachable(found->start)) {
     return false;
   }
-  const cpython::OpcodeInfo& info = cpython::opcodes().info[found->opcode];
+  const cpython::OpcodeInfo& of_opcode = cpython::opcodes().info[found->opcode];
+  const cpython::OpcodeInfo& info =
+      of_opcode.waits == Waits::binary && found->argument == Layout::item_operator
+          ? cpython::fetches_item
+          : of_opcode;
   if (info.waits == Waits::never ||
       (info.waits == Waits::positive && found->argument != Layout::intrinsic_positive)) {
     return false;
@@ -181,11 +187,13 @@ Kind CodeMap::declared_kind(PyCodeObject* code, int slot)
   if ((_PyLocals_GetKind(code->co_localspluskinds, slot) & (CO_FAST_CELL | CO_FAST_FREE)) != 0) {
     return Kind::cell;
   }
-  // The compiler's own arguments: what a comprehension loops over unchecked, and the defaults
+  // The compiler's own arguments: what a comprehension loops over, and the defaults
   // that generic functions are made with.
   PyObject* name = PyTuple_GET_ITEM(code->co_localsplusnames, slot);
   constexpr std::pair<const char*, Kind> implicit[] = {
-      {".0", Kind::iterator}, {".defaults", Kind::tuple}, {".kwdefaults", Kind::dict}};
+      {".0", Layout::loops_by_index ? Kind::any : Kind::iterator},  // checked by GET_ITER there
+      {".defaults", Kind::tuple},
+      {".kwdefaults", Kind::dict}};
   for (const auto& [known, kind] : implicit) {
     if (PyUnicode_CompareWithASCIIString(name, known) == 0) {
       return kind;

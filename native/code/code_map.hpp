@@ -21,11 +21,14 @@ enum class Kind : std::uint8_t {
   any,
   null,
   null_or_any,
-  iterator,
+  iterator,       // or, where loops go by index, what one goes over
+  place_in_loop,  // beside it: the index of its next item, or null
   list,
   set,
   dict,
   tuple,
+  texts,          // a tuple of strings
+  interpolation,  // string.templatelib.Interpolation
   cell,
   exception,
   exception_or_none,

@@ -9,8 +9,12 @@
 
 #include "internal_headers.hpp"
 // internal_headers.hpp must come first.
-#if PY_VERSION_HEX < 0x030B0000 || PY_VERSION_HEX >= 0x030E0000
+#if PY_VERSION_HEX < 0x030B0000 || PY_VERSION_HEX >= 0x03100000
 #  error "no frame layout for this CPython: add native/cpython/pyXYZ.hpp"
+#elif PY_VERSION_HEX >= 0x030F0000
+#  include "py315.hpp"
+#elif PY_VERSION_HEX >= 0x030E0000
+#  include "py314.hpp"
 #elif PY_VERSION_HEX >= 0x030D0000
 #  include "py313.hpp"
 #elif PY_VERSION_HEX >= 0x030C0000
@@ -33,9 +37,13 @@ concept AnswersFrameQuestions = requires(typename L::Frame& frame, const typenam
   { L::pushes_frames } -> std::convertible_to<bool>;
   { L::tags_numbers } -> std::convertible_to<bool>;
   { L::exit_replaces_manager } -> std::convertible_to<bool>;
+  { L::exit_keeps_self } -> std::convertible_to<bool>;
+  { L::item_operator } -> std::convertible_to<int>;
   { L::intrinsic_positive } -> std::convertible_to<int>;
   { L::compare_shift } -> std::convertible_to<int>;
   { L::compare_to_bool } -> std::convertible_to<int>;
+  { L::loops_by_index } -> std::convertible_to<bool>;
+  { L::can_be_indexed(object) } noexcept -> std::same_as<bool>;
   { L::current(state) } noexcept -> std::same_as<typename L::Frame*>;
   { L::caller(seen) } noexcept -> std::same_as<typename L::Frame*>;
   { L::entered_from_c(seen) } noexcept -> std::same_as<bool>;

@@ -103,6 +103,12 @@ std::vector<Field> batched_fields()
   return fields;
 }
 
+// From 3.14 on an exhausted one has no size.
+bool batched_fits(const Values& v)
+{
+  return v[1].number >= 1 || (PY_VERSION_HEX >= 0x030E0000 && v[1].number == -1);
+}
+
 // it, saved, index
 bool cycle_fits(const Values& v, bool begins_below_zero)
 {
@@ -183,8 +189,7 @@ std::vector<std::pair<const char*, Layout>> layouts_by_name()
        {sizeof(Accumulate),
         {FIELD(maybe_object, Accumulate, total), FIELD(iterator, Accumulate, it),
          FIELD(maybe_object, Accumulate, function), FIELD(object, Accumulate, initial)}}},
-      {"batched",
-       {sizeof(Batched), batched_fields(), [](const Values& v) { return v[1].number >= 1; }}},
+      {"batched", {sizeof(Batched), batched_fields(), batched_fits}},
       {"chain",
        {sizeof(Chain),
         {FIELD(maybe_iterator, Chain, source), FIELD(maybe_iterator, Chain, active)}}},

@@ -12,42 +12,44 @@
 namespace sauerkraut::cpython {
 
 enum class Push : std::uint8_t {
-  unknown,       // an opcode without an entry: analysis refuses
-  nothing,       //
-  value,         // one object of any kind
-  two,           // two of them
-  null,          // PUSH_NULL
-  constant,      // LOAD_CONST: a tuple constant is known to be one
-  iterator,      // an object with tp_iternext
-  next_item,     // FOR_ITER: above the iterator, which stays
-  copy,          // the arg-th value from the top, again
-  swap,          // exchanges the top with the arg-th value
-  list,          // of exactly this type: later instructions do not check
-  tuple,         //
-  set,           //
-  dict,          //
-  intrinsic,     // CALL_INTRINSIC_1: 6 makes a tuple from a list
-  reraise_star,  // PREP_RERAISE_STAR: an exception or None
-  global,        // LOAD_GLOBAL: with a NULL for the call that follows if arg & 1
-  attribute,     // LOAD_ATTR, LOAD_SUPER_ATTR: with self or NULL if arg & 1
-  method,        // LOAD_METHOD: always both
-  cell,          // LOAD_CLOSURE
-  local,         // LOAD_FAST: a cell where the slot holds one
-  two_locals,    // LOAD_FAST_LOAD_FAST
-  saved_local,   // LOAD_FAST_AND_CLEAR: the value or NULL
-  handled,       // PUSH_EXC_INFO: previous handled exception, the exception
-  group_match,   // CHECK_EG_MATCH: rest, match
-  unpack,        // UNPACK_SEQUENCE: arg values
-  unpack_star,   // UNPACK_EX
+  unknown,        // an opcode without an entry: analysis refuses
+  nothing,        //
+  value,          // one object of any kind
+  two,            // two of them
+  null,           // PUSH_NULL
+  constant,       // LOAD_CONST: a tuple constant is known to be one
+  iterator,       // GET_ITER: an object with tp_iternext; what a loop by index goes over
+  next_item,      // FOR_ITER: above the iterator, which stays
+  copy,           // the arg-th value from the top, again
+  swap,           // exchanges the top with the arg-th value
+  list,           // of exactly this type: later instructions do not check
+  tuple,          //
+  set,            //
+  dict,           //
+  interpolation,  // BUILD_INTERPOLATION: of exactly this type, too
+  intrinsic,      // CALL_INTRINSIC_1: 6 makes a tuple from a list
+  reraise_star,   // PREP_RERAISE_STAR: an exception or None
+  global,         // LOAD_GLOBAL: with a NULL for the call that follows if arg & 1
+  attribute,      // LOAD_ATTR, LOAD_SUPER_ATTR: with self or NULL if arg & 1
+  method,         // LOAD_METHOD: always both
+  cell,           // LOAD_CLOSURE
+  local,          // LOAD_FAST, LOAD_FAST_BORROW: a cell where the slot holds one
+  two_locals,     // LOAD_FAST_LOAD_FAST and the like
+  saved_local,    // LOAD_FAST_AND_CLEAR: the value or NULL
+  handled,        // PUSH_EXC_INFO: previous handled exception, the exception
+  group_match,    // CHECK_EG_MATCH: rest, match
+  special,        // LOAD_SPECIAL: a method, and self or NULL
+  unpack,         // UNPACK_SEQUENCE: arg values
+  unpack_star,    // UNPACK_EX
 };
 
 enum class Flow : std::uint8_t { next, jump, branch, stop };
 
 enum class Touch : std::uint8_t {
   none,
-  load,        // LOAD_FAST: CPython 3.12 and later do not check for NULL
+  load,        // LOAD_FAST, LOAD_FAST_BORROW: CPython 3.12 and later do not check for NULL
   load_check,  //
-  load_pair,   // LOAD_FAST_LOAD_FAST
+  load_pair,   // LOAD_FAST_LOAD_FAST, LOAD_FAST_BORROW_LOAD_FAST_BORROW
   store,       //
   store_load,  // STORE_FAST_LOAD_FAST
   store_pair,  // STORE_FAST_STORE_FAST
@@ -105,6 +107,10 @@ struct OpcodeInfo {
   std::uint8_t receiver = 0;
   bool when = false;  // branch, choice: the truth value that jumps
 };
+
+// BINARY_OP where its argument says that it fetches an item (3.14 and later).
+inline constexpr OpcodeInfo fetches_item = {
+    .push = Push::value, .waits = Waits::method, .method = "__getitem__", .receiver = 2};
 
 struct OpcodeTable {
   std::array<OpcodeInfo, 256> info;

@@ -1,3 +1,5 @@
+#include "adapter.hpp"
+// adapter.hpp comes first: it opens CPython's internals.
 #include "../errors.hpp"
 #include "opcode_info.hpp"
 #include "refs.hpp"
@@ -51,16 +53,18 @@ constexpr OpcodeInfo flows(Flow flow, bool backward = false)
   return {.push = Push::nothing, .flow = flow, .backward = backward};
 }
 
-// One list serves CPython 3.11 to 3.13: a name means the same wherever it exists,
+// One list serves CPython 3.11 to 3.15: a name means the same wherever it exists,
 // up to the order of two slots, which the frame layout of the version tells.
 constexpr Entry entries[] = {
     {"CACHE", pops()},
     {"NOP", pops()},
+    {"NOT_TAKEN", pops()},
     {"RESUME", pops()},
     {"EXTENDED_ARG", pops()},
     {"KW_NAMES", pops()},
     {"POP_TOP", pops()},
     {"END_FOR", pops()},
+    {"POP_ITER", pops()},
     {"END_SEND", pushes(Push::value)},
     {"PUSH_NULL", pushes(Push::null)},
     {"COPY", pushes(Push::copy)},
@@ -91,9 +95,10 @@ constexpr Entry entries[] = {
     {"POP_EXCEPT", pops()},
     {"RERAISE", flows(Flow::stop)},
     {"RAISE_VARARGS", flows(Flow::stop)},
-    {"WITH_EXCEPT_START", runs(Waits::exit, "__exit__", 4)},
+    {"WITH_EXCEPT_START", runs(Waits::exit, "__exit__", Layout::exit_keeps_self ? 5 : 4)},
     {"BEFORE_WITH", runs(Waits::enter, "__enter__", 1, Push::two)},
     {"BEFORE_ASYNC_WITH", pushes(Push::two)},
+    {"LOAD_SPECIAL", pushes(Push::special)},
     {"GET_AITER", pushes(Push::value)},
     {"GET_ANEXT", pushes(Push::value)},
     {"GET_AWAITABLE", pushes(Push::value)},
@@ -107,13 +112,13 @@ constexpr Entry entries[] = {
       .flow = Flow::branch,
       .waits = Waits::next,
       .method = "__next__",
-      .receiver = 1}},
+      .receiver = Layout::loops_by_index ? 2 : 1}},
     {"SEND",
      {.push = Push::value,
       .flow = Flow::branch,
       .waits = Waits::send,
       .method = "__next__",
-      .receiver = 2}},
+      .receiver = Layout::loops_by_index ? 3 : 2}},
     {"YIELD_VALUE", waiting(Waits::yield)},
     {"RETURN_GENERATOR", waiting(Waits::start)},
     {"RETURN_VALUE", flows(Flow::stop)},
@@ -135,6 +140,8 @@ constexpr Entry entries[] = {
     {"UNPACK_SEQUENCE", pushes(Push::unpack)},
     {"UNPACK_EX", pushes(Push::unpack_star)},
     {"LOAD_CONST", pushes(Push::constant)},
+    {"LOAD_SMALL_INT", pushes(Push::value)},
+    {"LOAD_COMMON_CONSTANT", pushes(Push::value)},
     {"LOAD_NAME", pushes(Push::value)},
     {"LOAD_GLOBAL", pushes(Push::global)},
     {"LOAD_FROM_DICT_OR_GLOBALS", pushes(Push::value)},
@@ -150,6 +157,8 @@ constexpr Entry entries[] = {
     {"BUILD_CONST_KEY_MAP", pushes(Push::dict)},
     {"BUILD_SLICE", pushes(Push::value)},
     {"BUILD_STRING", pushes(Push::value)},
+    {"BUILD_TEMPLATE", pushes(Push::value)},
+    {"BUILD_INTERPOLATION", pushes(Push::interpolation)},
     {"LIST_APPEND", pops()},
     {"LIST_EXTEND", pops()},
     {"SET_ADD", pops()},
@@ -187,9 +196,11 @@ constexpr Entry entries[] = {
     {"POP_JUMP_BACKWARD_IF_NONE", flows(Flow::branch, true)},
     {"POP_JUMP_BACKWARD_IF_NOT_NONE", flows(Flow::branch, true)},
     {"LOAD_FAST", pushes(Push::local, Touch::load)},
+    {"LOAD_FAST_BORROW", pushes(Push::local, Touch::load)},
     {"LOAD_FAST_CHECK", pushes(Push::local, Touch::load_check)},
     {"LOAD_FAST_AND_CLEAR", pushes(Push::saved_local, Touch::take)},
     {"LOAD_FAST_LOAD_FAST", pushes(Push::two_locals, Touch::load_pair)},
+    {"LOAD_FAST_BORROW_LOAD_FAST_BORROW", pushes(Push::two_locals, Touch::load_pair)},
     {"STORE_FAST", pops(Touch::store)},
     {"STORE_FAST_LOAD_FAST", pushes(Push::value, Touch::store_load)},
     {"STORE_FAST_STORE_FAST", pops(Touch::store_pair)},
@@ -221,11 +232,24 @@ Owned attribute(PyObject* object, const char* name)
 
 int small_number(PyObject* object)
 {
-  const long number = object != nullptr ? PyLong_AsLong(object) : 0;
+  const long number = PyLong_AsLong(object);
   if (number == -1 && PyErr_Occurred()) {
     unexpected();
   }
   return static_cast<int>(number);
+}
+
+// Code units of inline caches: a list by number up to 3.12, a mapping by name from 3.13 on.
+int cache_units(PyObject* caches, int opcode, PyObject* name)
+{
+  const bool listed = PyList_Check(caches);
+  const Owned count =
+      Owned::take(listed ? PySequence_GetItem(caches, opcode) : PyObject_GetItem(caches, name));
+  if (!count && !listed && PyErr_ExceptionMatches(PyExc_KeyError) != 0) {
+    PyErr_Clear();
+    return 0;
+  }
+  return count ? small_number(count.get()) : (unexpected(), 0);
 }
 
 OpcodeTable build()
@@ -237,11 +261,13 @@ OpcodeTable build()
   }
   const Owned opmap = attribute(module.get(), "opmap");
   const Owned caches = attribute(module.get(), "_inline_cache_entries");
-  PyObject* name = nullptr;
-  PyObject* number = nullptr;
-  Py_ssize_t position = 0;
-  while (PyDict_Next(opmap.get(), &position, &name, &number)) {
-    const int opcode = small_number(number);
+  const Owned items = Owned::take(PyMapping_Items(opmap.get()));  // of a frozendict from 3.15 on
+  if (!items) {
+    unexpected();
+  }
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items.get()); ++i) {
+    PyObject* name = PyTuple_GET_ITEM(PyList_GET_ITEM(items.get(), i), 0);
+    const int opcode = small_number(PyTuple_GET_ITEM(PyList_GET_ITEM(items.get(), i), 1));
     if (opcode < 0 || opcode > 255) {
       continue;  // pseudo instructions never reach bytecode
     }
@@ -262,10 +288,7 @@ OpcodeTable build()
     if (std::strcmp(text, "RESUME") == 0) {
       table.resume = opcode;
     }
-    // A list by number up to 3.12, a dict by name from 3.13 on.
-    PyObject* count = PyDict_Check(caches.get()) ? PyDict_GetItem(caches.get(), name)
-                                                 : PyList_GetItem(caches.get(), opcode);
-    table.caches[opcode] = static_cast<std::uint8_t>(small_number(count));
+    table.caches[opcode] = static_cast<std::uint8_t>(cache_units(caches.get(), opcode, name));
   }
   return table;
 }

@@ -16,8 +16,12 @@ struct Since313 : Since312<Layout> {
   static constexpr bool null_below_callable = false;  // callable, then self or NULL (gh-112354)
   static constexpr bool close_returns_value = true;   // what the generator returned (gh-104770)
   static constexpr bool pushes_frames = true;
-  static constexpr int compare_shift = 5;     // of the operator in the argument of COMPARE_OP
-  static constexpr int compare_to_bool = 16;  // flag there: the result becomes a bool
+  static constexpr int compare_shift = 5;         // of the operator in the argument of COMPARE_OP
+  static constexpr int compare_to_bool = 16;      // flag there: the result becomes a bool
+  static constexpr bool exit_keeps_self = false;  // a with statement keeps a bound __exit__
+  static constexpr int item_operator = -1;        // BINARY_OP that fetches an item
+  static constexpr bool loops_by_index = false;   // a loop keeps an iterator, in one slot
+  static bool can_be_indexed(PyObject*) noexcept { return false; }
   static bool is_return_generator(int opcode) noexcept { return opcode == RETURN_GENERATOR; }
 
   static Frame* current(PyThreadState* state) noexcept { return state->current_frame; }
@@ -39,10 +43,7 @@ struct Since313 : Since312<Layout> {
 
   // A suspended generator stands behind its yield, one not started behind the RETURN_GENERATOR.
   static int suspended_unit(const Frame& frame) noexcept { return unit(frame) - 1; }
-  static bool is_suspended(int state) noexcept
-  {
-    return state == FRAME_SUSPENDED || state == FRAME_SUSPENDED_YIELD_FROM;
-  }
+  static bool is_suspended(int state) noexcept { return FRAME_STATE_SUSPENDED(state); }
   static std::int8_t suspended_state(bool delegates) noexcept
   {
     return delegates ? FRAME_SUSPENDED_YIELD_FROM : FRAME_SUSPENDED;

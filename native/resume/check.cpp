@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sauerkraut::resume {
@@ -55,6 +56,27 @@ bool holds_exceptions(PyObject* object)
   return true;
 }
 
+bool holds_texts(PyObject* object)
+{
+  if (!PyTuple_CheckExact(object)) {
+    return false;
+  }
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(object); ++i) {
+    if (!PyUnicode_CheckExact(PyTuple_GET_ITEM(object, i))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// CPython does not export the type; no class made in Python is static.
+bool is_interpolation(PyObject* object)
+{
+  const PyTypeObject* type = Py_TYPE(object);
+  return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0 &&
+         std::string_view(type->tp_name) == "string.templatelib.Interpolation";
+}
+
 bool is_unit(const Slot& slot, int units)
 {
   if (Layout::tags_numbers) {
@@ -68,26 +90,30 @@ bool is_unit(const Slot& slot, int units)
   return overflow == 0 && unit >= 0 && unit < units;
 }
 
+// A tagged number is one with two bits less than a pointer; more items than this fit nowhere.
+constexpr std::int64_t most_items = PY_SSIZE_T_MAX / 8;
+
 bool fits(const Slot& slot, Kind kind, int units)
 {
   if (kind == Kind::lasti) {
     return is_unit(slot, units);
   }
   if (slot.kind == Slot::Kind::number) {
-    return false;
+    return kind == Kind::place_in_loop && slot.number >= 0 && slot.number <= most_items;
   }
   PyObject* object = slot.object.get();
   if (object == nullptr) {
-    return kind == Kind::null || kind == Kind::null_or_any;
+    return kind == Kind::null || kind == Kind::null_or_any || kind == Kind::place_in_loop;
   }
   switch (kind) {
     case Kind::any:
     case Kind::null_or_any:
       return true;
     case Kind::null:
+    case Kind::place_in_loop:
       return false;
     case Kind::iterator:
-      return Py_TYPE(object)->tp_iternext != nullptr;
+      return Py_TYPE(object)->tp_iternext != nullptr || Layout::can_be_indexed(object);
     case Kind::list:
       return PyList_CheckExact(object);
     case Kind::exception_list:
@@ -98,6 +124,10 @@ bool fits(const Slot& slot, Kind kind, int units)
       return PyDict_CheckExact(object);
     case Kind::tuple:
       return PyTuple_CheckExact(object);
+    case Kind::texts:
+      return holds_texts(object);
+    case Kind::interpolation:
+      return is_interpolation(object);
     case Kind::cell:
       return PyCell_Check(object);
     case Kind::exception:
@@ -108,6 +138,16 @@ bool fits(const Slot& slot, Kind kind, int units)
       break;
   }
   return false;
+}
+
+// Whether a loop can go on with what is in its two slots, which fit one by one.
+bool go_together(const Slot& over, Kind kind, const Slot& place)
+{
+  PyObject* object = over.object.get();
+  if (object == nullptr || place.kind == Slot::Kind::number) {
+    return object != nullptr && Layout::can_be_indexed(object);
+  }
+  return kind != Kind::iterator || Py_TYPE(object)->tp_iternext != nullptr;
 }
 
 const char* wanted(Kind kind)
@@ -121,6 +161,8 @@ const char* wanted(Kind kind)
       return "an object or none";
     case Kind::iterator:
       return "an iterator";
+    case Kind::place_in_loop:
+      return "an index or none";
     case Kind::list:
       return "a list";
     case Kind::exception_list:
@@ -131,6 +173,10 @@ const char* wanted(Kind kind)
       return "a dict";
     case Kind::tuple:
       return "a tuple";
+    case Kind::texts:
+      return "a tuple of strings";
+    case Kind::interpolation:
+      return "an interpolation";
     case Kind::cell:
       return "a cell";
     case Kind::exception:
@@ -303,9 +349,14 @@ void check_slots(const FrameState& frame, const CodeMap& map, const CallSite& si
   const auto kinds = map.stack(site.start);
   for (int depth = 0; depth < site.kept; ++depth) {
     const Kind kind = kinds[static_cast<std::size_t>(depth)];
-    if (!fits(frame.slots[static_cast<std::size_t>(frame.local_count + depth)], kind,
-              map.units())) {
+    const auto at = static_cast<std::size_t>(frame.local_count + depth);
+    if (!fits(frame.slots[at], kind, map.units())) {
       refuse(code, "stack slot " + std::to_string(depth) + " must be " + wanted(kind));
+    }
+    if (kind == Kind::place_in_loop &&
+        (depth == 0 || !go_together(frame.slots[at - 1], kinds[static_cast<std::size_t>(depth - 1)],
+                                    frame.slots[at]))) {
+      refuse(code, "stack slot " + std::to_string(depth) + " is no place in the one below");
     }
     if (appends_to_nothing(frame, map, depth)) {
       refuse(code, "stack slot " + std::to_string(depth) + " needs a list beside it");

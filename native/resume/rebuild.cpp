@@ -95,7 +95,15 @@ Owned surrogate(const FrameState& state)
 PyObject* call_with_none(PyObject* function)
 {
   const auto* code = reinterpret_cast<PyCodeObject*>(PyFunction_GET_CODE(function));
-  const std::vector<PyObject*> nothing(static_cast<std::size_t>(code->co_argcount) + 1, Py_None);
+  std::vector<PyObject*> nothing(static_cast<std::size_t>(code->co_argcount) + 1, Py_None);
+  // A generator expression begins to loop over its argument before it makes the generator.
+  const Owned items = Owned::take(Layout::loops_by_index ? PyTuple_New(0) : Py_NewRef(Py_None));
+  PyObject* first = PyTuple_GET_SIZE(code->co_localsplusnames) > 0
+                        ? PyTuple_GET_ITEM(code->co_localsplusnames, 0)
+                        : nullptr;
+  if (first != nullptr && PyUnicode_CompareWithASCIIString(first, ".0") == 0) {
+    nothing[0] = items.get();
+  }
   return PyObject_Vectorcall(function, nothing.data(), static_cast<std::size_t>(code->co_argcount),
                              nullptr);
 }

@@ -92,6 +92,7 @@ class Freezing:
         shells: stand-ins by id of the object they stand for, see `shell_of`.
         namespaces: globals dicts of no module, by id, in order of first use.
         globals_of: globals that a code object runs with, by its id.
+        class_of: class written by value, by the id of the dict behind its ``__dict__``.
         code: name of a project function or class met by reference -> fingerprint.
         weak_targets: objects that weak references looked at, by id.
         strong: ids of what is strongly reachable; None in the first pass.
@@ -117,6 +118,7 @@ class Freezing:
         self.shells: dict[int, tuple[object, Shell]] = {}
         self.namespaces: dict[int, dict[str, object]] = {}
         self.globals_of: dict[int, dict[str, Any]] = {}
+        self.class_of: dict[int, type] = {}
         self.code: dict[str, bytes] = {}
         self.weak_targets: dict[int, object] = {}
         self.strong: frozenset[int] | None = None

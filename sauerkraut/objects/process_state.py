@@ -102,7 +102,7 @@ def environment() -> dict[str, str]:
     if library is not None:
         facts["MPI"] = library().splitlines()[0].strip("\0 ")
     for name, module in sorted(sys.modules.items()):
-        version = getattr(module, "__version__", None)
+        version = getattr(module, "__dict__", {}).get("__version__")
         if "." not in name and isinstance(version, str) and is_project(name):
             facts[name] = version
     return facts

@@ -18,6 +18,7 @@ from sauerkraut.errors import CaptureError
 from sauerkraut.objects.freezing import Freezing, Reduced, describe, reduces
 from sauerkraut.objects.project import is_project
 from sauerkraut.objects.reducers.definitions import attribute, carried, carries
+from sauerkraut.objects.reducers.functions import namespace_of
 
 # Py_TPFLAGS_HEAPTYPE without Py_TPFLAGS_IMMUTABLETYPE: a class that Python code made.
 _PYTHON_KIND = 1 << 9
@@ -61,7 +62,7 @@ def reduce_class(cls: type, freezing: Freezing) -> Any:
         if is_project(module):
             _note_methods(cls, freezing)
         if carries(module, freezing):
-            return carried(cls, _by_value(cls), freezing)
+            return carried(cls, _by_value(cls, freezing), freezing)
         return qualname
     if module == "builtins" and cls in _BUILT_IN_BY_TYPES_NAME:
         return (built_in, (_BUILT_IN_BY_TYPES_NAME[cls],))
@@ -71,11 +72,12 @@ def reduce_class(cls: type, freezing: Freezing) -> Any:
         return of_ctypes
     if cls.__flags__ & _KIND != _PYTHON_KIND:
         raise CaptureError(f"{describe(cls)} cannot be captured: it is a class in C without a name")
-    return _by_value(cls)
+    return _by_value(cls, freezing)
 
 
-def _by_value(cls: Any) -> Reduced:
+def _by_value(cls: Any, freezing: Freezing) -> Reduced:
     module = cls.__module__
+    freezing.class_of[id(namespace_of(cls))] = cls
     if issubclass(cls, enum.Enum):
         return _reduce_enum(cls)
     if type(cls) is _TypedDictMeta:

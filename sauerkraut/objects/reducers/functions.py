@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import gc
 import importlib
 import sys
 import types
@@ -54,7 +55,7 @@ def _by_value(function: types.FunctionType, freezing: Freezing) -> Reduced:
             function.__module__,
             function.__defaults__,
             function.__kwdefaults__,
-            function.__annotations__,
+            _annotations(function),
             function.__doc__,
             function.__dict__,
             getattr(function, "__type_params__", ()),
@@ -71,6 +72,12 @@ def _own_builtins(function: Any) -> tuple[dict[str, Any], ...]:
     """What a function finds built-in names in, where that is not the module ``builtins``."""
     found: dict[str, Any] = function.__builtins__
     return () if found is vars(builtins) else (found,)
+
+
+def _annotations(function: types.FunctionType) -> object:
+    """Annotations; from CPython 3.14 on the function that makes them, not yet called (PEP 649)."""
+    annotate = getattr(function, "__annotate__", None)
+    return function.__annotations__ if annotate is None else annotate
 
 
 def make_function(
@@ -100,7 +107,10 @@ def set_function(function: types.FunctionType, state: tuple[Any, ...]) -> None:
     function.__module__ = module
     function.__defaults__ = defaults
     function.__kwdefaults__ = kwdefaults
-    function.__annotations__ = annotations
+    if isinstance(annotations, dict):
+        function.__annotations__ = annotations
+    else:
+        function.__annotate__ = annotations  # type: ignore[attr-defined]
     function.__doc__ = doc
     function.__dict__.update(attributes)
     if params:
@@ -120,8 +130,33 @@ def _reduce_cell(cell: types.CellType, freezing: Freezing) -> Reduced:
         contents = cell.cell_contents
     except ValueError:
         return (same, (shell,))
+    if type(contents) is dict and (cls := _class_with(contents, freezing)) is not None:
+        return (same, (shell,), (cls,), None, None, set_cell_to_namespace)
     # In a tuple: a state of None would not be set.
     return (same, (shell,), (contents,), None, None, set_cell)
+
+
+def namespace_of(cls: type) -> dict[str, Any]:
+    """The dict behind the ``__dict__`` of a class: code in the class body may refer to it."""
+    found: dict[str, Any] = gc.get_referents(vars(cls))[0]
+    return found
+
+
+def _class_with(contents: dict[str, Any], freezing: Freezing) -> type | None:
+    """The class whose attributes a cell holds: annotations and type parameters look there."""
+    if "__module__" not in contents:
+        return None
+    known = freezing.class_of.get(id(contents))
+    if known is None:
+        for referrer in gc.get_referrers(contents):
+            if isinstance(referrer, type) and namespace_of(referrer) is contents:
+                return referrer
+    return known
+
+
+def set_cell_to_namespace(cell: types.CellType, state: tuple[type]) -> None:
+    """Fill a cell with the attributes of a class."""
+    cell.cell_contents = namespace_of(state[0])
 
 
 def set_cell(cell: types.CellType, state: tuple[object]) -> None:
@@ -215,3 +250,9 @@ def _reduce_cached(value: Any, freezing: Freezing) -> Reduced:
 def make_cached(function: Any, maxsize: int | None, typed: bool) -> Any:
     """An empty ``functools.lru_cache`` of ``function``."""
     return functools.lru_cache(maxsize, typed)(function)
+
+
+@reduces(functools.partialmethod)
+def _reduce_partialmethod(method: functools.partialmethod[Any], _: Freezing) -> Reduced:
+    # From CPython 3.14 on its class cannot be called without a function.
+    return (object.__new__, (functools.partialmethod,), vars(method))

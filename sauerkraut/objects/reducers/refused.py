@@ -17,8 +17,15 @@ _ADVICE: dict[str, str] = {
     "concurrent.futures._base.Executor": "shut it down before the checkpoint, or exclude it",
     "concurrent.futures._base.Future": "wait for its result and keep that",
     "greenlet.greenlet": "let it end before the checkpoint",
-    "h5py._hl.base.HLObject": "h5py objects belong to an open file: "
-    "open the file inside a function that returns before the checkpoint",
+    **dict.fromkeys(
+        (
+            "h5py._hl.base.HLObject",
+            "h5py._debian_h5py_mpi._hl.base.HLObject",  # Debian's own packages
+            "h5py._debian_h5py_serial._hl.base.HLObject",
+        ),
+        "h5py objects belong to an open file: "
+        "open the file inside a function that returns before the checkpoint",
+    ),
     "multiprocessing.connection._ConnectionBase": _REOPEN,
     "multiprocessing.pool.Pool": "close it before the checkpoint, or exclude it",
     "multiprocessing.process.BaseProcess": _JOIN,

@@ -18,7 +18,7 @@ def _name_of(obj: object) -> tuple[str, str] | None:
         for key, value in list(getattr(module, "__dict__", {}).items()):
             if value is obj:
                 return name, key
-            if isinstance(value, type) and value.__module__ == name:
+            if isinstance(value, type) and getattr(value, "__module__", None) == name:
                 for attribute, held in list(vars(value).items()):
                     if held is obj:
                         return name, f"{key}.{attribute}"

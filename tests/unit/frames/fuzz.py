@@ -15,6 +15,7 @@ import signal
 import struct
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -146,7 +147,9 @@ def attempt(entry, seed):
 def batch(entries, seeds):
     """Run many in a child; returns (counts, seed that killed it or None)."""
     reader, writer = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():  # of threads of numpy's, which no child of ours needs
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         os.close(reader)
         os.dup2(os.open(os.devnull, os.O_RDWR), 1)

@@ -92,8 +92,9 @@ def more_references():
     for module in list(sys.modules.values()):
         for value in list(vars(module).values()):
             for each in vars(value).values() if isinstance(value, type) else (value,):
-                function = inspect.unwrap(getattr(each, "__func__", each))
+                function = getattr(each, "__func__", each)
                 if isinstance(function, types.FunctionType):
+                    function = inspect.unwrap(function)
                     kept += [*codes_in(function.__code__)] * 20
                     kept += [function.__globals__] * 20
     return kept

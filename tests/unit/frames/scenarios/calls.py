@@ -174,6 +174,8 @@ def do_generic_functions():
         return x, k, T.__name__, pause(T) is T
     class A[T](pause(list)):
         pass
-    return f(), f.__annotations__, A.__type_params__[0].__name__
+    # From 3.14 on annotations are made when they are asked for, which C does for the attribute.
+    annotate = getattr(f, "__annotate__", lambda _: f.__annotations__)
+    return f(), annotate(1), A.__type_params__[0].__name__
 """
     exec(compile(GENERIC, __file__, "exec"))

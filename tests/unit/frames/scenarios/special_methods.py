@@ -1,6 +1,7 @@
 """Methods that the interpreter calls itself: properties, items, operators, managers."""
 
 import contextlib
+import sys
 
 from scenarios.pausing import pause
 
@@ -153,7 +154,7 @@ def do_truth():
         if Truth("text"):
             got.append("never")
     except TypeError as error:
-        got.append(str(error))
+        got.append(told(error))
     match 3:
         case 3 if no:
             got.append("never")
@@ -197,7 +198,14 @@ def caught(operation):
     try:
         return operation()
     except Exception as error:
-        return repr(error)
+        return told(error)
+
+
+def told(error):
+    """Its text, but for what CPython 3.15 says of the class that was asked (docs/limits.md)."""
+    if sys.version_info >= (3, 15) and isinstance(error, TypeError):
+        return "TypeError"
+    return repr(error)
 
 
 def do_results_of_the_wrong_type():

@@ -1,0 +1,24 @@
+// CPython 3.14's answers to the questions of adapter.hpp.
+// Source of facts: Include/internal/pycore_interpframe.h, pycore_interpframe_structs.h and
+// pycore_stackref.h of 3.14.10.
+#pragma once
+
+#include "since313.hpp"
+#include "tagged_slots.hpp"
+
+namespace sauerkraut::cpython {
+
+struct Layout : Since313<Layout>, TaggedSlots {
+  static constexpr bool exit_keeps_self = true;  // __exit__, then self or NULL
+  static constexpr int item_operator = NB_SUBSCR;
+};
+
+// Tripwire: a layout change inside the 3.14 series stops the build, not a restart.
+static_assert(sizeof(_PyStackRef) == sizeof(PyObject*));
+static_assert(offsetof(_PyInterpreterFrame, instr_ptr) == 56);
+static_assert(offsetof(_PyInterpreterFrame, stackpointer) == 64);
+static_assert(offsetof(_PyInterpreterFrame, owner) == 74);
+static_assert(offsetof(_PyInterpreterFrame, localsplus) == 80);
+static_assert(FRAME_OWNED_BY_INTERPRETER == 3 && FRAME_OWNED_BY_CSTACK == 4);
+
+}  // namespace sauerkraut::cpython
