@@ -34,15 +34,13 @@ class NestedDrive {
         functions_(functions),
         value_(value),
         thrown_(thrown),
-        outer_(active_),
-        previous_hook_(_PyInterpreterState_GetEvalFrameFunc(state->interp))
+        outer_(active_)
   {
   }
 
   PyObject* run()
   {
-    active_ = this;
-    _PyInterpreterState_SetEvalFrameFunc(state_->interp, hook);
+    install();
     PyObject* result = enter();
     uninstall();
     return result;
@@ -53,9 +51,7 @@ class NestedDrive {
   {
     NestedDrive* drive = active_;
     if (drive == nullptr || drive->state_ != state || !drive->expects(*frame)) {
-      const _PyFrameEvalFunction next =
-          drive != nullptr ? drive->previous_hook_ : _PyEval_EvalFrameDefault;
-      return next(state, frame, throws);
+      return below_(state, frame, throws);
     }
     return drive->take_over(frame);
   }
@@ -69,11 +65,27 @@ class NestedDrive {
                                 : Layout::function(frame) == functions_[entered_].get();
   }
 
+  // The hook belongs to the interpreter, a drive to a thread: it stays until no thread needs it.
+  void install()
+  {
+    active_ = this;
+    if (users_++ == 0) {
+      const _PyFrameEvalFunction now = _PyInterpreterState_GetEvalFrameFunc(state_->interp);
+      if (now != hook) {  // else a stranger put his own over ours, and now took it back
+        below_ = now;
+        _PyInterpreterState_SetEvalFrameFunc(state_->interp, hook);
+      }
+    }
+  }
+
   void uninstall()
   {
-    if (active_ == this) {
-      active_ = outer_;
-      _PyInterpreterState_SetEvalFrameFunc(state_->interp, previous_hook_);
+    if (active_ != this) {
+      return;
+    }
+    active_ = outer_;
+    if (--users_ == 0 && _PyInterpreterState_GetEvalFrameFunc(state_->interp) == hook) {
+      _PyInterpreterState_SetEvalFrameFunc(state_->interp, below_);
     }
   }
 
@@ -142,6 +154,8 @@ class NestedDrive {
   }
 
   static inline thread_local NestedDrive* active_ = nullptr;
+  static inline int users_ = 0;  // drives of all threads; the GIL guards it
+  static inline _PyFrameEvalFunction below_ = _PyEval_EvalFrameDefault;
 
   PyThreadState* state_;
   capture::Stack& stack_;
@@ -149,7 +163,6 @@ class NestedDrive {
   PyObject* value_;
   PyObject* thrown_;
   NestedDrive* outer_;
-  _PyFrameEvalFunction previous_hook_;
   capture::Waiting waiting_;
   std::size_t entered_ = 0;
   PyObject* entering_ = nullptr;  // the generator that is stepped into, null for a function
