@@ -28,6 +28,7 @@ SPIN_TIME = 200e-6  # seconds of tests, yielding the core between them, before t
 LONGEST_SLEEP = 5e-3
 SUSPENDED = 1.0  # seconds without a test: this process was stopped, and did not wait
 FINALIZE_TIME = 10.0  # seconds MPI_Finalize may take when all ranks have done their work
+FORWARD_TIME = 0.3  # seconds that mpiexec has to read the last lines of a rank that aborts
 
 
 class MpiGroup:
@@ -102,6 +103,8 @@ class MpiGroup:
     def abort(self, code: int) -> NoReturn:
         """End all ranks now with exit status ``code``."""
         _flush()
+        # mpiexec ends without what it has not read yet, the reason for all this.
+        time.sleep(FORWARD_TIME)
         # Of the world: aborting a duplicate, MPICH's mpiexec now and then returns 9 for `code`.
         MPI.COMM_WORLD.Abort(code)
         os._exit(code)
