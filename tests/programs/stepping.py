@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -171,7 +172,14 @@ def full_disk(n):
     return failures > 0, ckpt.last is not None, ckpt.last_error is None
 
 
+def at_once(kind, error, traceback_):
+    """Write a rank's traceback in one piece: its lines mix with other ranks' otherwise."""
+    sys.stderr.write("".join(traceback.format_exception(kind, error, traceback_)))
+    sys.stderr.flush()
+
+
 if __name__ == "__main__":
+    sys.excepthook = at_once
     scenario, directory, *rest = sys.argv[1:]
     for word in rest:
         name, _, value = word.partition("=")
