@@ -156,12 +156,12 @@ def type_name(value: object) -> str:
 
     Runs no code of the value.
     """
-    value = contents(value)
-    cls = type(value)
+    held: Any = contents(value)
+    cls = type(held)
     name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
     numpy = sys.modules.get("numpy")
     if numpy is not None and cls is numpy.ndarray:
-        return f"{name} {_text_of(value.dtype)} {value.shape}"  # type: ignore[attr-defined]
+        return f"{name} {_text_of(held.dtype)} {held.shape}"
     return name
 
 
@@ -172,11 +172,11 @@ def _text_of(dtype: object) -> str:
 
 def size_of(value: object) -> int:
     """Bytes of an array, text or byte string; 0 for what does not tell without running code."""
-    value = contents(value)
+    held: Any = contents(value)
     numpy = sys.modules.get("numpy")
-    if numpy is not None and type(value) is numpy.ndarray:
-        return int(value.nbytes)  # type: ignore[attr-defined]
-    return len(value) if type(value) in (bytes, bytearray, str) else 0  # type: ignore[arg-type]
+    if numpy is not None and type(held) is numpy.ndarray:
+        return int(held.nbytes)
+    return len(held) if type(held) in (bytes, bytearray, str) else 0
 
 
 def slot_names(code: CodeType) -> list[str]:

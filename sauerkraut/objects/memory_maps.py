@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def reduce_mapped(value: Any, root: Any, freezing: Freezing) -> Reduced:
     address = np.frombuffer(mapping, np.uint8).__array_interface__["data"][0]
     facts = (path, root.mode, start, len(mapping))
     if root.mode == "r":
-        status = os.stat(path)  # noqa: PTH116
+        status = Path(path).stat()
         unchanged = (status.st_size, status.st_mtime_ns)
         shell = freezing.shell_of(mapping, open_unchanged, *facts, *unchanged)
     else:
@@ -62,7 +63,7 @@ def reduce_mapped(value: Any, root: Any, freezing: Freezing) -> Reduced:
 def open_unchanged(path: str, mode: Any, start: int, length: int, size: int, mtime_ns: int) -> Any:
     """A read-only mapping of a file that must be as it was; all its bytes."""
     try:
-        status = os.stat(path)  # noqa: PTH116
+        status = Path(path).stat()
     except OSError as error:
         raise ResumeError(f"the file {path} was mapped: {error}") from error
     thawing.current().compare(f"{path}, mapped for reading,", status, size, mtime_ns)
@@ -74,7 +75,7 @@ def open_to_write(
 ) -> Any:
     """A shared mapping; the bytes the program used are written back when all is read."""
     try:
-        size = os.stat(path).st_size  # noqa: PTH116
+        size = Path(path).stat().st_size
         if size < start + length:
             raise ResumeError(
                 f"the file {path}, mapped for writing, is shorter than at the capture: "

@@ -108,9 +108,10 @@ _state = threading.local()
 
 def current() -> Thawing:
     """The graph that this thread is reading; reconstructors are called inside one only."""
-    for reference in reversed(_state.__dict__.get("readings", ())):
+    readings: list[weakref.ref[Thawing]] = _state.__dict__.get("readings", [])
+    for reference in reversed(readings):
         if (thawing := reference()) is not None:
-            return thawing  # type: ignore[no-any-return]
+            return thawing
     raise ResumeError("an object graph of sauerkraut is read by graph.thaw only")
 
 

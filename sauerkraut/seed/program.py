@@ -168,7 +168,7 @@ def _new_module(name: str, row: Mapping[str, Any]) -> ModuleType:
     vars(module)["__builtins__"] = builtins  # importing in C looks for it
     module.__package__ = row.get("package")
     if row["source"] is not None:
-        module.__loader__ = _Source(row["source"])  # type: ignore[assignment]
+        vars(module)["__loader__"] = _Source(row["source"])
     sys.modules[name] = module
     return module
 

@@ -26,7 +26,7 @@ def simulate():
     with contextlib.ExitStack() as stack:
 
         def opened(name, mode, **options):
-            return stack.enter_context(open(name, mode, **options))  # noqa: PTH123
+            return stack.enter_context(Path(name).open(mode, **options))
 
         text = opened("text.log", "w", encoding="utf-8")
         by_line = opened("lines.log", "w", buffering=1)

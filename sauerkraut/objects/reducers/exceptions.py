@@ -64,10 +64,11 @@ def _reduce_exception(error: BaseException, _: Freezing) -> Reduced:
         make, arguments, *state = cast("tuple[Any, ...]", error.__reduce_ex__(5))
         own = state[0] if state else None
         return (make, arguments, (origin, own, None, {}), None, None, set_exception)
-    group = isinstance(error, BaseExceptionGroup)
-    at_creation = (error.message, error.exceptions) if group else ()  # type: ignore[attr-defined]
-    state_ = (origin, _attributes(error), error.args, _held(error, base))
-    return (make_exception, (cls, base, *at_creation), state_, None, None, set_exception)
+    at_creation: tuple[Any, ...] = ()
+    if isinstance(error, BaseExceptionGroup):
+        at_creation = (error.message, error.exceptions)
+    kept = (origin, _attributes(error), error.args, _held(error, base))
+    return (make_exception, (cls, base, *at_creation), kept, None, None, set_exception)
 
 
 def _held(error: BaseException, base: type[BaseException]) -> dict[str, object]:

@@ -97,7 +97,7 @@ def make_function(
     return made
 
 
-def set_function(function: types.FunctionType, state: tuple[Any, ...]) -> None:
+def set_function(function: Any, state: tuple[Any, ...]) -> None:
     """Set what `make_function` left out; the cells in ``state`` were filled by being read."""
     _, qualname, module, defaults, kwdefaults, annotations, doc, attributes, params, held, named = (
         state
@@ -110,11 +110,11 @@ def set_function(function: types.FunctionType, state: tuple[Any, ...]) -> None:
     if isinstance(annotations, dict):
         function.__annotations__ = annotations
     else:
-        function.__annotate__ = annotations  # type: ignore[attr-defined]
+        function.__annotate__ = annotations
     function.__doc__ = doc
     function.__dict__.update(attributes)
     if params:
-        function.__type_params__ = params  # type: ignore[attr-defined]
+        function.__type_params__ = params
     Definitions(named).bind()
 
 

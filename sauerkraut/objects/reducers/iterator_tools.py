@@ -36,7 +36,7 @@ _EMPTY: dict[type, tuple[Any, ...]] = {
     itertools.takewhile: (None, ()),
     itertools.zip_longest: (),
     _Tee: ((),),
-    itertools._tee_dataobject: ((), [], None),  # type: ignore[attr-defined]
+    vars(itertools)["_tee_dataobject"]: ((), [], None),
 }
 if hasattr(itertools, "batched"):  # from 3.12 on
     _EMPTY[itertools.batched] = ((), 1)

@@ -27,7 +27,7 @@ def _reduce_mapping(mapping: mmap.mmap, _: Freezing) -> Reduced:
         contents = mapping[:]
         return (anonymous, (contents,), state, None, None, seek)
     try:
-        status = os.stat(path)  # noqa: PTH116
+        status = Path(path).stat()
     except OSError as error:
         raise refuse(mapping, f"it maps a file that is gone ({error}); keep its bytes") from error
     if readonly:
@@ -73,7 +73,7 @@ def anonymous(contents: bytes) -> mmap.mmap:
 def map_to_read(path: str, start: int, length: int, size: int, mtime_ns: int) -> mmap.mmap:
     """A read-only mapping of a file that must be as it was."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with Path(path).open("rb") as file:
             status = os.fstat(file.fileno())
             if (status.st_size, status.st_mtime_ns) != (size, mtime_ns):
                 raise ResumeError(
@@ -88,7 +88,7 @@ def map_to_read(path: str, start: int, length: int, size: int, mtime_ns: int) ->
 def map_to_write(path: str, start: int, length: int, contents: bytes) -> mmap.mmap:
     """A shared mapping; its bytes are written back when all is read."""
     try:
-        with open(path, "r+b") as file:  # noqa: PTH123
+        with Path(path).open("r+b") as file:
             size = os.fstat(file.fileno()).st_size
             if size < start + length:
                 raise ResumeError(

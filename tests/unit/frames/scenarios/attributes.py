@@ -74,7 +74,7 @@ def caught(operation):
 def do_getattr():
     d = Dynamic()
     got = [d.x, d.method.lower(), d.fails, caught(lambda: d.missing), caught(lambda: d.breaks)]
-    got += [getattr(d, "y"), getattr(d, "missing", 5), getattr(d, "fails", 6)]  # noqa: B009
+    got += [getattr(d, "y"), getattr(d, "missing", 5), getattr(d, "fails", 6)]
     got += [getattr(Celsius(5), "fahrenheit", None), getattr(Gentle(), "fails", "default")]
     return got, d.z
 
@@ -117,7 +117,7 @@ def do_getattribute_and_setattr():
     w.extra = 1
     del w.extra
     got += [caught(lambda: w.extra), caught(lambda: w.odd), Both().odd, Both().value]
-    setattr(w, "set", 7)  # noqa: B010
+    setattr(w, "set", 7)
     delattr(w, "set")
     for _ in range(5):  # until CPython has specialised it
         got.append(w.value)

@@ -163,8 +163,11 @@ def do_recursion():
 
 
 def do_lambda_and_keywords():
-    f = lambda x, *, k: (pause(x), k)  # noqa: E731
-    return f(1, k=2), (lambda: pause(3))(), sorted([3, 1, 2], key=operator.neg), f(k=pause(1), x=0)
+    def call(f):
+        return f(1, k=2), f(k=pause(1), x=0)
+
+    called = call(lambda x, *, k: (pause(x), k))
+    return called, (lambda: pause(3))(), sorted([3, 1, 2], key=operator.neg)
 
 
 if sys.version_info >= (3, 12):

@@ -72,7 +72,10 @@ def do_comprehension_hides_outer():
 
 def do_comprehension_hides_a_cell():
     x = 5
-    read = lambda: x  # noqa: E731
+
+    def read():
+        return x
+
     got = [(lambda: x)() + pause(0) for x in range(2)]
     before = x
     x = 7
@@ -81,7 +84,10 @@ def do_comprehension_hides_a_cell():
 
 def do_comprehension_hides_a_cell_by_a_plain_value():
     x = 5
-    read = lambda: x  # noqa: E731
+
+    def read():
+        return x
+
     got = [pause(x) for x in range(2)]
     pause()
     try:
@@ -96,7 +102,7 @@ def do_comprehension_hides_a_cell_by_a_plain_value():
 
 def do_comprehension_has_a_cell_for_a_plain_value():
     x = 5
-    got = [(pause(x), lambda: x) for x in range(2)]  # noqa: B023
+    got = [(pause(x), lambda: x) for x in range(2)]
     try:
         raise KeyError(pause(x))
     except KeyError:
@@ -108,13 +114,13 @@ def do_unbound_until_checked():
     got = []
     for n in range(3):
         pause()
+        if n == 2:
+            late = n
         try:
-            got.append(late)  # noqa: F821 - bound in the last turn
-            got.append((late, pause(late)))  # noqa: F821
+            got.append(late)
+            got.append((late, pause(late)))
         except UnboundLocalError:
             got.append("unbound")
-        if n:
-            late = n  # noqa: F841
     return got
 
 

@@ -212,13 +212,13 @@ def do_results_of_the_wrong_type():
     got = []
     for value in (-1, "x", 2.5, Index(), 1 << 80, True, None):
         wrong = Wrong(value)
-        got.append(caught(lambda: len(wrong)))  # noqa: B023
-        got.append(caught(lambda: not wrong))  # noqa: B023
-        got.append(caught(lambda: [1 for _ in wrong]))  # noqa: B023
-        got.append(caught(lambda: hash(wrong)))  # noqa: B023
-        got.append(caught(lambda: 1 in wrong))  # noqa: B023
-        got.append(caught(lambda: f"{wrong}|{wrong!s}"))  # noqa: B023
-        got.append(caught(lambda: str(wrong)))  # noqa: B023
+        got.append(caught(lambda: len(wrong)))
+        got.append(caught(lambda: not wrong))
+        got.append(caught(lambda: [1 for _ in wrong]))
+        got.append(caught(lambda: hash(wrong)))
+        got.append(caught(lambda: 1 in wrong))
+        got.append(caught(lambda: f"{wrong}|{wrong!s}"))
+        got.append(caught(lambda: str(wrong)))
     return got
 
 
