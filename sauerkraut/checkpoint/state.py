@@ -271,8 +271,7 @@ class State:
             ResumeError: see `Snapshot.thaw`, `graph.thaw`.
         """
         stream, blocks = graph_parts(stored.piece)
-        control = bytes(_stream(stored.piece, "control"))
-        snapshot = Snapshot.of_parts(control, stream, blocks)
+        snapshot = Snapshot.of_parts(_control(stored.piece), stream, blocks)
         self._thawed = snapshot.thaw(self._anchors, on_changed=self._options.on_changed)
         self._thawed.check()
         self._values = self._thawed.values
@@ -306,6 +305,12 @@ class State:
 
 def _stream(piece: Piece, name: str) -> Any:
     return next(each.data for each in piece.streams if each.name == name)
+
+
+def _control(piece: Piece) -> bytes:
+    """The control section; the final epochs of early writers have none, as nothing was in it."""
+    written = [bytes(each.data) for each in piece.streams if each.name == "control"]
+    return written[0] if written else capture_values([]).control
 
 
 def _fingerprint(name: str) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import CellType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -126,10 +126,10 @@ def _link(holder: object, obj: object) -> str | None:
         return "an element" if any(value is obj for value in holder) else None
     if isinstance(holder, MethodType) and obj is holder.__self__:
         return "its instance"
-    if isinstance(holder, FunctionType):
-        for name, cell in zip(holder.__code__.co_freevars, holder.__closure__ or (), strict=False):
-            if cell is obj:
-                return f"closure variable {name!r}"
+    if type(holder) is obj:
+        return f"its class {describe(type(holder))}"
+    if isinstance(holder, FunctionType) and (link := _link_of_function(holder, obj)) is not None:
+        return link
     if isinstance(holder, CellType):
         try:
             return "its contents" if holder.cell_contents is obj else None
@@ -140,7 +140,7 @@ def _link(holder: object, obj: object) -> str | None:
             if getattr(holder, name, None) is obj:
                 return f"attribute {name!r}"
     try:
-        attributes = vars(holder)
+        attributes: Mapping[str, object] = vars(holder)
     except TypeError:
         attributes = {}
     for name, value in attributes.items():
@@ -154,4 +154,22 @@ def _link(holder: object, obj: object) -> str | None:
                     return f"attribute {name!r}"
             except AttributeError:
                 continue
+    return None
+
+
+def _link_of_function(function: FunctionType, obj: object) -> str | None:
+    code, defaults = function.__code__, function.__defaults__ or ()
+    arguments = code.co_varnames[: code.co_argcount]
+    held: dict[str, Mapping[str, object]] = {
+        "closure variable": dict(zip(code.co_freevars, function.__closure__ or (), strict=True)),
+        "default of": {
+            **dict(zip(reversed(arguments), reversed(defaults), strict=False)),
+            **(function.__kwdefaults__ or {}),
+        },
+        "global": function.__globals__,
+    }
+    for kind, values in held.items():
+        for name, value in values.items():
+            if value is obj:
+                return f"{kind} {name!r}"
     return None

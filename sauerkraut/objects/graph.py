@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 _TRAILER = 8
 _NO_TABLE = bytes(_TRAILER)
 _EMPTY = {"memories": [], "namespaces": 0, "code": {}}
-_logged: set[str] = set()
+_warned: set[tuple[str, ...]] = set()
 
 Values = Sequence[object]
 Names = Callable[[int], str]
@@ -182,12 +182,18 @@ class _Attempt:
     def run(self) -> tuple[io.BytesIO, Freezing]:
         try:
             return self._passes()
-        except CaptureError:
+        except CaptureError as error:
             if not self.carried:
                 raise
-        # Something of a definition cannot be captured: definitions go by name.
+            told = str(error)
+        # If something of a definition is in the way, all is well when definitions go by name.
         self.carry_main = False
-        return self._passes()
+        done = self._passes()
+        _warn_once(
+            "what __main__ defines is captured by name, for programs that define it as well: %s",
+            told,
+        )
+        return done
 
     def _passes(self) -> tuple[io.BytesIO, Freezing]:
         try:
@@ -206,9 +212,7 @@ class _Attempt:
             raise
         except Exception:  # noqa: BLE001 - the error to tell is that of the first pass
             raise self._explained(first) from first
-        if (told := str(first)) not in _logged:
-            _logged.add(told)
-            logger.warning("the whole graph is pickled by dill, many times slower: %s", told)
+        _warn_once("the whole graph is pickled by dill, many times slower: %s", str(first))
         return done
 
     def _once(self, pickler: Callable[..., Any]) -> tuple[io.BytesIO, Freezing]:
@@ -268,11 +272,16 @@ class _Attempt:
         return failure.explain(self.values, self.names, self.anchors, freezing, error)
 
 
+def _warn_once(text: str, *told: str) -> None:
+    if (text, *told) not in _warned:
+        _warned.add((text, *told))
+        logger.warning(text, *told)
+
+
 def _warn_of_order() -> None:
     """Say once that a set of strings has another order in every process that hashes at random."""
-    if os.environ.get("PYTHONHASHSEED", "random") == "random" and "hash" not in _logged:
-        _logged.add("hash")
-        logger.warning(
+    if os.environ.get("PYTHONHASHSEED", "random") == "random":
+        _warn_once(
             "a set of strings is captured, whose order will be another after a restart: "
             "start Python with PYTHONHASHSEED=0"
         )

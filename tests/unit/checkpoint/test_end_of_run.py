@@ -1,11 +1,14 @@
 """The recorded end of a run that is lost, and a rival met in the last step."""
 
+import dataclasses
 import json
 import time
 
+import numpy as np
 import pytest
 
 import sauerkraut as skt
+from sauerkraut import storage
 from tests.unit.checkpoint.crashing import CrashError, epochs
 
 
@@ -50,10 +53,33 @@ def test_while_a_lost_end_is_computed_again_the_run_is_not_complete(make, direct
     assert make(keep=5).run(look) is False
 
 
+def test_an_end_recorded_without_a_control_section_is_read(make, directory, monkeypatch):
+    begin = storage.write
+
+    def write(attempt, piece, *more, **options):
+        streams = tuple(each for each in piece.streams if each.name != "control")
+        return begin(attempt, dataclasses.replace(piece, streams=streams), *more, **options)
+
+    def fill(rows):
+        rows += [np.arange(1e5), {"pair": (1, 2)}]
+        return rows
+
+    with monkeypatch.context() as early:  # as version 1 was written at first
+        early.setattr(storage, "write", write)
+        make().run(fill, [])
+    (epoch,) = epochs(directory)
+    with storage.Shard.open(directory / epoch / "shard-00000.h5") as shard:
+        assert "control" not in shard.names()
+    rows = []
+    again = make()
+    assert again.run(fill, rows) is rows
+    assert again.restarted is not None
+    assert rows[0][-1] == 99_999
+    assert rows[1] == {"pair": (1, 2)}
+
+
 @pytest.mark.parametrize("step", ["prune", "discard"])
 def test_a_rival_that_is_met_in_the_last_step_ends_the_run(make, directory, monkeypatch, step):
-    from sauerkraut import storage
-
     real = getattr(storage, step)
 
     def overtaken(ownership, *arguments):

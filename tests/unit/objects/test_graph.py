@@ -265,7 +265,7 @@ def test_too_deep_is_a_capture_error():
 
 def test_dill_takes_the_whole_graph_when_the_pickler_cannot(caplog, monkeypatch):
     np = pytest.importorskip("numpy")
-    monkeypatch.setattr(graph, "_logged", set())
+    monkeypatch.setattr(graph, "_warned", set())
     array = np.arange(10.0)
     increment, read = things.counter(1)
     odd = dict.__dict__["fromkeys"]  # a classmethod_descriptor

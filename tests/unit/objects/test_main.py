@@ -173,6 +173,10 @@ def f(held):
 """
     lines, error = run(source + "print(skt.call(f, Held()))", tmp_path / "s")
     assert lines == ["(3, True)"], error
+    assert "captured by name" in error
+    assert (
+        "its class __main__.Held -> attribute 'ready': threading.Thread cannot be captured" in error
+    )
     lines, error = run(READS.format(first=source), tmp_path / "s")
     assert lines[0] == "(3, True)", error
     lines, error = run(READS.format(first=""), tmp_path / "s")

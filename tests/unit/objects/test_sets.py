@@ -159,7 +159,7 @@ def test_people_see_the_elements():
 
 
 def test_random_hashing_is_told_once(caplog, monkeypatch):
-    monkeypatch.setattr(graph, "_logged", set())
+    monkeypatch.setattr(graph, "_warned", set())
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     graph.freeze([{"a"}])
     monkeypatch.delenv("PYTHONHASHSEED")
