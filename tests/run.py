@@ -23,7 +23,8 @@ UNIT = ["-m", "not mpi and not job", "--dist", "worksteal"]
 UNIT += ["-n", str(min(4, len(os.sched_getaffinity(0))))]  # most wait for programs they started
 JOBS = ["-m", "job", "-o", "faulthandler_timeout=900"]  # a chain of kills takes minutes
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed)")
-SANITIZED = "3.12"  # the version whose native core is fuzzed under sanitizers
+SANITIZED = ("3.12", "3.14")  # versions whose native core also runs under sanitizers
+FUZZED = "20000"  # changed snapshots there
 ENGINE = [
     "tests/native",
     "tests/unit/frames",
@@ -175,38 +176,53 @@ def newer(run, version):
     run.pytest(python, *parts, under=under, PYTHON_JIT="1")
     ranks(run, python, counts=(2,), under=under)
     run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-all or nbody-mpiexec", under=under)
+    if version in SANITIZED:
+        sanitized(run, found, version, under, **options)
 
 
-def sanitized(run, python):
-    """Fuzz the native core built with AddressSanitizer and UndefinedBehaviorSanitizer."""
-    venv = f".venv-{SANITIZED}-sanitized"
-    interpreter = environment_of(run, python, venv)
+def sanitized(run, python, version, under=(), **options):
+    """The engine's tests and fuzz with the native core under ASan and UBSan; what the fuzz covers.
+
+    The children of a fuzz leave no counters, so a shorter one in one process shows the lines.
+    """
+    venv = f".venv-{version}-sanitized"
+    interpreter = environment_of(run, python, venv, under=under, **options)
     if interpreter is None:
         return
     build = {
         "build-dir": f"build/{venv}",
         "cmake.build-type": "RelWithDebInfo",
         "cmake.define.SAUERKRAUT_SANITIZE": "address,undefined",
+        "cmake.define.SAUERKRAUT_COVERAGE": "ON",
     }
     words = [word for name, value in build.items() for word in ("-C", f"{name}={value}")]
-    path = f"{interpreter.parent}:{os.environ['PATH']}"
-    install = ["-m", "pip", "install", "-q", "--no-build-isolation", *words, "-e", "."]
-    if run.command(interpreter, *install, PATH=path)[0]:
-        libraries = [
-            subprocess.run(
-                ["c++", f"-print-file-name={name}"], capture_output=True, text=True, check=True
-            ).stdout.strip()
-            for name in ("libasan.so", "libubsan.so")
-        ]
-        run.command(
-            interpreter,
-            "tests/unit/frames/fuzz.py",
-            "20000",
-            LD_PRELOAD=" ".join(libraries),
-            ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1",
-            UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
-            PYTHONMALLOC="malloc",
-        )
+    path = f"PATH={interpreter.parent}:{'/usr/bin:/bin' if under else os.environ['PATH']}"
+    pip = [*under, "env", path, interpreter, "-m", "pip", "install", "-q"]
+    made = run.command(*pip, "--no-build-isolation", *words, "-e", ".")[0]
+    if not made or not run.command(*pip, "gcovr")[0]:
+        return
+    libraries = [
+        subprocess.run(
+            [*under, "c++", f"-print-file-name={name}"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    checked = [  # set by env, since what enters a root is not of it
+        *under,
+        "env",
+        f"LD_PRELOAD={' '.join(libraries)}",
+        "ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1",
+        "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1",
+        "PYTHONMALLOC=malloc",
+    ]
+    fuzz = [*checked, interpreter, "tests/unit/frames/fuzz.py"]
+    run.command(*fuzz, FUZZED)
+    for counted in (ROOT / "build" / venv).rglob("*.gcda"):
+        counted.unlink()
+    run.command(*fuzz, "5000", "--here")
+    gcovr = [*under, interpreter, "-m", "gcovr", "--exclude-throw-branches", "--filter"]
+    run.command(*gcovr, "native/(wire|resume)/", f"build/{venv}")
+    run.pytest(interpreter, *UNIT, *existing(ENGINE), under=checked)
 
 
 def main():
@@ -237,8 +253,8 @@ def main():
             if everything:
                 parts = existing(ENGINE)
                 run.pytest(python, *UNIT, *parts, PYTHONMALLOC="debug")
-                if version == SANITIZED:
-                    sanitized(run, found)
+                if version in SANITIZED:
+                    sanitized(run, found, version)
             ranks(run, python, counts=(1, 2, 4) if everything else (2,))
             if everything:
                 run.pytest(python, *JOBS, "tests", KILLS="18")

@@ -4,9 +4,12 @@ The hashes of the container are out of the way, so that the second and third rin
 verification are what is tested. Run as a program it prints how far the changed ones came:
 
     python tests/unit/frames/fuzz.py 20000
+    python tests/unit/frames/fuzz.py 2000 --here     # in this process: coverage counts at its end
 """
 
+import argparse
 import collections
+import contextlib
 import os
 import pickle
 import random
@@ -190,8 +193,24 @@ def fuzz(executions, first_seed=0):
     return counts, crashed
 
 
+def here(executions, first_seed=0):
+    """As `fuzz`, in this process, which a crash ends."""
+    entries = corpus()
+    signal.signal(signal.SIGALRM, too_long)
+    sys.unraisablehook = lambda _: None
+    seeds = range(first_seed, first_seed + executions)
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        counts = collections.Counter(attempt(entries[seed % len(entries)], seed) for seed in seeds)
+    return counts, []
+
+
 if __name__ == "__main__":
-    counts, crashed = fuzz(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("executions", type=int)
+    parser.add_argument("first_seed", type=int, nargs="?", default=0)
+    parser.add_argument("--here", action="store_true", help="no child processes")
+    chosen = parser.parse_args()
+    counts, crashed = (here if chosen.here else fuzz)(chosen.executions, chosen.first_seed)
     total = sum(counts.values())
     for stage, number in sorted(counts.items()):
         print(f"{stage}: {number} of {total} ({100 * number / max(1, total):.0f} %)")
