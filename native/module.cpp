@@ -9,6 +9,7 @@ NB_MODULE(_native, m)
   sauerkraut::bindings::bind_sets(m);
   sauerkraut::bindings::bind_iterators(m);
   sauerkraut::bindings::bind_anchors(m);
+  sauerkraut::bindings::bind_contexts(m);
   sauerkraut::bindings::bind_plain(m);
   sauerkraut::bindings::bind_stack(m);
   sauerkraut::bindings::bind_generators(m);

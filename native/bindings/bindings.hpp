@@ -6,6 +6,7 @@
 namespace sauerkraut::bindings {
 
 void bind_anchors(nanobind::module_& m);
+void bind_contexts(nanobind::module_& m);
 void bind_control(nanobind::module_& m);
 void bind_errors(nanobind::module_& m);
 void bind_generators(nanobind::module_& m);

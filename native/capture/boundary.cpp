@@ -31,22 +31,23 @@ bool tells_of_an_interruption(PyObject* argument)
 bool interrupts(Frame& inner)
 {
   PyCodeObject* code = Layout::code(inner);
-  const int named = code->co_argcount + code->co_kwonlyargcount;
-  const int arguments = named + ((code->co_flags & CO_VARARGS) != 0 ? 1 : 0);
-  for (int slot = 0; slot < arguments; ++slot) {
-    PyObject* value = local(inner, slot);
-    if (tells_of_an_interruption(value)) {
+  // What comes in between is given its arguments by position.
+  for (int slot = 0; slot < code->co_argcount; ++slot) {
+    if (tells_of_an_interruption(local(inner, slot))) {
       return true;
     }
-    if (slot == named && value != nullptr && PyTuple_CheckExact(value)) {
-      for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(value); ++i) {
-        if (tells_of_an_interruption(PyTuple_GET_ITEM(value, i))) {
-          return true;
-        }
+  }
+  PyObject* rest = (code->co_flags & CO_VARARGS) != 0
+                       ? local(inner, code->co_argcount + code->co_kwonlyargcount)
+                       : nullptr;
+  if (rest != nullptr && PyTuple_CheckExact(rest)) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(rest); ++i) {
+      if (tells_of_an_interruption(PyTuple_GET_ITEM(rest, i))) {
+        return true;
       }
     }
   }
-  PyObject* self = arguments > 0 ? local(inner, 0) : nullptr;
+  PyObject* self = argument(inner, 0);
   return PyUnicode_CompareWithASCIIString(code->co_name, "__del__") == 0 ||
          (self != nullptr && runs(on_type(Py_TYPE(self), "__del__"), inner));
 }

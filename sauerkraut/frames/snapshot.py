@@ -238,6 +238,7 @@ class Thawed:
     def touch_files(self) -> None:
         """Cut files opened for writing back to their recorded length, once all is well.
 
+        What `decimal.localcontext` and its kin will undo is done here, too, in this context.
         From then on generators are what they were: to let go of one closes it, which may run code
         of the program.
         """

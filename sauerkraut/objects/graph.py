@@ -331,7 +331,7 @@ def thaw(
     frozen: Frozen | tuple[bytes, Sequence[Any]],
     *,
     anchors: Mapping[str, object] | None = None,
-    actions: list[Callable[[], None]] | None = None,
+    actions: list[Callable[[], object]] | None = None,
     on_changed: str = "raise",
     shells: Shells | None = None,
 ) -> list[object]:

@@ -32,7 +32,7 @@ def capture() -> dict[str, Any]:
         "variables": _variables(),
     }
     if "decimal" in sys.modules:
-        state["decimal"] = sys.modules["decimal"].getcontext().copy()
+        state["decimal"] = sys.modules["decimal"].getcontext()  # the very one that frames may hold
     if "numpy" in sys.modules:
         state["numpy.errstate"] = dict(sys.modules["numpy"].geterr())
     if "numpy.random" in sys.modules:

@@ -51,7 +51,7 @@ class Thawing:
         self._sets: dict[int, tuple[object, object]] = {}
         self.taken: set[int] = set()
         self.last: list[Callable[[], object]] = []
-        self.actions: list[Callable[[], None]] = []
+        self.actions: list[Callable[[], object]] = []
 
     def find(self, name: Any) -> object:
         """`persistent_load` of the unpickler."""

@@ -10,7 +10,6 @@ _REOPEN = "close it before the checkpoint and open it again in on_restart, or ex
 _JOIN = "join it before the checkpoint, or exclude it and start it again in on_restart"
 
 _ADVICE: dict[str, str] = {
-    "_contextvars.Token": "reset its variable before the checkpoint",
     "_queue.SimpleQueue": "keep a collections.deque, or exclude it",
     "_socket.socket": _REOPEN,
     "asyncio.events.AbstractEventLoop": "run it to its end before the checkpoint",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
-import gc
 import random
 import sys
 import threading
@@ -12,7 +10,7 @@ from typing import Any
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces
 
 
-def _name_of(obj: object) -> tuple[str, str] | None:
+def name_of(obj: object) -> tuple[str, str] | None:
     """(module, dotted name) of a global or class attribute that is ``obj``."""
     for name, module in list(sys.modules.items()):
         for key, value in list(getattr(module, "__dict__", {}).items()):
@@ -38,45 +36,8 @@ def find(module: str, name: str) -> object:
 
 @reduces(object)
 def _reduce_sentinel(obj: object, _: Freezing) -> Reduced:
-    name = _name_of(obj)
+    name = name_of(obj)
     return (object, ()) if name is None else (find, name)
-
-
-@reduces(contextvars.ContextVar)
-def _reduce_variable(variable: Any, _: Freezing) -> Reduced:
-    name = _name_of(variable)
-    if name is not None:
-        return (find, name)
-    # No attribute shows the default; the garbage collector does, behind the name.
-    held = [each for each in gc.get_referents(variable) if each is not type(variable)]
-    default = tuple(held[1:2])
-    context = contextvars.copy_context()
-    value = (context[variable],) if variable in context else ()
-    return (make_variable, (variable.name, default), (value,), None, None, set_variable)
-
-
-def make_variable(name: str, default: tuple[Any, ...]) -> contextvars.ContextVar[Any]:
-    """A context variable that no module holds."""
-    if default:
-        return contextvars.ContextVar(name, default=default[0])
-    return contextvars.ContextVar(name)
-
-
-def set_variable(variable: contextvars.ContextVar[Any], state: tuple[tuple[Any, ...]]) -> None:
-    """Set it in this context, if it was set."""
-    for value in state[0]:
-        variable.set(value)
-
-
-@reduces(contextvars.Context)
-def _reduce_context(context: contextvars.Context, _: Freezing) -> Reduced:
-    return (contextvars.Context, (), (list(context.items()),), None, None, set_context)
-
-
-def set_context(context: contextvars.Context, state: tuple[list[tuple[Any, Any]]]) -> None:
-    """Set the variables of a context."""
-    for variable, value in state[0]:
-        context.run(variable.set, value)
 
 
 @reduces(random.Random)

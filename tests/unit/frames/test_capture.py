@@ -164,6 +164,17 @@ def grows(kept, array, view):
     return array, view
 
 
+def test_base_may_be_a_frame_however_it_is_given():
+    def job(kept, **options):
+        snapshot = skt.capture(base=sys._getframe(), **options)
+        if snapshot:
+            kept.append(snapshot)
+        return "end"
+
+    kept = []
+    assert job(kept, arrays="copy") == again(kept[0]) == "end"
+
+
 def test_arrays_are_frozen_and_alias_again():
     kept = []
     array = np.arange(100_000.0)

@@ -55,6 +55,7 @@ def test_captured_again_in_the_resumed_stack_five_times(name):
                 break  # no pause was left
             thawed = Snapshot.from_bytes(snapshot.to_bytes()).thaw()
             thawed.check()
+            thawed.touch_files()
             pausing.begin(scenarios.scenarios[name], step)  # bringing objects back may pause too
             assert repr(thawed.run()) == expected, f"every {step}, generation {generation}"
             snapshot = pausing.kept

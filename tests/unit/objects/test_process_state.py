@@ -20,10 +20,10 @@ from tests.unit.objects import crossing
 @pytest.fixture
 def restored():
     """Leave the process as it was."""
-    before = process_state.capture()
+    frozen = graph.freeze([process_state.capture()])
     limit = sys.getrecursionlimit()
     yield
-    process_state.restore(before)
+    process_state.restore(graph.thaw(frozen)[0])
     sys.setrecursionlimit(limit)
 
 
@@ -79,6 +79,13 @@ def test_contexts_directory_umask_and_filters(restored, tmp_path, monkeypatch):
     assert any(f[1] is not None and f[1].pattern == "some text" for f in warnings.filters)
     assert sys.getrecursionlimit() == limit
     np.seterr(**old_error)
+
+
+def test_the_decimal_context_that_a_frame_holds_stays_the_current_one(restored):
+    held = decimal.getcontext()
+    captured, back = graph.thaw(graph.freeze([process_state.capture(), held]))
+    process_state.restore(captured)
+    assert decimal.getcontext() is back
 
 
 def test_a_missing_directory_is_refused_and_nothing_set(restored, tmp_path):
