@@ -4,6 +4,7 @@
 #include "../code/code_map.hpp"
 #include "../errors.hpp"
 #include "../resume/check.hpp"
+#include "../resume/containers.hpp"
 #include "../resume/drive.hpp"
 #include "../resume/shells.hpp"
 #include "../wire/control.hpp"

@@ -11,25 +11,24 @@ namespace sauerkraut::capture {
 
 struct Operator {
   const char* name;  // of the methods: __add__, __radd__, __iadd__
-  const char* sign;
-  const char* in_place_sign;
+  const char* sign;  // in place with a = behind it
   std::size_t slot;  // in PyNumberMethods
 };
 
 inline constexpr Operator operators[] = {
-    {"add", "+", "+=", offsetof(PyNumberMethods, nb_add)},
-    {"and", "&", "&=", offsetof(PyNumberMethods, nb_and)},
-    {"floordiv", "//", "//=", offsetof(PyNumberMethods, nb_floor_divide)},
-    {"lshift", "<<", "<<=", offsetof(PyNumberMethods, nb_lshift)},
-    {"matmul", "@", "@=", offsetof(PyNumberMethods, nb_matrix_multiply)},
-    {"mul", "*", "*=", offsetof(PyNumberMethods, nb_multiply)},
-    {"mod", "%", "%=", offsetof(PyNumberMethods, nb_remainder)},
-    {"or", "|", "|=", offsetof(PyNumberMethods, nb_or)},
-    {"pow", "** or pow()", "**=", offsetof(PyNumberMethods, nb_power)},
-    {"rshift", ">>", ">>=", offsetof(PyNumberMethods, nb_rshift)},
-    {"sub", "-", "-=", offsetof(PyNumberMethods, nb_subtract)},
-    {"truediv", "/", "/=", offsetof(PyNumberMethods, nb_true_divide)},
-    {"xor", "^", "^=", offsetof(PyNumberMethods, nb_xor)},
+    {"add", "+", offsetof(PyNumberMethods, nb_add)},
+    {"and", "&", offsetof(PyNumberMethods, nb_and)},
+    {"floordiv", "//", offsetof(PyNumberMethods, nb_floor_divide)},
+    {"lshift", "<<", offsetof(PyNumberMethods, nb_lshift)},
+    {"matmul", "@", offsetof(PyNumberMethods, nb_matrix_multiply)},
+    {"mul", "*", offsetof(PyNumberMethods, nb_multiply)},
+    {"mod", "%", offsetof(PyNumberMethods, nb_remainder)},
+    {"or", "|", offsetof(PyNumberMethods, nb_or)},
+    {"pow", "**", offsetof(PyNumberMethods, nb_power)},
+    {"rshift", ">>", offsetof(PyNumberMethods, nb_rshift)},
+    {"sub", "-", offsetof(PyNumberMethods, nb_subtract)},
+    {"truediv", "/", offsetof(PyNumberMethods, nb_true_divide)},
+    {"xor", "^", offsetof(PyNumberMethods, nb_xor)},
 };
 inline constexpr int operator_count = static_cast<int>(std::size(operators));
 

@@ -2,7 +2,6 @@
 // adapter.hpp comes first: it opens CPython's internals.
 #include "../cpython/refs.hpp"
 #include "../errors.hpp"
-#include "analysis.hpp"
 #include "code_map.hpp"
 
 #include <memory>
@@ -92,7 +91,8 @@ CodeMap::CodeMap(PyCodeObject* code)
     }
     unit = next;
   }
-  Analysis(*this, code).run();
+  stacks_ = value_stacks(*this, code);
+  unchecked_ = unchecked_reads(*this, code);
 }
 
 const Instruction* CodeMap::instruction(int unit) const
@@ -100,7 +100,7 @@ const Instruction* CodeMap::instruction(int unit) const
   if (unit < 0 || unit >= units()) {
     return nullptr;
   }
-  return &instructions_[static_cast<std::size_t>(index(unit))];
+  return &instructions_[index(unit)];
 }
 
 bool CodeMap::call_site(int unit, CallSite& site) const
@@ -164,18 +164,18 @@ std::vector<CallSite> CodeMap::call_sites() const
 
 std::span<const Kind> CodeMap::stack(int start) const
 {
-  return stacks_[static_cast<std::size_t>(index(start))];
+  return stacks_.before[index(start)];
 }
 
 bool CodeMap::reachable(int start) const
 {
-  return reachable_[static_cast<std::size_t>(index(start))] != 0;
+  return stacks_.reachable[index(start)] != 0;
 }
 
 Kind CodeMap::local_kind(PyCodeObject* code, int start, int slot) const
 {
   const Kind kind = declared_kind(code, slot);
-  const auto& plain = plain_[static_cast<std::size_t>(index(start))];
+  const auto& plain = stacks_.plain[index(start)];
   return kind == Kind::cell && plain[static_cast<std::size_t>(slot)] ? Kind::any : kind;
 }
 
@@ -202,17 +202,17 @@ Kind CodeMap::declared_kind(PyCodeObject* code, int slot)
   return Kind::any;
 }
 
-const std::vector<std::vector<bool>>& CodeMap::live(PyCodeObject* code) const
+const LocalSets& CodeMap::live(PyCodeObject* code) const
 {
   if (live_.empty()) {
-    live_ = Analysis::live(*this, code);
+    live_ = possible_reads(*this, code);
   }
   return live_;
 }
 
 bool CodeMap::needs_bound(int start, int slot) const
 {
-  return unchecked_[static_cast<std::size_t>(index(start))][static_cast<std::size_t>(slot)];
+  return unchecked_[index(start)][static_cast<std::size_t>(slot)];
 }
 
 }  // namespace sauerkraut::code

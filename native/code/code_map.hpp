@@ -6,6 +6,8 @@
 #pragma once
 
 #include "../cpython/opcode_info.hpp"
+#include "local_reads.hpp"
+#include "value_stack.hpp"
 
 #include <Python.h>
 
@@ -14,34 +16,6 @@
 #include <vector>
 
 namespace sauerkraut::code {
-
-// What the interpreter takes for granted about a stack slot, so that a wrong
-// object there would be memory corruption rather than an exception.
-enum class Kind : std::uint8_t {
-  any,
-  null,
-  null_or_any,
-  iterator,       // or, where loops go by index, what one goes over
-  place_in_loop,  // beside it: the index of its next item, or null
-  list,
-  set,
-  dict,
-  tuple,
-  texts,          // a tuple of strings
-  interpolation,  // string.templatelib.Interpolation
-  cell,
-  exception,
-  exception_or_none,
-  lasti,           // the unit a handler re-raises at
-  exception_list,  // what except* clauses raised so far: exceptions and None
-};
-
-// Whether bytecode is still filling the container: nothing else refers to it yet.
-constexpr bool under_construction(Kind kind)
-{
-  return kind == Kind::list || kind == Kind::set || kind == Kind::dict ||
-         kind == Kind::exception_list;
-}
 
 struct Instruction {
   int start;  // unit of the opcode itself, after its EXTENDED_ARGs
@@ -96,24 +70,26 @@ class CodeMap {
   // Whether fast local `slot` may be read unchecked from the instruction at `start` on.
   bool needs_bound(int start, int slot) const;
 
+  // What fast local `slot` is declared to hold; any object outside of them.
+  static Kind declared_kind(PyCodeObject* code, int slot);
+
   // Per instruction: fast locals that code may read, or delete by name, before it stores them,
   // be it in a handler. `code` is the one this is the map of. Computed when first asked for.
-  const std::vector<std::vector<bool>>& live(PyCodeObject* code) const;
+  const LocalSets& live(PyCodeObject* code) const;
   const std::vector<Instruction>& instructions() const { return instructions_; }
 
  private:
-  friend class Analysis;
   explicit CodeMap(PyCodeObject* code);
-  static Kind declared_kind(PyCodeObject* code, int slot);
-  int index(int unit) const { return instruction_at_[static_cast<std::size_t>(unit)]; }
+  std::size_t index(int unit) const
+  {
+    return static_cast<std::size_t>(instruction_at_[static_cast<std::size_t>(unit)]);
+  }
 
   std::vector<Instruction> instructions_;
-  std::vector<int> instruction_at_;        // unit -> index of its instruction
-  std::vector<std::vector<Kind>> stacks_;  // per instruction
-  std::vector<char> reachable_;
-  std::vector<std::vector<bool>> plain_;      // per instruction: no cell in a slot declared one
-  std::vector<std::vector<bool>> unchecked_;  // per instruction: locals read without a check
-  mutable std::vector<std::vector<bool>> live_;
+  std::vector<int> instruction_at_;  // unit -> index of its instruction
+  ValueStacks stacks_;
+  LocalSets unchecked_;
+  mutable LocalSets live_;
 };
 
 }  // namespace sauerkraut::code

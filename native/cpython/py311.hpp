@@ -29,18 +29,9 @@ struct Layout : Until312<Layout> {
     return state->recursion_remaining;
   }
 
-  static Py_ssize_t request_code_extra(freefunc free)
-  {
-    return _PyEval_RequestCodeExtraIndex(free);
-  }
-  static int get_code_extra(PyObject* code, Py_ssize_t index, void** extra)
-  {
-    return _PyCode_GetExtra(code, index, extra);
-  }
-  static int set_code_extra(PyObject* code, Py_ssize_t index, void* extra)
-  {
-    return _PyCode_SetExtra(code, index, extra);
-  }
+  static constexpr auto* request_code_extra = &_PyEval_RequestCodeExtraIndex;
+  static constexpr auto* get_code_extra = &_PyCode_GetExtra;
+  static constexpr auto* set_code_extra = &_PyCode_SetExtra;
 };
 
 // Tripwire: a layout change inside the 3.11 series stops the build, not a restart.

@@ -45,18 +45,9 @@ struct Since312 {
     return state->py_recursion_remaining;
   }
 
-  static Py_ssize_t request_code_extra(freefunc free)
-  {
-    return PyUnstable_Eval_RequestCodeExtraIndex(free);
-  }
-  static int get_code_extra(PyObject* code, Py_ssize_t index, void** extra)
-  {
-    return PyUnstable_Code_GetExtra(code, index, extra);
-  }
-  static int set_code_extra(PyObject* code, Py_ssize_t index, void* extra)
-  {
-    return PyUnstable_Code_SetExtra(code, index, extra);
-  }
+  static constexpr auto* request_code_extra = &PyUnstable_Eval_RequestCodeExtraIndex;
+  static constexpr auto* get_code_extra = &PyUnstable_Code_GetExtra;
+  static constexpr auto* set_code_extra = &PyUnstable_Code_SetExtra;
 };
 
 }  // namespace sauerkraut::cpython

@@ -1,25 +1,23 @@
 #include "../cpython/generators.hpp"
 // generators.hpp of cpython comes first: it opens CPython's internals.
-#include "../capture/operators.hpp"
 #include "../code/code_map.hpp"
 #include "../errors.hpp"
 #include "check.hpp"
+#include "continuation.hpp"
+#include "slot_kinds.hpp"
 
 #include <algorithm>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace sauerkraut::resume {
 
-using capture::Continuation;
 using capture::FrameState;
 using capture::Slot;
 using code::CallSite;
 using code::CodeMap;
 using code::Kind;
 using cpython::Layout;
-using cpython::Owned;
 using cpython::Waits;
 
 namespace {
@@ -35,158 +33,6 @@ std::string qualified_name(PyCodeObject* code)
 {
   throw ResumeError("control state of " + qualified_name(code) +
                     "() does not fit its code: " + why);
-}
-
-bool is_exception(PyObject* object)
-{
-  return PyExceptionInstance_Check(object);
-}
-
-bool holds_exceptions(PyObject* object)
-{
-  if (!PyList_CheckExact(object)) {
-    return false;
-  }
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(object); ++i) {
-    PyObject* item = PyList_GET_ITEM(object, i);
-    if (item != Py_None && !is_exception(item)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-bool holds_texts(PyObject* object)
-{
-  if (!PyTuple_CheckExact(object)) {
-    return false;
-  }
-  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(object); ++i) {
-    if (!PyUnicode_CheckExact(PyTuple_GET_ITEM(object, i))) {
-      return false;
-    }
-  }
-  return true;
-}
-
-// CPython does not export the type; no class made in Python is static.
-bool is_interpolation(PyObject* object)
-{
-  const PyTypeObject* type = Py_TYPE(object);
-  return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0 &&
-         std::string_view(type->tp_name) == "string.templatelib.Interpolation";
-}
-
-bool is_unit(const Slot& slot, int units)
-{
-  if (Layout::tags_numbers) {
-    return slot.kind == Slot::Kind::number && slot.number >= 0 && slot.number < units;
-  }
-  if (slot.kind != Slot::Kind::object || !PyLong_CheckExact(slot.object.get())) {
-    return false;
-  }
-  int overflow = 0;
-  const long unit = PyLong_AsLongAndOverflow(slot.object.get(), &overflow);
-  return overflow == 0 && unit >= 0 && unit < units;
-}
-
-// A tagged number is one with two bits less than a pointer; more items than this fit nowhere.
-constexpr std::int64_t most_items = PY_SSIZE_T_MAX / 8;
-
-bool fits(const Slot& slot, Kind kind, int units)
-{
-  if (kind == Kind::lasti) {
-    return is_unit(slot, units);
-  }
-  if (slot.kind == Slot::Kind::number) {
-    return kind == Kind::place_in_loop && slot.number >= 0 && slot.number <= most_items;
-  }
-  PyObject* object = slot.object.get();
-  if (object == nullptr) {
-    return kind == Kind::null || kind == Kind::null_or_any || kind == Kind::place_in_loop;
-  }
-  switch (kind) {
-    case Kind::any:
-    case Kind::null_or_any:
-      return true;
-    case Kind::null:
-    case Kind::place_in_loop:
-      return false;
-    case Kind::iterator:
-      return Py_TYPE(object)->tp_iternext != nullptr || Layout::can_be_indexed(object);
-    case Kind::list:
-      return PyList_CheckExact(object);
-    case Kind::exception_list:
-      return holds_exceptions(object);
-    case Kind::set:
-      return PySet_CheckExact(object);
-    case Kind::dict:
-      return PyDict_CheckExact(object);
-    case Kind::tuple:
-      return PyTuple_CheckExact(object);
-    case Kind::texts:
-      return holds_texts(object);
-    case Kind::interpolation:
-      return is_interpolation(object);
-    case Kind::cell:
-      return PyCell_Check(object);
-    case Kind::exception:
-      return is_exception(object);
-    case Kind::exception_or_none:
-      return object == Py_None || is_exception(object);
-    case Kind::lasti:
-      break;
-  }
-  return false;
-}
-
-// Whether a loop can go on with what is in its two slots, which fit one by one.
-bool go_together(const Slot& over, Kind kind, const Slot& place)
-{
-  PyObject* object = over.object.get();
-  if (object == nullptr || place.kind == Slot::Kind::number) {
-    return object != nullptr && Layout::can_be_indexed(object);
-  }
-  return kind != Kind::iterator || Py_TYPE(object)->tp_iternext != nullptr;
-}
-
-const char* wanted(Kind kind)
-{
-  switch (kind) {
-    case Kind::any:
-      return "an object";
-    case Kind::null:
-      return "no object";
-    case Kind::null_or_any:
-      return "an object or none";
-    case Kind::iterator:
-      return "an iterator";
-    case Kind::place_in_loop:
-      return "an index or none";
-    case Kind::list:
-      return "a list";
-    case Kind::exception_list:
-      return "a list of exceptions";
-    case Kind::set:
-      return "a set";
-    case Kind::dict:
-      return "a dict";
-    case Kind::tuple:
-      return "a tuple";
-    case Kind::texts:
-      return "a tuple of strings";
-    case Kind::interpolation:
-      return "an interpolation";
-    case Kind::cell:
-      return "a cell";
-    case Kind::exception:
-      return "an exception";
-    case Kind::exception_or_none:
-      return "an exception or None";
-    case Kind::lasti:
-      return "a code position";
-  }
-  return "?";
 }
 
 void check_locals(const FrameState& frame, PyCodeObject* code, const CodeMap& map)
@@ -230,109 +76,6 @@ bool appends_to_nothing(const FrameState& frame, const CodeMap& map, int depth)
     unit = map.instruction(unit)->next;
   }
   return true;
-}
-
-bool is_tuple(const Owned& object, Py_ssize_t least, Py_ssize_t most)
-{
-  return object && PyTuple_CheckExact(object.get()) && PyTuple_GET_SIZE(object.get()) >= least &&
-         PyTuple_GET_SIZE(object.get()) <= most;
-}
-
-bool is_text(const Owned& tuple, int place)
-{
-  return PyUnicode_Check(PyTuple_GET_ITEM(tuple.get(), place));
-}
-
-// Whether the pending object is what the continuation needs.
-bool completes(const FrameState& frame, const CallSite& site)
-{
-  const Owned& pending = frame.pending_object;
-  switch (frame.continuation) {
-    case Continuation::push_object:
-    case Continuation::next_or:
-    case Continuation::enter:
-      return static_cast<bool>(pending);
-    case Continuation::text:
-      return is_tuple(pending, 2, 2) && is_text(pending, 0);
-    case Continuation::closed:
-      return pending && PyUnicode_Check(pending.get());
-    case Continuation::attribute:
-      return is_tuple(pending, 2, 3) && is_text(pending, 1);
-    case Continuation::binary:
-      return is_tuple(pending, 3, 3) && is_text(pending, 2) && site.argument >= 0 &&
-             site.argument < 2 * capture::operator_count;
-    case Continuation::compare:
-      return is_tuple(pending, 4, 4) && is_text(pending, 2) &&
-             PyLong_CheckExact(PyTuple_GET_ITEM(pending.get(), 3)) &&
-             site.argument >> Layout::compare_shift < capture::comparison_count;
-    default:
-      return static_cast<bool>(pending) == (site.waits == Waits::choice);
-  }
-}
-
-// Whether an operation of this kind can continue so, with all that it needs.
-bool continues(const FrameState& frame, const CallSite& site)
-{
-  const Continuation how = frame.continuation;
-  bool possible = false;
-  switch (site.waits) {
-    case Waits::never:
-    case Waits::start:
-    case Waits::yield:
-      break;
-    case Waits::precall:
-    case Waits::call:
-    case Waits::call_kw:
-    case Waits::call_ex:
-      possible = how != Continuation::binary && how != Continuation::compare &&
-                 how != Continuation::enter && how != Continuation::truth_of_any;
-      break;
-    case Waits::attribute:
-      possible = how == Continuation::push || how == Continuation::attribute;
-      break;
-    case Waits::inherited:
-    case Waits::assign:
-    case Waits::unassign:
-    case Waits::method:
-    case Waits::update:
-    case Waits::positive:
-    case Waits::next:
-    case Waits::send:
-    case Waits::exit:
-      possible = how == Continuation::push;
-      break;
-    case Waits::binary:
-      possible = how == Continuation::binary;
-      break;
-    case Waits::compare:
-      possible = how == Continuation::compare;
-      break;
-    case Waits::contains:
-      possible = how == Continuation::truth_of_any;
-      break;
-    case Waits::truth:
-    case Waits::negation:
-    case Waits::branch:
-    case Waits::choice:
-      possible = how == Continuation::truth || how == Continuation::truth_of_length;
-      break;
-    case Waits::iterate:
-      possible = how == Continuation::iterator;
-      break;
-    case Waits::enter:
-      possible = how == Continuation::enter;
-      break;
-    case Waits::format_value:
-    case Waits::convert:
-    case Waits::format:
-    case Waits::format_spec:
-      possible = how == Continuation::text;
-      break;
-    case Waits::length:
-      possible = how == Continuation::length;
-      break;
-  }
-  return possible && completes(frame, site);
 }
 
 void check_slots(const FrameState& frame, const CodeMap& map, const CallSite& site)
@@ -471,34 +214,6 @@ void check_generator(const capture::GeneratorState& state)
     check_suspended(state);
   } catch (const CaptureError& error) {  // bytecode that does not analyse
     throw ResumeError(error.what());
-  }
-}
-
-void make_private(capture::FrameState& frame)
-{
-  auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
-  const auto kinds = CodeMap::of(code).stack(frame.unit);
-  for (std::size_t at = static_cast<std::size_t>(frame.local_count); at < frame.slots.size();
-       ++at) {
-    PyObject* object = frame.slots[at].object.get();
-    if (!under_construction(kinds[at - static_cast<std::size_t>(frame.local_count)])) {
-      continue;
-    }
-    PyObject* copy = PyList_Check(object)  ? PyList_GetSlice(object, 0, PY_SSIZE_T_MAX)
-                     : PySet_Check(object) ? PySet_New(object)
-                                           : PyDict_Copy(object);
-    if (copy == nullptr) {
-      PyErr_Clear();
-      throw ResumeError("out of memory");
-    }
-    frame.slots[at].object = capture::Owned::take(copy);
-  }
-}
-
-void make_private(capture::Stack& stack)
-{
-  for (FrameState& frame : stack.frames) {
-    make_private(frame);
   }
 }
 

@@ -14,10 +14,4 @@ void check(const capture::Stack& stack);
 // that runs in a frame of the stack only what lies in the generator itself is checked here.
 void check_generator(const capture::GeneratorState& state);
 
-// Gives each frame its own copy of the containers its bytecode is still filling, and
-// takes to be exactly what it put there: nothing else may refer to them. To a
-// program the copy is invisible, since it never saw the container.
-void make_private(capture::Stack& stack);
-void make_private(capture::FrameState& frame);
-
 }  // namespace sauerkraut::resume

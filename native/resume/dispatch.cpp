@@ -78,9 +78,13 @@ Owned without_methods(PyObject* left, PyObject* right, const Operator& which, bo
       return repeat(of_right->sq_repeat, right, left);
     }
   }
-  PyErr_Format(PyExc_TypeError, "unsupported operand type(s) for %.100s: '%.100s' and '%.100s'",
-               in_place ? which.in_place_sign : which.sign, Py_TYPE(left)->tp_name,
-               Py_TYPE(right)->tp_name);
+  const bool is_power = which.slot == offsetof(PyNumberMethods, nb_power);
+  PyErr_Format(PyExc_TypeError, "unsupported operand type(s) for %s%s: '%.100s' and '%.100s'",
+               which.sign,
+               in_place   ? "="
+               : is_power ? " or pow()"
+                          : "",
+               Py_TYPE(left)->tp_name, Py_TYPE(right)->tp_name);
   return {};
 }
 

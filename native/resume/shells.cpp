@@ -3,6 +3,7 @@
 #include "../code/code_map.hpp"
 #include "../errors.hpp"
 #include "check.hpp"
+#include "containers.hpp"
 #include "rebuild.hpp"
 #include "shells.hpp"
 
