@@ -138,6 +138,10 @@ FrameControl frame_of(const format::Frame& table, std::uint32_t objects)
   frame.unit = table.unit();
   frame.continuation = table.continuation();
   frame.local_count = table.local_count();
+  // The verifier looks at where a vector's length lies, not its elements.
+  if (reinterpret_cast<std::uintptr_t>(table.slots()->Data()) % alignof(std::uint64_t) != 0) {
+    refuse("a frame's slots are not aligned");
+  }
   frame.slots.assign(table.slots()->begin(), table.slots()->end());
   frame.pending_object = table.pending_object();
   frame.globals = table.globals();

@@ -49,3 +49,16 @@ def test_what_a_comprehension_hides_must_be_a_cell_where_a_cell_is_put_back():
         with pytest.raises(TypeError):
             thawed.run()
     assert refused > 0
+
+
+def test_slots_that_are_not_aligned_are_refused():
+    name, control, objects, blocks = fuzz.corpus()[0]
+    frame = cb.frames(control)[0]
+    start, count = frame.vector(cb.SLOTS)
+    moved = bytearray(control + bytes(-len(control) % 8))
+    place = len(moved)  # of the length, on a boundary of 8: the elements lie at 4
+    moved += struct.pack("<I", count) + control[start : start + 8 * count] + bytes(4)
+    field = frame.field(cb.SLOTS)
+    struct.pack_into("<I", moved, field, place - field)
+    with pytest.raises(ResumeError, match="not aligned"):
+        Snapshot.of_parts(bytes(moved), objects, blocks).thaw()
