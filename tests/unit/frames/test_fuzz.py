@@ -52,7 +52,7 @@ def test_what_a_comprehension_hides_must_be_a_cell_where_a_cell_is_put_back():
 
 
 def test_slots_that_are_not_aligned_are_refused():
-    name, control, objects, blocks = fuzz.corpus()[0]
+    _, control, objects, blocks = fuzz.corpus()[0]
     frame = cb.frames(control)[0]
     start, count = frame.vector(cb.SLOTS)
     moved = bytearray(control + bytes(-len(control) % 8))
