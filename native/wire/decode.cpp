@@ -138,8 +138,9 @@ FrameControl frame_of(const format::Frame& table, std::uint32_t objects)
   frame.unit = table.unit();
   frame.continuation = table.continuation();
   frame.local_count = table.local_count();
-  // The verifier looks at where a vector's length lies, not its elements.
-  if (reinterpret_cast<std::uintptr_t>(table.slots()->Data()) % alignof(std::uint64_t) != 0) {
+  // The verifier looks at where a vector's length lies, not at its elements.
+  const bool elements = table.slots()->size() != 0;
+  if (elements && reinterpret_cast<std::uintptr_t>(table.slots()->Data()) % sizeof(std::uint64_t)) {
     refuse("a frame's slots are not aligned");
   }
   frame.slots.assign(table.slots()->begin(), table.slots()->end());
