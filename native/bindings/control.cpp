@@ -143,8 +143,8 @@ nb::bytes encode(const capture::Stack& stack, const capture::Generators& generat
 {
   const std::size_t frames = stack.frames.size();
   const std::vector<capture::GeneratorState>& met = generators.met();
-  if (labels.size() != frames + met.size() || excluded.size() != frames) {
-    throw nb::value_error("one label per frame and generator, one list of names per frame");
+  if (labels.size() != frames + met.size() || excluded.size() != labels.size()) {
+    throw nb::value_error("one label and one list of names per frame and generator");
   }
   wire::Shown shown;
   for (std::size_t i = 0; i < frames; ++i) {
@@ -156,6 +156,7 @@ nb::bytes encode(const capture::Stack& stack, const capture::Generators& generat
   for (std::size_t i = 0; i < met.size(); ++i) {
     held.labels.push_back(nb::cast<const wire::CodeLabel*>(labels[frames + i]));
     held.rows.push_back(rows_of(met[i].frame, describe));
+    held.rows.back().excluded = texts(excluded[frames + i]);
   }
   return to_bytes(wire::encode(stack, shown, met, held, {implementation, version, magic}));
 }
@@ -215,7 +216,7 @@ void bind_control(nb::module_& m)
 
   m.def("encode", encode, "stack"_a, "generators"_a, "implementation"_a, "version"_a, "magic"_a,
         "labels"_a, "excluded"_a, "describe"_a,
-        "One label for each frame, then one for each generator.",
+        "One label and one list of excluded names for each frame, then for each generator.",
         nb::sig("def encode(stack: Stack, generators: Generators, implementation: str, "
                 "version: str, magic: int, labels: list[CodeLabel], excluded: list[list[str]], "
                 "describe: "
@@ -272,7 +273,9 @@ void bind_control(nb::module_& m)
           [](const wire::Control& self) {
             nb::list all = new_list();
             for (const wire::GeneratorControl& generator : self.generators) {
-              all.append(frame_fields(generator.frame));
+              nb::dict fields = frame_fields(generator.frame);
+              fields["stage"] = generator.stage;
+              all.append(fields);
             }
             return all;
           },

@@ -86,6 +86,12 @@ void bind_generators(nb::module_& m)
           },
           "place"_a, "(slot, name, value) of its locals that have one.",
           nb::sig("def bound(self, place: int) -> list[tuple[int, str, typing.Any]]"))
+      .def(
+          "set_slot",
+          [](Generators& self, std::size_t place, std::size_t slot, nb::handle value) {
+            self.set_slot(place, slot, value.ptr());
+          },
+          "place"_a, "slot"_a, "value"_a.none())
       .def("objects", objects_of, "place"_a, "What its frame refers to, each once.",
            nb::sig("def objects(self, place: int) -> list[object]"));
 

@@ -24,6 +24,12 @@ class Generators {
 
   const std::vector<GeneratorState>& met() const { return met_; }
 
+  // Replaces what the frame of a generator that was met holds in a slot: it is left out.
+  void set_slot(std::size_t place, std::size_t slot, PyObject* value)
+  {
+    met_.at(place).frame.slots.at(slot) = Slot::of(value);
+  }
+
  private:
   std::optional<std::vector<Owned>> active_;
   std::vector<GeneratorState> met_;

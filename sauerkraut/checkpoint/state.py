@@ -141,6 +141,7 @@ class State:
         values, names = self._more_values([])
         snapshot = capture_values(
             [value, *values],
+            exclude=self._options.exclude,
             names=["the value that run returns", *names].__getitem__,
             anchors=self._anchors,
             arrays="borrow",

@@ -1,8 +1,8 @@
 """Show where every rank stood in a checkpoint: its call stack with the locals, outermost first.
 
 Per frame: file, line, function and the source line; per local: type, dtype and shape, size, and the
-value where it is small. The newest committed epoch unless --epoch names another, all ranks unless
---rank does. No code of the checkpoint runs.
+value where it is small. Generators that wait come after the frames. The newest committed epoch
+unless --epoch names another, all ranks unless --rank does. No code of the checkpoint runs.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ def run(chosen: argparse.Namespace) -> int:
     ranks = range(manifest.world_size) if chosen.rank is None else chosen.rank
     if not all(0 <= rank < manifest.world_size for rank in ranks):
         raise NoCheckpoint(f"{path}: its ranks are 0 to {manifest.world_size - 1}")
-    stacks = [(rank, _frames(path, manifest, rank)) for rank in ranks]
+    stacks = [{"rank": rank, **_stack(path, manifest, rank)} for rank in ranks]
     if chosen.json:
         document = {
             "epoch": manifest.epoch.number,
             "step": manifest.epoch.step,
             "final": manifest.about.final,
-            "ranks": [{"rank": rank, "frames": frames} for rank, frames in stacks],
+            "ranks": stacks,
         }
         report.print_json(document)
         return 0
     print(_headline(manifest))
-    for rank, frames in stacks:
-        print(f"\nrank {rank}")
-        for frame in frames:
+    for stack in stacks:
+        print(f"\nrank {stack['rank']}")
+        for frame in (*stack["frames"], *stack["generators"]):
             for line in _lines(frame):
                 print(report.printable(line))
     return 0
@@ -69,24 +69,29 @@ def _epoch(directory: Path, number: int | None) -> Path:
     raise NoCheckpoint(f"{directory}: {which}")
 
 
-def _frames(path: Path, manifest: Manifest, rank: int) -> list[dict[str, Any]]:
-    """The frames of one rank as plain values; none in a final epoch."""
+def _stack(path: Path, manifest: Manifest, rank: int) -> dict[str, Any]:
+    """The frames and waiting generators of one rank as plain values; no frames in a final epoch."""
     seal = manifest.seals[rank]
     with Shard.open(path / seal.file, seal=seal) as shard:
         if not {"control", "objects"} <= set(shard.names()):
-            return []
-        return [
-            {
-                "file": frame.info.file,
-                "line": frame.info.line,
-                "function": frame.info.function,
-                "source": frame.info.source,
-                "locals": [_local(local) for local in frame.locals],
-                "excluded": frame.info.excluded,
-                "unbound": frame.info.unbound,
-            }
-            for frame in stored.frames(bytes(shard.stream("control")), shard.stream("objects"))
-        ]
+            return {"frames": [], "generators": []}
+        stack = stored.read(bytes(shard.stream("control")), shard.stream("objects"))
+    return {
+        "frames": [_frame(frame) for frame in stack.frames],
+        "generators": [{"state": state, **_frame(frame)} for state, frame in stack.generators],
+    }
+
+
+def _frame(frame: stored.StoredFrame) -> dict[str, Any]:
+    return {
+        "file": frame.info.file,
+        "line": frame.info.line,
+        "function": frame.info.function,
+        "source": frame.info.source,
+        "locals": [_local(local) for local in frame.locals],
+        "excluded": frame.info.excluded,
+        "unbound": frame.info.unbound,
+    }
 
 
 def _local(local: stored.Local) -> dict[str, Any]:
@@ -111,7 +116,8 @@ def _headline(manifest: Manifest) -> str:
 
 
 def _lines(frame: dict[str, Any]) -> Iterator[str]:
-    yield f"  {frame['file']}:{frame['line']}, in {frame['function']}"
+    state = f", a generator, {frame['state']}" if "state" in frame else ""
+    yield f"  {frame['file']}:{frame['line']}, in {frame['function']}{state}"
     if frame["source"]:
         yield f"      {frame['source']}"
     rows = [

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import CellType, CodeType, FrameType, FunctionType, ModuleType
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from sauerkraut import _native
 from sauerkraut.errors import CaptureError
 from sauerkraut.frames import labels, self_test
-from sauerkraut.frames.sentinels import EXCLUDED
+from sauerkraut.frames.exclusion import Exclude, Exclusion, Generators
 from sauerkraut.frames.snapshot import MAGIC, Snapshot, Thawed
 from sauerkraut.objects import graph, module_data
 from sauerkraut.objects.reducers.definitions import Definitions
@@ -20,7 +20,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Base = FrameType | CodeType | Callable[..., Any] | None
-Exclude = Iterable[str] | Mapping[str, Iterable[str]]
 
 _broken = self_test.failure()
 _INTERPRETER = (sys.implementation.name, platform.python_version(), MAGIC)
@@ -44,8 +43,8 @@ def capture(
     Args:
         base: Function or frame where the capture stops, inclusive; None: the innermost function
             called by `call`, else everything up to but without the module body.
-        exclude: Locals to leave out: names in any frame, or ``{qualified name: names}``. They
-            come back as `EXCLUDED`.
+        exclude: Locals to leave out: names in any frame, or ``{qualified name: names}``; also of
+            the generators that the frames lead to. They come back as `EXCLUDED`.
         globals: "none": functions find the globals of the process they are resumed in; "auto":
             the data that ``__main__`` and the program's own modules on the stack hold in globals
             is captured and bound again; or the modules to do so for.
@@ -94,7 +93,6 @@ def capture_stack(
     anchors: Mapping[str, object] | None = None,
     arrays: Literal["copy", "borrow"] = "copy",
     threshold: int = 64 * 1024,
-    marker: CodeType | None = None,
     strict: bool = False,
     carry_main: bool = False,
     sources: bool = False,
@@ -111,8 +109,6 @@ def capture_stack(
         anchors: Objects written as the name they are given here.
         arrays: See `capture`.
         threshold: Bytes from which an array's memory becomes a block of its own.
-        marker: Code of the function whose callee is the base, when ``base`` is None; default:
-            that of `call`.
         strict: Whether an excluded name that no frame has is a KeyError.
         carry_main: See `graph.freeze`.
         sources: Whether the source of each function is recorded, so that a restart after a
@@ -123,12 +119,14 @@ def capture_stack(
     """
     check_enabled()
     # The base of a resumed stack is the frame that Thawed.run rebuilt first.
-    markers = (marker or call.__code__, Thawed.run.__code__)
+    markers = (call.__code__, Thawed.run.__code__)
     stack = _native.capture(innermost, resolve_base(base), markers)
-    excluded = _leave_out(stack, exclude, strict=strict) if exclude else [[]] * len(stack)
-    return freeze_stack(
+    exclusion = Exclusion(exclude) if exclude else None
+    excluded = [exclusion.apply(stack, i) for i in range(len(stack))] if exclusion else None
+    snapshot = freeze_stack(
         stack,
         excluded,
+        exclusion=exclusion,
         code=code,
         values=values,
         names=names,
@@ -138,12 +136,16 @@ def capture_stack(
         carry_main=carry_main,
         sources=sources,
     )
+    if strict and exclusion is not None:
+        exclusion.check()
+    return snapshot
 
 
 def freeze_stack(
     stack: _native.Stack,
-    excluded: list[list[str]],
+    excluded: list[list[str]] | None = None,
     *,
+    exclusion: Exclusion | None = None,
     code: labels.Carry = "auto",
     values: Sequence[object] = (),
     names: Callable[[int], str] = "value {}".format,
@@ -155,8 +157,8 @@ def freeze_stack(
 ) -> Snapshot:
     """Freeze frames that were read, and whose locals ``excluded`` (per frame) were replaced.
 
-    See `capture_stack` for the other arguments and for what it raises; for ``code`` also
-    `labels.of`.
+    ``exclusion`` tells what to leave out of the generators that are met. See `capture_stack` for
+    the other arguments and for what it raises; for ``code`` also `labels.of`.
     """
     described = [
         labels.of(stack.code(i), stack.globals(i), carry=code, sources=sources)
@@ -175,7 +177,7 @@ def freeze_stack(
 
     if carry_main and code == "embed":
         values = [*values, Definitions.of(_codes_of_main(stack))]
-    generators = _native.Generators(stack)
+    generators = Generators(stack, exclusion) if exclusion else _native.Generators(stack)
     frozen = graph.freeze(
         [*objects, *values],
         names=name_of,
@@ -189,7 +191,11 @@ def freeze_stack(
         labels.of(generators.code(i), generators.globals(i), carry=code, sources=sources)
         for i in range(len(generators))
     ]
-    control = _native.encode(stack, generators, *_INTERPRETER, described, excluded, labels.describe)
+    left_out = [
+        *(excluded or [[]] * len(stack)),
+        *(generators.excluded if isinstance(generators, Generators) else [[]] * len(generators)),
+    ]
+    control = _native.encode(stack, generators, *_INTERPRETER, described, left_out, labels.describe)
     return Snapshot(control, frozen)
 
 
@@ -198,17 +204,19 @@ def _codes_of_main(stack: _native.Stack) -> Iterator[CodeType]:
     return (stack.code(i) for i in range(len(stack)) if stack.globals(i) is namespace)
 
 
-def capture_values(values: Sequence[object], **options: Any) -> Snapshot:
+def capture_values(values: Sequence[object], *, exclude: Exclude = (), **options: Any) -> Snapshot:
     """Capture objects without a stack: where a function has returned, generators may live on.
 
     Args:
         values: Found again in ``Thawed.values``.
+        exclude: See `capture`: locals of those generators.
         options: Of `freeze_stack`.
 
     Raises:
         CaptureError: see `graph.freeze`; also for a generator that is running.
     """
-    return freeze_stack(_native.Stack(), [], values=values, **options)
+    exclusion = Exclusion(exclude) if exclude else None
+    return freeze_stack(_native.Stack(), exclusion=exclusion, values=values, **options)
 
 
 def _owners(frame: FrameType | None) -> list[str]:
@@ -234,29 +242,6 @@ def resolve_base(base: Base) -> FrameType | CodeType | None:
     if isinstance(function, FunctionType):
         return function.__code__
     raise CaptureError(f"base={base!r} is neither a Python function nor a frame")
-
-
-def _leave_out(stack: _native.Stack, exclude: Exclude, *, strict: bool) -> list[list[str]]:
-    """Replace excluded locals before anything touches them; returns their names per frame."""
-    by_function = {k: set(v) for k, v in exclude.items()} if isinstance(exclude, Mapping) else None
-    everywhere = set() if by_function is not None else set(exclude)
-    left_out: list[list[str]] = []
-    known: set[str] = set()
-    for frame in range(len(stack)):
-        code = stack.code(frame)
-        known.update(code.co_varnames, code.co_cellvars, code.co_freevars)
-        names = everywhere if by_function is None else by_function.get(code.co_qualname, set())
-        here: list[str] = []
-        for slot, name, value in stack.bound(frame) if names else ():
-            if name in names:
-                hidden = CellType(EXCLUDED) if type(value) is CellType else EXCLUDED
-                stack.set_slot(frame, slot, hidden)
-                here.append(name)
-        left_out.append(here)
-    wanted = set().union(*by_function.values()) if by_function is not None else everywhere
-    if strict and (unknown := sorted(wanted - known)):
-        raise KeyError(f"no captured frame has a local {unknown}; they have {sorted(known)}")
-    return left_out
 
 
 def _names(stack: _native.Stack) -> dict[int, str]:

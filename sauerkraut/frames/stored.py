@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
 from sauerkraut import _native
 from sauerkraut.errors import ResumeError
-from sauerkraut.frames.labels import FrameInfo
+from sauerkraut.frames.labels import FrameInfo, Label
 from sauerkraut.objects import inert
+
+_STAGES = {0: "created", 1: "suspended"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +36,48 @@ class StoredFrame:
     locals: tuple[Local, ...]
 
 
-def frames(control: bytes, objects: Any) -> list[StoredFrame]:
-    """Read the control section and the object stream, outermost frame first.
+@dataclass(frozen=True, slots=True)
+class StoredStack:
+    """The frames of a snapshot."""
+
+    frames: tuple[StoredFrame, ...]
+    """The call stack, outermost frame first."""
+    generators: tuple[tuple[str, StoredFrame], ...]
+    """Generators that wait: "created" or "suspended", as `inspect` calls it, and the frame."""
+
+
+def read(control: bytes, objects: Any) -> StoredStack:
+    """Read the control section and the object stream.
 
     Raises:
         ResumeError: The control section is damaged. A damaged object stream costs the values only.
     """
     decoded = _native.decode(control)
-    try:
-        values = inert.read(objects)
-    except ResumeError:
-        values = []
-    return [
-        StoredFrame(
-            FrameInfo.of(frame),
-            tuple(
-                Local(name, kind, size, _value(frame["slots"][slot], values))
-                for name, slot, kind, size in frame["variables"]
-                if slot < len(frame["slots"])
-            ),
-        )
-        for frame in decoded.frames
-    ]
+    values: list[object] = []
+    held: list[list[object]] = []
+    with contextlib.suppress(ResumeError):
+        values, held = inert.read(objects)
+    return StoredStack(
+        tuple(_frame(fields, values) for fields in decoded.frames),
+        tuple(
+            (_STAGES[fields["stage"]], _frame(fields, refers_to))
+            for fields, refers_to in zip(
+                decoded.generators, itertools.chain(held, itertools.repeat([])), strict=False
+            )
+            if fields["stage"] in _STAGES  # else its frame is one of the call stack
+        ),
+    )
+
+
+def _frame(fields: Label, values: list[object]) -> StoredFrame:
+    return StoredFrame(
+        FrameInfo.of(fields),
+        tuple(
+            Local(name, kind, size, _value(fields["slots"][slot], values))
+            for name, slot, kind, size in fields["variables"]
+            if slot < len(fields["slots"])
+        ),
+    )
 
 
 def _value(reference: int, values: list[object]) -> str | None:

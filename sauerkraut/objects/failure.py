@@ -9,7 +9,8 @@ from types import CellType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from sauerkraut.errors import CaptureError
-from sauerkraut.objects.freezing import GENERATOR, Freezing, Shell, describe
+from sauerkraut.objects.freezing import Freezing, Shell, describe
+from sauerkraut.objects.stream import GENERATOR
 
 if TYPE_CHECKING:
     from sauerkraut._native import Generators

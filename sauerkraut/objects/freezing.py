@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sauerkraut.code import reference
 from sauerkraut.errors import CaptureError
+from sauerkraut.objects.stream import GENERATOR, NAMESPACE
 
 if TYPE_CHECKING:
     from sauerkraut._native import Generators
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
 Reduced = str | tuple[Any, ...]
 """What ``__reduce__`` may return, or NotImplemented for the pickler's own way."""
 Reducer = Callable[[Any, "Freezing"], Any]
-
-NAMESPACE = "n"
-"""A globals dict of no module: pairs of a name and a value."""
-GENERATOR = "g"
-"""What the frame of a generator refers to, as `schema/snapshot.fbs` counts it."""
 
 _by_type: dict[type, Reducer] = {}
 _by_subclass: dict[type, Reducer] = {}

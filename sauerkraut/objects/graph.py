@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from sauerkraut._native import persistent_id, plain
 from sauerkraut.errors import CaptureError, ResumeError, SauerkrautError
 from sauerkraut.objects import failure, reducers, thawing
-from sauerkraut.objects.freezing import NAMESPACE as _NAMESPACE
 from sauerkraut.objects.freezing import Freezing
 from sauerkraut.objects.standard_streams import standard_streams
+from sauerkraut.objects.stream import NAMESPACE, TRAILER, table_in
 from sauerkraut.objects.thawing import Thawing
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_TRAILER = 8
-_NO_TABLE = bytes(_TRAILER)
+_NO_TABLE = bytes(TRAILER)
 _EMPTY = {"memories": [], "namespaces": 0, "code": {}}
 _warned: set[tuple[str, ...]] = set()
 
@@ -147,11 +146,11 @@ def freeze(
         held = data.copy() if arrays == "copy" else data
         blocks.append(Block(held.data.toreadonly(), *memory.look(), memory.path))
     told = {"memories": table, "namespaces": len(freezing.namespaces), "code": freezing.code}
-    if attempt.parts.strip(_NAMESPACE):
+    if attempt.parts.strip(NAMESPACE):
         told["parts"] = attempt.parts
     end = pickle.dumps(told, protocol=5)
     stream.write(end)
-    stream.write(len(end).to_bytes(_TRAILER, "little"))
+    stream.write(len(end).to_bytes(TRAILER, "little"))
     return Frozen(stream.getvalue(), tuple(blocks), dead=freezing.dead)
 
 
@@ -365,9 +364,9 @@ def thaw(
             reader = _Unpickler(_file(stream, length), state)
             values: list[object] = reader.load()
             index = 0
-            for kind in table.get("parts", _NAMESPACE * table["namespaces"]):
+            for kind in table.get("parts", NAMESPACE * table["namespaces"]):
                 contents = reader.load()
-                if kind == _NAMESPACE:
+                if kind == NAMESPACE:
                     state.namespaces.setdefault(index, {}).update(contents)
                     index += 1
                 elif shells is not None:
@@ -399,13 +398,9 @@ def _file(stream: Any, length: int) -> io.BytesIO:
 
 
 def _read_table(stream: Any) -> tuple[dict[str, Any], int]:
-    view = memoryview(stream).cast("B")
-    end = view.nbytes - _TRAILER
-    length = int.from_bytes(view[max(end, 0) :], "little")
-    if end < 0 or length > end:
-        raise ResumeError(f"an object stream of {view.nbytes} bytes has no table at its end")
-    table = pickle.loads(view[end - length : end]) if length else _EMPTY
-    return table, end - length
+    pickled = table_in(stream)
+    table = pickle.loads(pickled) if pickled else _EMPTY
+    return table, memoryview(stream).nbytes - TRAILER - len(pickled)
 
 
 def _memories(table: dict[str, Any], blocks: Sequence[Any]) -> list[tuple[Any, int]]:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from sauerkraut.errors import ResumeError
+from sauerkraut.objects.stream import GENERATOR, table_in
 
 LARGEST = 16 * 1024 * 1024
 """Bytes of a stream that is read; the check before takes a second for each million opcodes."""
@@ -27,7 +28,16 @@ _NUMPY = {"f8": "d", "f4": "f", "f2": "e", "b1": "?", "c16": "dd", "c8": "ff"}
 _NUMPY |= {"i8": "q", "i4": "i", "i2": "h", "i1": "b", "u8": "Q", "u4": "I", "u2": "H", "u1": "B"}
 
 
-class Opaque:
+class _Named(type):
+    """The type of what stands for a function or class of the stream: it shows its name."""
+
+    label: str
+
+    def __repr__(cls) -> str:
+        return cls.label.encode("unicode_escape").decode()
+
+
+class Opaque(metaclass=_Named):
     """An object of the stream that was not made: what was to be called, and with what."""
 
     label = "?"
@@ -63,7 +73,7 @@ class Opaque:
         """Ignore an item."""
 
     def __repr__(self) -> str:
-        return text(self) or f"<{self.label.encode('unicode_escape').decode()}>"
+        return text(self) or f"<{type(self)!r}>"
 
 
 class _Reader(pickle.Unpickler):
@@ -144,34 +154,53 @@ class _Nesting:
         return self.stack.pop() if self.stack else None
 
 
-def _check(file: io.BytesIO) -> None:
-    """Refuse a stream that would make the unpickler reserve memory or recurse out of proportion."""
-    if file.getbuffer().nbytes > LARGEST:
-        raise ValueError(f"{file.getbuffer().nbytes} bytes, of {LARGEST} at most")
-    nesting = _Nesting()
-    for opcode, argument, position in pickletools.genops(file):
-        # The unpickler's memo is an array as long as the largest index that is put.
-        if "PUT" in opcode.name and int(argument or 0) > (position or 0):
-            raise ValueError(f"{opcode.name} {argument} at byte {position}")
-        nesting.follow(opcode, argument)
-    file.seek(0)
+class _Pickles:
+    """Pickles that follow each other and share what they remember."""
+
+    def __init__(self, data: Any) -> None:
+        self._file = io.BytesIO(data)
+        if (size := self._file.getbuffer().nbytes) > LARGEST:
+            raise ValueError(f"{size} bytes, of {LARGEST} at most")
+        self._reader = _Reader(self._file)
+        self._nesting = _Nesting()
+
+    def next(self) -> Any:
+        """The next one; ValueError where it would reserve memory or recurse out of proportion."""
+        start = self._file.tell()
+        for opcode, argument, position in pickletools.genops(self._file):
+            # The unpickler's memo is an array as long as the largest index that is put.
+            if "PUT" in opcode.name and int(argument or 0) > (position or 0):
+                raise ValueError(f"{opcode.name} {argument} at byte {position}")
+            self._nesting.follow(opcode, argument)
+        self._file.seek(start)
+        return self._reader.load()
 
 
-def read(stream: Any) -> list[object]:
-    """Read the list of values of an object stream, running nothing from it.
+def read(stream: Any) -> tuple[list[object], list[list[object]]]:
+    """Read an object stream, running nothing from it.
+
+    Returns:
+        The values, and for each generator the objects that its frame refers to.
 
     Raises:
         ResumeError: It cannot be read, or is larger than `LARGEST`.
     """
-    file = io.BytesIO(stream if isinstance(stream, bytes) else memoryview(stream))
     try:
-        _check(file)
-        values = _Reader(file).load()
+        pickles = _Pickles(stream)
+        values = pickles.next()
+        parts = [(kind, pickles.next()) for kind in _further_parts(stream)]
     except Exception as error:  # whatever hostile bytes make of the opcodes
         raise ResumeError(f"the objects cannot be read: {type(error).__name__}: {error}") from error
-    if not isinstance(values, list):
+    if not all(isinstance(each, list) for each in (values, *(part for _, part in parts))):
         raise ResumeError("the objects cannot be read: they are no list")
-    return values
+    return values, [contents for kind, contents in parts if kind == GENERATOR]
+
+
+def _further_parts(stream: Any) -> str:
+    """The kinds of what follows the values, which the table tells where generators are."""
+    table = table_in(stream)
+    told = _Pickles(table).next() if table else {}
+    return str(told.get("parts", ""))
 
 
 def text(value: object) -> str | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from types import CellType
 from typing import Any
 
 from sauerkraut import _native, liveness
+from sauerkraut.frames.exclusion import Cells, hide
 from sauerkraut.frames.labels import slot_names
 from sauerkraut.frames.snapshot import Thawed
 
@@ -23,24 +23,16 @@ def leave_out(stack: _native.Stack, exclude: ExcludeLocals, *, dead: bool) -> li
         IndexError: an index out of range.
         TypeError: neither a name nor an index.
     """
-    frames = range(len(stack))
-    names = [slot_names(stack.code(frame)) for frame in frames]
+    names = [slot_names(stack.code(frame)) for frame in range(len(stack))]
     wanted = _slots_by_frame(stack, names, exclude or ())
     left_out: list[list[str]] = []
-    for frame in frames:
-        code = stack.code(frame)
+    cells: Cells = {}
+    for frame, known in enumerate(names):
         slots = set(wanted.get(frame, ()))
         if dead:
-            slots.update(liveness.dead_slots(code, stack.unit(frame)))
-        shared = {*code.co_cellvars, *code.co_freevars}
-        here: list[str] = []
-        for slot, name, value in stack.bound(frame) if slots else ():
-            if slot in slots and not name.startswith("."):  # an argument of the compiler's own
-                # A comprehension may hide a shared variable by a plain value.
-                in_cell = name in shared and type(value) is CellType
-                stack.set_slot(frame, slot, CellType(None) if in_cell else None)
-                here.append(name)
-        left_out.append(here)
+            slots.update(liveness.dead_slots(stack.code(frame), stack.unit(frame)))
+        chosen = {known[slot] for slot in slots}
+        left_out.append(hide(stack, frame, chosen, None, cells) if chosen else [])
     return left_out
 
 

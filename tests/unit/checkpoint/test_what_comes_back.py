@@ -29,6 +29,24 @@ def test_random_streams_go_on_where_they_were(make):
     assert value == expected.random()
 
 
+def test_what_is_excluded_is_left_out_of_generators_too(make):
+    def numbers(source):
+        yield from range(4)
+
+    def work():
+        held = numbers(iter(memoryview(b"cannot be captured")))
+        next(held)
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        return held
+
+    with pytest.raises(CrashError):
+        make(exclude=["source"]).run(work)
+    returned = make(exclude=["source"]).run(work)
+    assert next(returned) == 1
+    assert list(make(exclude=["source"]).run(work)) == [1, 2, 3]  # as it was returned
+
+
 counter = {"steps": 0}
 
 

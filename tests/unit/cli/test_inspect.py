@@ -10,6 +10,7 @@ from sauerkraut import storage
 from sauerkraut.storage import About, Array, Incarnation, Ownership, Piece, Stream, Trust
 
 RANKS = 2
+HIDDEN = ("hidden",)
 
 
 class Trap:
@@ -26,18 +27,29 @@ def spring(path):
     Path(path).write_text("sprung")
 
 
+def batches(size, hidden):
+    for first in range(0, 100, size):
+        yield range(first, first + size)
+
+
+def total(numbers):
+    yield sum(numbers)
+
+
 def simulate(rank, path):
+    source = batches(10, "hidden")
+    next(source)
     u = np.zeros((100, 100)) + rank
     heat = np.float64(0.5)
     trap = Trap(path)
-    return relax(u, {"red": 1, "black": [2, 3]}, heat, trap)
+    return relax(u, {"red": 1, "black": [2, 3]}, heat, trap, [source, total([rank])])
 
 
-def relax(field, colors, heat, trap):
+def relax(field, colors, heat, trap, held):
     snapshot = None
     for step in range(7, 9):
         if snapshot is None:
-            snapshot = skt.capture(base=simulate) if step else None
+            snapshot = skt.capture(base=simulate, exclude=HIDDEN) if step else None
     return snapshot
 
 
@@ -69,7 +81,9 @@ def test_frames_with_source_and_locals(sauerkraut, stacks):
     outer, inner = document["ranks"][1]["frames"]
     assert outer["function"] == "simulate"
     assert outer["source"].startswith("return relax(u")
-    assert inner["source"] == "snapshot = skt.capture(base=simulate) if step else None"
+    assert (
+        inner["source"] == "snapshot = skt.capture(base=simulate, exclude=HIDDEN) if step else None"
+    )
     rows = {local["name"]: local for local in inner["locals"]}
     assert rows["field"]["dtype"] == "float64"
     assert rows["field"]["shape"] == "(100, 100)"
@@ -79,6 +93,21 @@ def test_frames_with_source_and_locals(sauerkraut, stacks):
     assert rows["colors"]["value"] == "{'black': [2, 3], 'red': 1}"
     assert "value" not in rows["trap"]
     assert rows["trap"]["type"].endswith("Trap")
+
+
+def test_generators_that_wait(sauerkraut, stacks):
+    source, fresh = sauerkraut("inspect", "--json", stacks).json["ranks"][1]["generators"]
+
+    assert (source["state"], source["function"]) == ("suspended", "batches")
+    assert source["source"] == "yield range(first, first + size)"
+    rows = {local["name"]: local["value"] for local in source["locals"]}
+    assert rows.pop("hidden").endswith("EXCLUDED")
+    assert rows == {"size": "10", "first": "0"}
+    assert source["excluded"] == ["hidden"]
+    assert (fresh["state"], fresh["locals"][0]["value"]) == ("created", "[1]")
+    shown = sauerkraut("inspect", stacks).out
+    assert ", in batches, a generator, suspended" in shown
+    assert "excluded: hidden" in shown
 
 
 def test_for_people(sauerkraut, stacks):

@@ -101,44 +101,6 @@ def test_capture_in_a_resumed_stack_five_generations():
         snapshot = collected[0]
 
 
-class Unpicklable:
-    def __reduce_ex__(self, protocol):
-        raise TypeError("never")
-
-
-def holds(kept, exclude=()):
-    sock = Unpicklable()
-    snapshot = skt.capture(exclude=exclude)
-    if snapshot:
-        kept.append(snapshot)
-        return sock
-    return sock
-
-
-def test_what_cannot_be_captured_is_named():
-    with pytest.raises(CaptureError, match=r"holds\(\).*local 'sock'.*Unpicklable"):
-        skt.call(holds, [])
-
-
-def test_excluded_locals_come_back_as_excluded_and_say_so():
-    kept = []
-    skt.call(holds, kept, ("sock",))
-    back = again(kept[0])
-    assert back is skt.EXCLUDED
-    assert kept[0].frames[0].excluded == ("sock",)
-    sock = back
-    with pytest.raises(NameError, match="'sock' was excluded"):
-        sock.send()
-    with pytest.raises(NameError, match="excluded"):
-        bool(sock)
-    assert again(kept[0], replace={"sock": 5}) == 5
-
-
-def test_an_unknown_excluded_name_is_an_error():
-    with pytest.raises(KeyError, match="nope"):
-        skt.call(holds, [], ("sock", "nope"))
-
-
 def in_sorted(kept):
     return sorted([2, 1], key=lambda x: (take(kept), x)[1])
 

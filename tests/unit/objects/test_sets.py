@@ -154,7 +154,7 @@ def test_damaged_layouts_are_no_sets():
 
 
 def test_people_see_the_elements():
-    (shown,) = inert.read(graph.freeze([shrunk()]).stream)
+    ((shown,), _) = inert.read(graph.freeze([shrunk()]).stream)
     assert inert.text(shown) == "{5, 17, 900}"
 
 
