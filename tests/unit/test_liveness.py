@@ -54,13 +54,13 @@ def test_offsets_are_those_of_dis():
 
 def test_never_read_and_overwritten_values_are_dead():
     def sample():
-        unused = 1  # noqa: F841
+        _unused = 1
         x = 2
         pause()
         x = 3
         return x, None
 
-    assert dead_at_call(sample, "pause") == {"unused", "x"}
+    assert dead_at_call(sample, "pause") == {"_unused", "x"}
 
 
 def test_a_loop_keeps_what_the_next_turn_reads():

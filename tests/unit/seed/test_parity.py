@@ -28,7 +28,7 @@ def once(c, **options):
     if calls == 1:
         g = 5
         calls += 1
-        hidden = 55  # noqa: F841 - dead
+        _hidden = 55
         return copy
     return calls + c + g
 
@@ -164,7 +164,7 @@ def test_an_array_has_its_value_at_the_copy_in_each_run():
 
 def test_dead_locals_are_not_stored_and_may_be_replaced():
     def sample(c):
-        big = b"x" * 100_000  # noqa: F841 - dead
+        _big = b"x" * 100_000
         a, b = 1, 2
         data = skt.copy_current_frame(serialize=True)
         return data or a + b + c
@@ -172,9 +172,9 @@ def test_dead_locals_are_not_stored_and_may_be_replaced():
     data = sample(100)
     assert len(data) < 10_000
     frame = skt.deserialize_frame(data)
-    assert "big" in frame.excluded
+    assert "_big" in frame.excluded
     assert "data" in frame.unbound
-    assert skt.run_frame(frame, {"a": 10, "big": 3}) == 112
+    assert skt.run_frame(frame, {"a": 10, "_big": 3}) == 112
 
 
 MODULE = """
