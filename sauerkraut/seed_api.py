@@ -99,18 +99,8 @@ def copy_frame(
     """Capture the *caller* of ``frame``; without it the calling frame, like `copy_current_frame`.
 
     So that a helper may capture its caller: ``copy_frame(inspect.currentframe())``. When the
-    caller is run, the helper is gone: its call returns the ``value`` given there.
-
-    Args:
-        frame: A frame of the calling thread that has a caller.
-        exclude_locals: See `copy_current_frame`, as for the other arguments.
-        sizehint: Accepted for compatibility.
-        serialize: Return bytes.
-        exclude_dead_locals: Leave out locals that are never read again.
-        exclude_immutables: Leave out what only another process needs.
-        capture_module_source: Take the source of the frames' modules along.
-        stack: Capture the caller's callers as well, up to ``base``.
-        base: The outermost frame with ``stack``.
+    caller is run, the helper is gone: its call returns the ``value`` given there. The other
+    arguments, and what is returned, are those of `copy_current_frame`.
 
     Raises:
         TypeError: ``frame`` is no frame.
@@ -145,18 +135,8 @@ def copy_frame_from_greenlet(
 
     It goes on where it was, and may be captured again. When the capture is run, preferably in a
     new greenlet (``greenlet.greenlet(skt.run_frame).switch(frame)``), the pending ``switch()``
-    returns the ``value`` given to `run_frame`.
-
-    Args:
-        greenlet: A greenlet of the calling thread.
-        exclude_locals: See `copy_current_frame`, as for the other arguments.
-        sizehint: Accepted for compatibility.
-        serialize: Return bytes.
-        exclude_dead_locals: Leave out locals that are never read again.
-        exclude_immutables: Leave out what only another process needs.
-        capture_module_source: Take the source of the frames' modules along.
-        stack: Whether to capture all frames up to ``base``, or the innermost one alone.
-        base: The outermost frame; default: the function that the greenlet was made with.
+    returns the ``value`` given to `run_frame`. ``base`` is by default the function that the greenlet
+    was made with; the other arguments, and what is returned, are those of `copy_current_frame`.
 
     Raises:
         TypeError: ``greenlet`` is none.

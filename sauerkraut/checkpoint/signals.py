@@ -23,8 +23,8 @@ class Signals:
     """Flags set by signals between `install` and `remove`.
 
     A Python handler the program had is called too. A child that was forked is not this job: there a
-    signal does what it did before `install`. A second SIGTERM ends the
-    process as it would without us, for a program that does not come to its next poll.
+    signal does what it did before `install`. A second SIGTERM ends the process as it would without
+    us, for a program that does not come to its next poll.
     """
 
     def __init__(self) -> None:

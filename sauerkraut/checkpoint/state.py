@@ -35,6 +35,7 @@ from sauerkraut.errors import (
 from sauerkraut.frames.capture import capture_stack, capture_values
 from sauerkraut.frames.snapshot import Snapshot, Thawed
 from sauerkraut.objects import arguments, graph, module_data, process_state
+from sauerkraut.objects.reducers.definitions import attribute
 from sauerkraut.storage import About, Array, Piece, Stream
 
 
@@ -317,11 +318,7 @@ def _control(piece: Piece) -> bytes:
 def _fingerprint(name: str) -> bytes | None:
     """Of the function that ``module:qualified name`` finds here; None when it finds none."""
     module, _, qualname = name.partition(":")
-    found: Any = sys.modules.get(module)
-    if found is None:
-        return None
-    for part in qualname.split("."):
-        found = getattr(found, part, None)
+    found = attribute(module, qualname)
     code = getattr(getattr(found, "__func__", found), "__code__", None)
     return fingerprint.of(code) if isinstance(code, CodeType) else None
 

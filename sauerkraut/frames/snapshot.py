@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import platform
 import sys
-from collections.abc import Mapping, Sequence
-from types import CellType
+from collections.abc import Callable, Mapping, Sequence
+from types import CellType, CodeType
 from typing import Any, Self, cast
 
 from sauerkraut import _native
@@ -176,6 +176,14 @@ class Snapshot:
         return self._decoded
 
 
+def place_of(code: CodeType, name: str) -> int:
+    """Place of a local among the fast ones of ``code``. KeyError for an unknown name lists all."""
+    names = slot_names(code)
+    if name not in names:
+        raise KeyError(f"{code.co_qualname}() has no local {name!r}; it has {names}")
+    return names.index(name)
+
+
 class Thawed:
     """A snapshot whose objects live in this process again, its frames not yet built."""
 
@@ -194,28 +202,29 @@ class Thawed:
         self.values = values
         """The further values given to ``capture_stack``, in order."""
 
-    def replace(self, replacements: Mapping[str, Any]) -> None:
-        """Give locals new values; see `Snapshot.resume`. Raises KeyError for unknown names."""
+    def replace(
+        self,
+        replacements: Mapping[Any, Any],
+        place_of: Callable[[CodeType, Any], int] = place_of,
+    ) -> None:
+        """Give locals new values; see `Snapshot.resume`.
+
+        Args:
+            replacements: By name, of the innermost frame or by function.
+            place_of: What a name stands for among the fast locals of code; raises for none.
+        """
         stack = self.stack
         functions = [stack.code(frame).co_qualname for frame in range(len(stack))]
-        by_frame = bool(replacements) and all(
+        by_function = bool(replacements) and all(
             name in functions and isinstance(value, Mapping) for name, value in replacements.items()
         )
-        chosen = replacements if by_frame else {functions[-1]: replacements}
-        for function, values in chosen.items():
-            for frame in (i for i, name in enumerate(functions) if name == function):
-                if by_frame or frame == len(functions) - 1:
-                    self._replace_in(frame, values)
+        for frame, function in enumerate(functions):
+            chosen = replacements.get(function, {}) if by_function else replacements
+            if by_function or frame == len(functions) - 1:
+                for name, value in chosen.items():
+                    self._set_local(frame, place_of(stack.code(frame), name), value)
 
-    def _replace_in(self, frame: int, values: Mapping[str, Any]) -> None:
-        for name, value in values.items():
-            names = slot_names(self.stack.code(frame))
-            if name not in names:
-                function = self.stack.code(frame).co_qualname
-                raise KeyError(f"{function}() has no local {name!r}; it has {names}")
-            self.set_local(frame, names.index(name), value)
-
-    def set_local(self, frame: int, slot: int, value: object) -> None:
+    def _set_local(self, frame: int, slot: int, value: object) -> None:
         """Give the fast local at ``slot`` of frame number ``frame`` a value, in its cell if any."""
         code = self.stack.code(frame)
         if slot_names(code)[slot] in {*code.co_cellvars, *code.co_freevars}:

@@ -63,27 +63,28 @@ class Frozen:
     """
 
     def __init__(self, stream: bytes, blocks: tuple[Block, ...], *, dead: Sequence[str]) -> None:
-        self._stream: bytes | None = stream
-        self._blocks = blocks
+        self._held: tuple[bytes, tuple[Block, ...]] | None = (stream, blocks)
         self.dead = tuple(dead)
         """Types of objects that only weak references reached: those come back dead."""
 
     @property
     def stream(self) -> bytes:
         """The pickle stream. Raises CaptureError once released."""
-        if self._stream is None:
-            raise CaptureError("this snapshot borrowed the program's arrays and was released")
-        return self._stream
+        return self._parts()[0]
 
     @property
     def blocks(self) -> tuple[Block, ...]:
         """The blocks, in the order the stream counts them. Raises CaptureError once released."""
-        self.stream  # noqa: B018 - raises
-        return self._blocks
+        return self._parts()[1]
 
     def release(self) -> None:
         """Let go of stream and memory; any later use raises CaptureError."""
-        self._stream, self._blocks = None, ()
+        self._held = None
+
+    def _parts(self) -> tuple[bytes, tuple[Block, ...]]:
+        if self._held is None:
+            raise CaptureError("this snapshot borrowed the program's arrays and was released")
+        return self._held
 
     def __enter__(self) -> Self:
         return self

@@ -76,11 +76,7 @@ def open_to_write(
     """A shared mapping; the bytes the program used are written back when all is read."""
     try:
         size = Path(path).stat().st_size
-        if size < start + length:
-            raise ResumeError(
-                f"the file {path}, mapped for writing, is shorter than at the capture: "
-                f"{start + length} bytes are needed, {size} are there"
-            )
+        thawing.refuse_shorter(f"{path}, mapped for writing,", size, start + length)
         mapping = np.memmap(path, np.uint8, "r+", start, (length,))
     except OSError as error:
         raise ResumeError(f"the file {path} was mapped for writing: {error}") from error

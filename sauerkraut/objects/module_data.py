@@ -13,6 +13,7 @@ from sauerkraut._native import Generators
 from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.objects import graph
 from sauerkraut.objects.project import is_project
+from sauerkraut.objects.reducers.definitions import names_in
 
 logger = logging.getLogger(__name__)
 
@@ -104,14 +105,7 @@ def _names_used(module: types.ModuleType) -> Iterator[str]:
         for each in held:
             function = getattr(each, "__func__", getattr(each, "__wrapped__", each))
             if isinstance(function, types.FunctionType) and function.__module__ == module.__name__:
-                yield from _names_in(function.__code__)
-
-
-def _names_in(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names_in(constant)
+                yield from names_in(function.__code__)
 
 
 def _can_be_captured(module: str, name: str, value: object, anchors: Mapping[str, object]) -> bool:

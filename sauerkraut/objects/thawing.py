@@ -99,6 +99,15 @@ class Thawing:
         return entry[1]
 
 
+def refuse_shorter(file: str, size: int, least: int) -> None:
+    """Raise ResumeError when a file to be written has ``size`` bytes, and needs more."""
+    if size < least:
+        raise ResumeError(
+            f"the file {file} is shorter than at the capture: {least} bytes are needed, "
+            f"{size} are there"
+        )
+
+
 def _time(ns: int) -> str:
     return f"{datetime.fromtimestamp(ns / 1e9, UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
 

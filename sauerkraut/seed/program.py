@@ -11,6 +11,7 @@ import builtins
 import contextlib
 import inspect
 import json
+import logging
 import os
 import sys
 import threading
@@ -22,6 +23,8 @@ from sauerkraut.code import fingerprint, reference
 from sauerkraut.code.reference import CodeReference
 from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.objects import graph
+
+logger = logging.getLogger(__name__)
 
 PROCESS = os.urandom(8).hex()
 """Tells this process, and those forked from it, from all others."""
@@ -103,23 +106,28 @@ def _codes_in(value: object, namespace: Mapping[str, object]) -> Iterator[CodeTy
 
 
 def freeze_globals(values: Mapping[str, object], shared: Sequence[object]) -> bytes:
-    """The values as a stream; those that cannot be captured are left out.
+    """The values as a stream; one that cannot be captured is left out with a warning.
 
     ``shared`` are objects of the frames: where a global is one, it will be the frame's.
     """
     anchors = {str(index): each for index, each in enumerate(shared)}
 
     def freeze(part: Mapping[str, object]) -> bytes:
-        frozen = graph.freeze([dict(part)], anchors=anchors, threshold=_INLINE, carry_main=True)
-        return frozen.stream
+        names = "the globals".format
+        return graph.freeze(
+            [dict(part)], names=names, anchors=anchors, threshold=_INLINE, carry_main=True
+        ).stream
 
     try:
         return freeze(values)
     except CaptureError:
         kept = {}
         for name, value in values.items():
-            with contextlib.suppress(CaptureError):
+            try:
                 freeze({name: value})
+            except CaptureError as error:
+                logger.warning("global %s does not travel with the frame: %s", name, error)
+            else:
                 kept[name] = value
         return freeze(kept)
 

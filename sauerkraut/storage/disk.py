@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,12 +68,12 @@ def is_missing(error: StorageError) -> bool:
     return error.errno in (ENOENT, ESTALE)
 
 
-class Closing:
+class Closing(ABC):
     """Something that is closed at the end of a ``with`` block."""
 
+    @abstractmethod
     def close(self) -> None:
         """Close it; a second time does nothing."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self

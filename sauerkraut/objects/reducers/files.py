@@ -102,10 +102,11 @@ def open_to_write(path: str, mode: str, size: int) -> io.FileIO:
         file = io.FileIO(path, mode, opener=keep)
     except OSError as error:
         raise ResumeError(f"the file {path} was open for writing: {error}") from error
-    now = os.fstat(file.fileno()).st_size
-    if now < size:
+    try:
+        thawing.refuse_shorter(path, os.fstat(file.fileno()).st_size, size)
+    except ResumeError:
         file.close()
-        raise ResumeError(f"the file {path} is shorter than at the capture: {size} then, {now} now")
+        raise
     thawing.current().actions.append(lambda: cut(file, size))
     return file
 

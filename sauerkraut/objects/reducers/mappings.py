@@ -75,11 +75,7 @@ def map_to_read(path: str, start: int, length: int, size: int, mtime_ns: int) ->
     try:
         with Path(path).open("rb") as file:
             status = os.fstat(file.fileno())
-            if (status.st_size, status.st_mtime_ns) != (size, mtime_ns):
-                raise ResumeError(
-                    f"the file {path}, mapped for reading, has changed since the capture: "
-                    f"{size} bytes then, {status.st_size} now"
-                )
+            thawing.current().compare(f"{path}, mapped for reading,", status, size, mtime_ns)
             return mmap.mmap(file.fileno(), length, access=mmap.ACCESS_READ, offset=start)
     except OSError as error:
         raise ResumeError(f"the file {path} was mapped: {error}") from error
@@ -90,11 +86,7 @@ def map_to_write(path: str, start: int, length: int, contents: bytes) -> mmap.mm
     try:
         with Path(path).open("r+b") as file:
             size = os.fstat(file.fileno()).st_size
-            if size < start + length:
-                raise ResumeError(
-                    f"the file {path}, mapped for writing, is shorter than at the capture: "
-                    f"{start + length} bytes are needed, {size} are there"
-                )
+            thawing.refuse_shorter(f"{path}, mapped for writing,", size, start + length)
             mapping = mmap.mmap(file.fileno(), length, offset=start)
     except OSError as error:
         raise ResumeError(f"the file {path} was mapped for writing: {error}") from error

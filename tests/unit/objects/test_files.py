@@ -131,7 +131,7 @@ def test_a_shorter_output_is_refused(tmp_path):
         log.write("before\n")
         frozen = graph.freeze([log])
     path.write_text("x")
-    with pytest.raises(ResumeError, match="shorter than at the capture: 7 then, 1 now"):
+    with pytest.raises(ResumeError, match="shorter than at the capture: 7 bytes are needed, 1 "):
         graph.thaw(frozen)
     assert path.read_text() == "x"
 

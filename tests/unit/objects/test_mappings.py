@@ -33,9 +33,11 @@ def test_a_mapping_for_reading(path):
     assert part_back.read(2) == bytes([3, 4])
     with pytest.raises(TypeError, match="readonly"):
         back[0] = 1
-    path.write_bytes(b"other")
+    path.write_bytes(b"other" * 4096)
     with pytest.raises(ResumeError, match="has changed since the capture"):
         graph.thaw(frozen)
+    changed, *_ = graph.thaw(frozen, on_changed="warn")
+    assert changed.read(5) == b"herot"
     path.unlink()
     with pytest.raises(ResumeError, match="was mapped"):
         graph.thaw(frozen)

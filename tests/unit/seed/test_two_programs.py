@@ -260,3 +260,36 @@ def test_what_was_written_without_its_code_runs_in_its_process_only(program):
             print(isinstance(error, skt.ResumeError), error)
         """
     assert program(consumer, "consumer.py").startswith("True the frame was serialized with exclude")
+
+
+def test_a_global_that_cannot_be_captured_stays_behind_and_is_named(tmp_path, program):
+    producer = """
+        import logging
+        import threading
+        import sauerkraut as skt
+
+        logging.basicConfig(filename="warnings.log")
+        scale, thread = 3, threading.Thread(target=print)
+
+        def work():
+            data = skt.copy_current_frame(serialize=True)
+            return data or (scale, "thread" in globals(), thread is None)
+
+        with open("frame.bin", "wb") as file:
+            file.write(work())
+        """
+    program(producer)
+    told = (tmp_path / "warnings.log").read_text()
+    assert "global thread does not travel with the frame" in told
+    assert "threading.Thread cannot be captured" in told
+    consumer = """
+        import sauerkraut as skt
+
+        with open("frame.bin", "rb") as file:
+            frame = skt.deserialize_frame(file.read())
+        try:
+            skt.run_frame(frame)
+        except NameError as error:
+            print(error)
+        """
+    assert program(consumer, "consumer.py") == "name 'thread' is not defined\n"
