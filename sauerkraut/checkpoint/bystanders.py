@@ -112,6 +112,8 @@ def _helpers() -> set[int]:
 def _command(pid: int) -> str:
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if not any(words):  # the kernel is still starting it
+            words = [Path(f"/proc/{pid}/comm").read_bytes()]
     except OSError:
         return "ended"
     text = b" ".join(words).decode(errors="replace").strip()

@@ -103,13 +103,15 @@ def test_a_thread_pool_is_refused_until_it_is_shut_down(make):
 
 def test_a_child_process_is_named_until_it_has_ended(make):
     def work():
-        notes.append(subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE))
+        words = [sys.executable, "-c", "input(0)"]
+        notes.append(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        assert notes[1].stdout.read(1) == b"0"  # it runs
         said = checkpointing(int)
         notes[1].communicate(b"\n")
         return said, notes[1].pid, checkpointing(int)
 
     said, pid, number = make().run(work)
-    assert f"child process {pid} ({sys.executable} -c input())" in said
+    assert f"child process {pid} ({sys.executable} -c input(0))" in said
     assert 'allow=("processes",)' in said
     assert number == 1
 
