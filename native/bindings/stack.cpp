@@ -178,6 +178,20 @@ void bind_stack(nb::module_& m)
       "declare_transparent",
       [](nb::handle callable) { capture::declare_transparent(callable.ptr()); }, "callable"_a);
   m.def(
+      "untraced",
+      [](nb::handle function) {
+        PyThreadState* state = PyThreadState_Get();
+        PyThreadState_EnterTracing(state);
+        PyObject* result = PyObject_CallNoArgs(function.ptr());
+        PyThreadState_LeaveTracing(state);
+        if (result == nullptr) {
+          throw nb::python_error();
+        }
+        return nb::steal(result);
+      },
+      "function"_a, "Call a function unseen by trace, profile and monitoring functions.",
+      nb::sig("def untraced(function: collections.abc.Callable[[], typing.Any]) -> typing.Any"));
+  m.def(
       "probe",
       [](nb::handle frame) {
         if (!PyFrame_Check(frame.ptr())) {

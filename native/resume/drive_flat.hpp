@@ -6,6 +6,7 @@
 #include "rebuild.hpp"
 #include "settle.hpp"
 #include "shells.hpp"
+#include "trace.hpp"
 
 #include <utility>
 #include <vector>
@@ -61,7 +62,8 @@ PyObject* drive_flat(PyThreadState* state, capture::Stack& stack,
   PyObject* result = first_result(value, thrown);
   for (std::size_t i = stack.frames.size(); i-- > 0;) {
     waiting.pop(frames.back());
-    const bool throws = settle(*frames.back(), stack.frames[i], result);
+    const bool settled = !settle(*frames.back(), stack.frames[i], result);
+    const bool throws = !announce(state) || !settled;
     Frame* frame = leave();
     result = _PyEval_EvalFrameDefault(state, frame, throws ? 1 : 0);
     if (const Owned generator = std::exchange(stack.frames[i].generator, Owned())) {

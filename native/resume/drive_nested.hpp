@@ -9,6 +9,7 @@
 #include "c_stack.hpp"
 #include "rebuild.hpp"
 #include "settle.hpp"
+#include "trace.hpp"
 
 #include <string>
 #include <utility>
@@ -131,7 +132,8 @@ class NestedDrive {
 
     waiting_.pop(frame);
     const bool broken = failed_ && !complete_;
-    const bool throws = !broken && settle(*frame, saved, result);
+    const bool settled = !broken && !settle(*frame, saved, result);
+    const bool throws = broken || !announce(state_) || !settled;
     saved.pending_object = Owned();
     ++Layout::recursion_remaining(state_);
     Layout::set_current(state_, frame->previous);

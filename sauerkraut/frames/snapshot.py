@@ -13,7 +13,7 @@ from sauerkraut import _native
 from sauerkraut.code import difference, reference
 from sauerkraut.code.reference import CodeReference
 from sauerkraut.errors import CodeChanged, InterpreterMismatch, ResumeError
-from sauerkraut.frames import container
+from sauerkraut.frames import container, tracing
 from sauerkraut.frames.labels import FrameInfo, slot_names
 from sauerkraut.frames.sentinels import Resumed
 from sauerkraut.objects import graph, module_data
@@ -258,6 +258,7 @@ class Thawed:
     def run(self, value: object = Resumed, throw: BaseException | None = None) -> Any:
         """Build the frames and run them to the end; see `Snapshot.resume`."""
         self._shells.wake()
+        tracing.enter([self.stack.code(frame) for frame in range(self._frames)])
         return self.stack.run(value, throw, self._shells)
 
 

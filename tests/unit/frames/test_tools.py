@@ -103,6 +103,89 @@ if sys.version_info >= (3, 12):  # sys.monitoring is new there
         assert any(function == "pause" for function, _ in lines)
 
 
+def enters_and_leaves(kept):
+    keep(kept)
+    return [1, 2]
+
+
+def calls_it(kept):
+    return len(enters_and_leaves(kept))
+
+
+def of_interest(events):
+    names = ("keep", "enters_and_leaves", "calls_it")
+    return [(name, event) for name, event in events if name in names]
+
+
+LEFT = [
+    *(("keep", "call"), ("keep", "return")),
+    *(("enters_and_leaves", "call"), ("enters_and_leaves", "return")),
+    *(("calls_it", "call"), ("calls_it", "return")),
+]
+
+
+@pytest.mark.parametrize("how", [sys.settrace, sys.setprofile])
+def test_rebuilt_frames_are_entered_and_left(how):
+    kept, events, lines = [], [], set()
+    skt.call(calls_it, kept)
+
+    def watch(frame, event, arg):
+        if event in ("call", "return"):
+            events.append((frame.f_code.co_name, event))
+        elif event == "line":
+            lines.add((frame.f_code.co_name, frame.f_lineno - frame.f_code.co_firstlineno))
+        return watch
+
+    previous = sys.gettrace()
+    how(watch)
+    try:
+        assert kept[0].resume() == 2
+    finally:
+        how(None)
+        sys.settrace(previous)
+    assert of_interest(events) == LEFT
+    assert (("enters_and_leaves", 2) in lines) == (how is sys.settrace)
+
+
+def test_a_trace_function_that_raises_where_a_frame_is_entered():
+    kept = []
+    skt.call(calls_it, kept)
+
+    def watch(frame, event, arg):
+        if frame.f_code is enters_and_leaves.__code__:
+            raise LookupError(event)
+
+    previous = sys.gettrace()
+    sys.settrace(watch)
+    try:
+        with pytest.raises(LookupError, match="call"):
+            kept[0].resume()
+        assert sys.gettrace() is None  # as after any error of a trace function
+    finally:
+        sys.settrace(previous)
+    assert kept[0].resume() == 2
+
+
+if sys.version_info >= (3, 12):
+
+    def test_monitoring_sees_rebuilt_frames_start():
+        kept, events = [], []
+        skt.call(calls_it, kept)
+        tool, kinds = 4, sys.monitoring.events
+        sys.monitoring.use_tool_id(tool, "test")
+        try:
+            for event, name in ((kinds.PY_START, "call"), (kinds.PY_RETURN, "return")):
+                sys.monitoring.register_callback(
+                    tool, event, lambda code, *_, name=name: events.append((code.co_name, name))
+                )
+            sys.monitoring.set_events(tool, kinds.PY_START | kinds.PY_RETURN)
+            kept[0].resume()
+        finally:
+            sys.monitoring.set_events(tool, 0)
+            sys.monitoring.free_tool_id(tool)
+        assert sorted(of_interest(events)) == sorted(LEFT)
+
+
 def callback(seen, *_):
     try:
         skt.capture(base=callback_program)
