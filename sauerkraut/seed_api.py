@@ -135,8 +135,9 @@ def copy_frame_from_greenlet(
 
     It goes on where it was, and may be captured again. When the capture is run, preferably in a
     new greenlet (``greenlet.greenlet(skt.run_frame).switch(frame)``), the pending ``switch()``
-    returns the ``value`` given to `run_frame`. ``base`` is by default the function that the greenlet
-    was made with; the other arguments, and what is returned, are those of `copy_current_frame`.
+    returns the ``value`` given to `run_frame`. By default ``base`` is the function that the
+    greenlet was made with. The other arguments, and what is returned, are those of
+    `copy_current_frame`.
 
     Raises:
         TypeError: ``greenlet`` is none.

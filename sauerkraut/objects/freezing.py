@@ -94,6 +94,7 @@ class Freezing:
         strong: ids of what is strongly reachable; None in the first pass.
         generators: those met, with their frames; None where nothing keeps their frames.
         dead: names of the types of objects that only weak references reach.
+        singletons: objects that modules hold, with their names, by id; None: not looked for yet.
     """
 
     def __init__(
@@ -119,6 +120,7 @@ class Freezing:
         self.weak_targets: dict[int, object] = {}
         self.strong: frozenset[int] | None = None
         self.dead: list[str] = []
+        self.singletons: dict[int, tuple[object, tuple[str, str]]] | None = None
         self._written: set[int] = set()
         self._chosen: dict[type, Reducer | None] = {}
 

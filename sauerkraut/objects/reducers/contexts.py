@@ -17,8 +17,8 @@ from sauerkraut.objects.reducers.singletons import find, name_of
 
 
 @reduces(contextvars.ContextVar)
-def _reduce_variable(variable: Any, _: Freezing) -> Reduced:
-    name = name_of(variable)
+def _reduce_variable(variable: Any, freezing: Freezing) -> Reduced:
+    name = name_of(variable, freezing)
     if name is not None:
         return (find, name)
     # No attribute shows the default; the garbage collector does, behind the name.

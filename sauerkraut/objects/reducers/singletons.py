@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import contextvars
 import random
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces
 
+_KINDS = (object, contextvars.ContextVar)
 
-def name_of(obj: object) -> tuple[str, str] | None:
-    """(module, dotted name) of a global or class attribute that is ``obj``."""
-    for name, module in list(sys.modules.items()):
-        for key, value in list(getattr(module, "__dict__", {}).items()):
-            if value is obj:
-                return name, key
-            if isinstance(value, type) and getattr(value, "__module__", None) == name:
+
+def name_of(obj: object, freezing: Freezing) -> tuple[str, str] | None:
+    """(module, dotted name) of a global or class attribute that is ``obj``; of `_KINDS` only."""
+    if freezing.singletons is None:
+        freezing.singletons = {}
+        for held, module, name in _held_by_modules():
+            freezing.singletons.setdefault(id(held), (held, (module, name)))
+    _, found = freezing.singletons.get(id(obj), (None, None))
+    return found
+
+
+def _held_by_modules() -> Iterator[tuple[object, str, str]]:
+    for module, holder in list(sys.modules.items()):
+        for name, value in list(getattr(holder, "__dict__", {}).items()):
+            if type(value) in _KINDS:
+                yield value, module, name
+            elif isinstance(value, type) and getattr(value, "__module__", None) == module:
                 for attribute, held in list(vars(value).items()):
-                    if held is obj:
-                        return name, f"{key}.{attribute}"
-    return None
+                    if type(held) in _KINDS:
+                        yield held, module, f"{name}.{attribute}"
 
 
 def find(module: str, name: str) -> object:
@@ -35,8 +47,8 @@ def find(module: str, name: str) -> object:
 
 
 @reduces(object)
-def _reduce_sentinel(obj: object, _: Freezing) -> Reduced:
-    name = name_of(obj)
+def _reduce_sentinel(obj: object, freezing: Freezing) -> Reduced:
+    name = name_of(obj, freezing)
     return (object, ()) if name is None else (find, name)
 
 
