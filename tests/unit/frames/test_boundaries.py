@@ -1,14 +1,20 @@
 """C code between two frames: refused by name, or declared to pass the value through."""
 
+import collections
 import contextvars
 import ctypes
 import functools
+import heapq
 import importlib
 import itertools
+import json
+import math
 import operator
+import pickle
 import re
 import sys
 
+import numpy as np
 import pytest
 
 import sauerkraut as skt
@@ -42,6 +48,39 @@ class Key:
     def __lt__(self, other):
         return pause(self.n < other.n)
 
+    def __float__(self):
+        return pause(float(self.n))
+
+    def __complex__(self):
+        return pause(complex(self.n))
+
+    def __divmod__(self, other):
+        return pause(divmod(self.n, other))
+
+    def __floor__(self):
+        return pause(self.n)
+
+    def __bytes__(self):
+        return pause(b"")
+
+    def __dir__(self):
+        return pause([])
+
+    def __str__(self):
+        return pause("")
+
+    def __repr__(self):
+        return pause("")
+
+    def __reduce__(self):
+        return pause(Key), (1,)
+
+    def __getitem__(self, place):
+        return pause(place)
+
+    def keys(self):
+        return pause([])
+
 
 class Steps:
     def __init__(self):
@@ -62,6 +101,37 @@ class Made:
     def __new__(cls, n):
         pause()
         return super().__new__(cls)
+
+
+class Tells(type):
+    def __new__(cls, *args):
+        pause()
+        return super().__new__(cls, *args)
+
+    def __instancecheck__(cls, instance):
+        return pause(True)
+
+    def __subclasscheck__(cls, derived):
+        return pause(True)
+
+
+class Prepares(type):
+    @classmethod
+    def __prepare__(cls, *args):
+        return pause({})
+
+
+class Base:
+    def __init_subclass__(cls):
+        pause()
+
+
+class Named:
+    def __set_name__(self, owner, name):
+        pause()
+
+
+Plain = type.__new__(Tells, "Plain", (), {})
 
 
 class Proxy:
@@ -151,7 +221,58 @@ REFUSED = {
     "function in a partial": (lambda: in_context(pause)(1), "(partial|adds an argument)"),
     "new": (lambda: Made(1), "type Made"),
     "class body": (body, "__build_class__"),
+    "class statement of a metaclass": (lambda: defines("metaclass=Tells"), "__build_class__"),
+    "namespace of a class": (lambda: defines("metaclass=Prepares"), "__build_class__"),
+    "derived class": (lambda: defines("Base"), "__build_class__"),
+    "any": (lambda: any(pause(x) for x in [0]), "any"),
+    "tuple": (lambda: tuple(pause(x) for x in [0]), "type tuple"),
+    "join": (lambda: "".join(pause(x) for x in "a"), "str.join"),
+    "dict.update": (lambda: {}.update((pause(x), 1) for x in "a"), "dict.update"),
+    "list.extend": (lambda: [].extend(pause(x) for x in "a"), "list.extend"),
+    "a factory": (lambda: collections.defaultdict(pause)[1], "an operation that runs in C"),
+    "groupby": (lambda: [x for x in itertools.groupby([1], pause)], "an operation"),  # noqa: C416
+    "accumulate": (lambda: [*itertools.accumulate([1, 2], lambda a, b: pause(a))], "an operation"),
+    "starred arguments": (
+        lambda: max(*(pause(x) for x in "ab")),
+        "(max|an operation|adds an argument)",
+    ),
+    "named arguments": (lambda: dict(**Key(1)), "an operation"),
+    "heap": (lambda: heapq.heappush([Key(1)], Key(2)), "heappush"),
+    "json": (lambda: json.dumps(object(), default=pause), "Encoder"),
+    "pickle": (lambda: pickle.dumps(Key(1)), "dumps"),
+    "print": (lambda: print(Key(1)), "print"),
+    "ascii": (lambda: ascii(Key(1)), "ascii"),
+    "str.format": (lambda: "{}".format(Key(1)), "str.format"),  # noqa: UP032
+    "percent": (lambda: "%s" % Key(1), "an operation"),  # noqa: UP031
+    "float": (lambda: float(Key(1)), "type float"),
+    "complex": (lambda: complex(Key(1)), "type complex"),
+    "bytes": (lambda: bytes(Key(1)), "type bytes"),
+    "range": (lambda: range(Key(1)), "type range"),
+    "divmod": (lambda: divmod(Key(1), 1), "divmod"),
+    "dir": (lambda: dir(Key(1)), "dir"),
+    "hasattr": (lambda: hasattr(Proxy(), "x"), "hasattr"),
+    "isinstance": (lambda: isinstance(1, Plain), "isinstance"),
+    "issubclass": (lambda: issubclass(int, Plain), "issubclass"),
+    "math.floor": (lambda: math.floor(Key(1)), "floor"),
+    "math.sqrt": (lambda: math.sqrt(Key(1)), "sqrt"),
+    "operator.lt": (lambda: operator.lt(Key(1), Key(2)), "lt"),
+    "operator.index": (lambda: operator.index(Key(1)), "index"),
+    "itemgetter": (lambda: operator.itemgetter(1)(Key(1)), "itemgetter"),
+    "ufunc": (lambda: np.frompyfunc(pause, 1, 1)(np.ones(1)), "ufunc"),
+    "vectorize": (lambda: np.vectorize(pause)(np.ones(1)), "ufunc"),
+    "array function": (
+        lambda: np.apply_along_axis(lambda x: pause(x.sum()), 0, np.ones((1, 1))),
+        "apply_along_axis",
+    ),
+    "context": (lambda: contextvars.copy_context().run(pause), "Context.run"),
 }
+
+
+def defines(bases):
+    """A class statement in a frame of its own."""
+    namespace = {"__name__": __name__, **globals()}
+    exec(f"def define():\n class Local({bases}): pass", namespace)
+    namespace["define"]()
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -159,6 +280,15 @@ def test_what_stands_in_c_is_refused_by_name(name):
     program, culprit = REFUSED[name]
     with pytest.raises(CaptureError, match=f"was entered from C by .*{culprit}.* called in "):
         skt.call(program)
+
+
+def test_a_name_being_set_is_refused():
+    # CPython 3.11 tells of any error there by one of its own.
+    with pytest.raises((CaptureError, RuntimeError)) as raised:
+        skt.call(lambda: type("Local", (), {"named": Named()}))
+    error = raised.value if isinstance(raised.value, CaptureError) else raised.value.__cause__
+    assert "__set_name__() at " in str(error)
+    assert "was entered from C by" in str(error)
 
 
 def test_an_import_in_progress_is_refused(tmp_path):
@@ -202,6 +332,14 @@ def test_a_declared_callable_passes_the_value_through():
 class Worker:
     def work(self, n, kept):
         return pause(n + 1, kept)
+
+
+def test_a_declared_function_of_numpy_passes_the_value_through():
+    kept = []
+    skt.transparent(np.piecewise)
+    program = lambda: np.piecewise(np.ones(2), [[True, False]], [lambda x: pause(x * 3, kept)])  # noqa: E731
+    expected = skt.call(program).tolist()
+    assert resumed(kept).tolist() == expected == [3, 0]
 
 
 def test_a_declared_class_stands_for_its_instances():

@@ -34,6 +34,28 @@ def test_callers_come_along_when_asked_for():
     assert skt.deserialize_frame(skt.serialize_frame(frame), run=True) == 6
 
 
+def test_locals_of_callers_are_left_out_by_function():
+    def inner():
+        a = b = 1
+        frame = skt.copy_current_frame(
+            exclude_locals={outer.__qualname__: ["a"], inner.__qualname__: {"b"}},
+            exclude_dead_locals=False,
+            stack=True,
+            base=outer,
+        )
+        return frame or (a, b)
+
+    def outer():
+        a = b = 2
+        got = inner()
+        return got if isinstance(got, skt.seed_api.CapturedFrame) else (got, a, b)
+
+    frame = outer()
+    assert [each.excluded for each in frame.frames] == [("a",), ("b",)]
+    assert skt.run_frame(frame) == ((1, None), None, 2)
+    assert skt.run_frame(frame, {outer.__qualname__: {"a": 5}}) == ((1, None), 5, 2)
+
+
 # --- 2: use after free
 
 
@@ -244,6 +266,28 @@ def test_errors_are_told_once():
             skt.run_frame(frame)
         assert raised.value.__context__ is None
     assert os.getpid() > 0
+
+
+# --- 26: leaks
+
+
+def test_nothing_is_left_behind():
+    def sample(n):
+        rows = [n, (n, [n])]
+        frame = skt.copy_current_frame()
+        return frame or rows
+
+    def rounds(count):
+        for _ in range(count):
+            data = skt.serialize_frame(sample(2))
+            assert skt.deserialize_frame(data, run=True) == [2, (2, [2])]
+            assert skt.run_frame(skt.deserialize_frame(data)) == [2, (2, [2])]
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    rounds(100)
+    before = rounds(10)
+    assert rounds(300) - before < 150  # free lists fill slowly; a leak is one per round or more
 
 
 # --- 30: threads

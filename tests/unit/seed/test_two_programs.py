@@ -129,6 +129,59 @@ def test_the_same_program_sees_its_own_globals(program):
     assert program(source) == "2\n"
 
 
+def test_definitions_that_locals_hold_in_the_same_program(program):
+    source = """
+        import sauerkraut as skt
+
+        def helper(x):
+            return x + 1
+
+        class Point:
+            n = 1
+
+        def work():
+            held, cls, point = helper, Point, Point()
+            frame = skt.copy_current_frame(exclude_dead_locals=False)
+            if frame is not None:
+                return frame
+            return held is helper, held(1), cls is Point, type(point) is cls, point.n, helper(1)
+
+        def run():
+            print(*skt.run_frame(frame), *skt.deserialize_frame(data, run=True))
+
+        frame = work()
+        data = skt.serialize_frame(frame)
+        run()
+
+        def helper(x):
+            return x + 100
+
+        class Point:
+            n = 7
+
+        run()
+        """
+    same = "True 2 True True 1 2 True 2 True True 1 2\n"
+    redefined = "False 2 False True 1 101 False 2 False True 1 101\n"
+    assert program(source) == same + redefined
+
+
+def test_a_module_goes_along_to_a_program_without_it(program, tmp_path):
+    module = tmp_path / "travels.py"
+    module.write_text(
+        "import sauerkraut as skt\n"
+        "print('imported')\n"
+        "STEP = 1\n"
+        "def work(n):\n"
+        "    data = skt.copy_current_frame(serialize=True, capture_module_source=True)\n"
+        "    return data or n + STEP\n"
+    )
+    producer = "import travels\nopen('frame.bin', 'wb').write(travels.work(41))\n"
+    assert program(producer) == "imported\n"
+    module.unlink()
+    assert program(CONSUMER, "consumer.py") == "imported\n42 99\n"
+
+
 def test_main_with_its_source_is_run_under_a_name_of_its_own(program):
     program(
         """
