@@ -1,10 +1,10 @@
 """`make demo`, smaller: its exit status is its verdict."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import run_python
 
 pytestmark = pytest.mark.job
 
@@ -15,23 +15,14 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.timeout(300)
 def test_demo_passes_and_draws(tmp_path):
     out = tmp_path / "out"
-    demo = subprocess.run(
-        [
-            sys.executable,
-            ROOT / "examples" / "demo.py",
-            "--size=192",
-            "--steps=4000",
-            "--seed=3",
-            f"--out={out}",
-        ],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
+    demo = run_python(
+        ROOT / "examples" / "demo.py",
+        "--size=192",
+        "--steps=4000",
+        "--seed=3",
+        f"--out={out}",
         timeout=280,
-        check=False,
     )
-
-    assert demo.returncode == 0, demo.stdout + demo.stderr
     assert demo.stdout.rstrip().endswith("PASS: killed, resumed, and not a byte is different")
     assert "resumed from epoch" in demo.stdout
     for picture in ("at-the-kill.png", "at-the-end.png"):

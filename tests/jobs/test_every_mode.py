@@ -1,11 +1,11 @@
 """A program that writes a line per step through files of every mode is killed twenty times."""
 
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import run_python
 
 pytestmark = pytest.mark.job
 
@@ -22,13 +22,10 @@ def prepare(directory):
 
 
 def run(directory, kill_at=0):
-    return subprocess.run(
-        [sys.executable, str(PROGRAM)],
+    return run_python(
+        PROGRAM,
         cwd=directory,
         env={"PYTHONHASHSEED": "0", "KILL_AT": str(kill_at), "SAUERKRAUT_OWNER_WAIT": "0"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
         timeout=120,
         check=False,
     )

@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sauerkraut.testing import Job, events
+from tests.processes import run_python
 
 pytestmark = pytest.mark.job
 
@@ -35,16 +35,13 @@ def resume(launcher, tmp_path):
     """Run the verb from another directory than the job's."""
 
     def resume():
-        return subprocess.run(
-            [
-                *(sys.executable, "-m", "sauerkraut", "resume"),
-                *("--launcher", " ".join(launcher.command(4)), tmp_path / "ckpt"),
-            ],
+        return run_python(
+            "-m",
+            "sauerkraut",
+            "resume",
+            *("--launcher", " ".join(launcher.command(4)), tmp_path / "ckpt"),
             cwd="/",
             env={**os.environ, **launcher.environment, **SOON},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
             timeout=120,
             check=False,
         )

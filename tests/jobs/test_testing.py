@@ -1,7 +1,6 @@
 """`sauerkraut.testing` finds the ranks it started, kills as told, and leaves nothing behind."""
 
 import random
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sauerkraut.testing import Job, events, find_launcher
+from tests.processes import run_python
 
 pytestmark = pytest.mark.job
 
@@ -79,14 +79,7 @@ def test_no_launcher_says_what_to_install(tmp_path, monkeypatch):
 def test_a_program_started_from_the_command_line(tmp_path):
     program = "import sys; from mpi4py import MPI; sys.stdout.write(f'{MPI.COMM_WORLD.size}\\n')"
 
-    done = subprocess.run(
-        [sys.executable, "-m", "sauerkraut.testing", "2", sys.executable, "-c", program],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = run_python("-m", "sauerkraut.testing", "2", sys.executable, "-c", program)
 
     assert done.stdout.split() == ["2", "2"]
 

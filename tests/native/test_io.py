@@ -5,13 +5,13 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import textwrap
 import threading
 
 import pytest
 
 from sauerkraut import _native
+from tests.processes import run_python
 
 BLOCK = 1 << 16
 
@@ -195,12 +195,11 @@ def test_interrupted_and_short_calls_are_carried_on(tmp_path, more):
     subprocess.run(
         [compiler, "-shared", "-fPIC", "-x", "c", str(source), "-o", str(shim), "-ldl"], check=True
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "file")],
+    ran = run_python(
+        "-c",
+        PROGRAM,
+        tmp_path / "file",
         env={**os.environ, "LD_PRELOAD": str(shim), **more},
-        capture_output=True,
-        text=True,
-        timeout=60,
         check=False,
     )
     assert ran.stdout == "whole\n", ran.stderr

@@ -2,11 +2,11 @@
 
 import ast
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.processes import run_python
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("*/*.md")])
@@ -34,12 +34,5 @@ def test_the_example_of_frames_runs(tmp_path):
     page = (ROOT / "docs" / "frames.md").read_text()
     script = tmp_path / "example.py"
     script.write_text(re.search(r"```python\n(.*?)```", page, re.DOTALL).group(1))
-    done = subprocess.run(
-        [sys.executable, script],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_python(script, check=False)
     assert (done.stdout, done.stderr) == ("17\n105\n", "")

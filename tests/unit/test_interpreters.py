@@ -1,23 +1,16 @@
 """Which interpreters are refused, before anything of them is relied on."""
 
-import subprocess
 import sys
 
 import pytest
 
 import sauerkraut as skt
 from sauerkraut.frames import snapshot
+from tests.processes import run_python
 
 
 def test_a_free_threaded_build_is_refused_at_import():
-    done = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.abiflags = 't'; import sauerkraut"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_python("-c", "import sys; sys.abiflags = 't'; import sauerkraut", check=False)
     assert done.returncode != 0
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ImportError: sauerkraut needs a CPython with the GIL")

@@ -1,10 +1,10 @@
 """A start with random hashing that captures a set of strings is told so, once."""
 
 import os
-import subprocess
-import sys
 
 import pytest
+
+from tests.processes import run_python
 
 PROGRAM = """
 import sauerkraut as skt
@@ -22,14 +22,5 @@ def test_a_start_with_random_hashing_is_warned_once(tmp_path, seed, times):
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONHASHSEED"}
     if seed:
         environment["PYTHONHASHSEED"] = seed
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=tmp_path,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
+    done = run_python("-c", PROGRAM, cwd=tmp_path, env=environment)
     assert done.stderr.count("PYTHONHASHSEED") == times, done.stderr

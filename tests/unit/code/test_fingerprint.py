@@ -2,13 +2,13 @@
 
 import math
 import os
-import subprocess
 import sys
 import types
 
 import pytest
 
 from sauerkraut.code import fingerprint
+from tests.processes import run_python
 
 SAMPLE = '''
 import functools
@@ -103,14 +103,8 @@ def test_equal_over_hash_seeds():
     )
     seen = set()
     for seed in range(20):
-        done = subprocess.run(
-            [sys.executable, "-c", script, f"file{seed}"],
-            env={**os.environ, "PYTHONHASHSEED": str(seed)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
+        done = run_python(
+            "-c", script, f"file{seed}", env={**os.environ, "PYTHONHASHSEED": str(seed)}
         )
         seen.add(done.stdout)
     assert len(seen) == 1

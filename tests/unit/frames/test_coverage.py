@@ -1,11 +1,12 @@
 """Programs under coverage.py: it sees what a resumed stack runs, and the rest as ever."""
 
 import os
-import subprocess
 import sys
 
 import coverage
 import pytest
+
+from tests.processes import run_python
 
 WORK = """
 import sauerkraut as skt
@@ -51,15 +52,8 @@ def lines_with(text, source=WORK):
 
 def covered(folder, program, core):
     words = ["-m", "coverage", "run", "--data-file=data", program]
-    done = subprocess.run(
-        [sys.executable, *words],
-        cwd=folder,
-        env={**os.environ, "COVERAGE_CORE": core},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    done = run_python(
+        *words, cwd=folder, env={**os.environ, "COVERAGE_CORE": core}, timeout=120, check=False
     )
     assert done.stdout == "1112\n1\n", done.stderr
     data = coverage.CoverageData(basename=str(folder / "data"))

@@ -2,12 +2,11 @@
 
 import os
 import pickle
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 from sauerkraut.objects import graph
+from tests.processes import run_python
 
 _THAW = """
 import pickle, sys
@@ -30,16 +29,7 @@ def elsewhere(values, body, *, path=(), arrays="copy", threshold=1024):
             Path(file).write_bytes(pickle.dumps((frozen.stream, blocks)))
         paths = [str(Path(__file__).parent), *map(str, path)]
         script = _THAW.format(path=paths, file=file, out=out, body=body)
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", script],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
-        )
-        assert done.returncode == 0, done.stderr
+        run_python("-W", "error", "-c", script, env={**os.environ, "PYTHONHASHSEED": "0"})
         return pickle.loads(Path(out).read_bytes())
 
 

@@ -5,12 +5,11 @@ import enum
 import json
 import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 
 from sauerkraut.objects import arguments
+from tests.processes import run_python
 
 
 class Colour(enum.Enum):
@@ -92,15 +91,7 @@ def test_equal_in_every_process():
         "{'a': frozenset('abcdef'), 'b': {'x': object(), 'y': 1}, 'c': (1, 'q')}))"
     )
     texts = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONHASHSEED": str(seed)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        ).stdout
+        run_python("-c", script, env={**os.environ, "PYTHONHASHSEED": str(seed)}).stdout
         for seed in range(3)
     }
     assert len(texts) == 1

@@ -1,9 +1,8 @@
 """What a script defines, in a program that never saw the script."""
 
-import subprocess
-import sys
-
 import pytest
+
+from tests.processes import run_python
 
 WRITES = """
 import abc, collections, dataclasses, enum, functools, math, sys, typing
@@ -117,14 +116,7 @@ print(sorted(set(globals()) & {{"Circle", "Point", "later", "SCALE"}}))
 
 
 def run(source, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-", *map(str, arguments)],
-        input=source,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_python("-", *arguments, input=source, check=False)
     return done.stdout.splitlines(), done.stderr
 
 

@@ -2,13 +2,12 @@
 
 import os
 import random
-import subprocess
-import sys
 
 import pytest
 
 from sauerkraut import _native
 from sauerkraut.objects import graph, inert, state
+from tests.processes import run_python
 from tests.unit.objects import crossing
 from tests.unit.objects.crossing import round_trip
 
@@ -100,14 +99,7 @@ def test_strings_under_another_hash_seed_are_the_same_set():
         "sys.stdout.buffer.write(graph.freeze([s]).stream)"
     )
     streams = [
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONHASHSEED": str(seed)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-            timeout=60,
-        ).stdout
+        run_python("-c", script, env={**os.environ, "PYTHONHASHSEED": str(seed)}, text=False).stdout
         for seed in (1, 2)
     ]
     for stream in streams:

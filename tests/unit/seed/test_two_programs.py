@@ -1,10 +1,10 @@
 """A frame is written by one program and run by another, which never saw its source."""
 
-import subprocess
-import sys
 import textwrap
 
 import pytest
+
+from tests.processes import run_python
 
 
 @pytest.fixture
@@ -14,16 +14,7 @@ def program(tmp_path):
     def run(source, name="program.py"):
         path = tmp_path / name
         path.write_text(textwrap.dedent(source))
-        done = subprocess.run(
-            [sys.executable, path],
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        done = run_python(path, cwd=tmp_path, timeout=120)
         return done.stdout
 
     return run

@@ -2,8 +2,6 @@
 
 import errno
 import json
-import subprocess
-import sys
 
 import h5py
 import numpy as np
@@ -13,11 +11,12 @@ from sauerkraut import storage
 from sauerkraut.errors import CorruptCheckpoint, StorageError, Superseded
 from sauerkraut.storage import catalog, layout
 from sauerkraut.testing import faults
+from tests.processes import run_python
 
 
 def test_importing_the_store_imports_neither_h5py_nor_numpy():
     code = "import sys, sauerkraut.storage; print({'h5py', 'numpy'} & set(sys.modules))"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ran = run_python("-c", code)
     assert ran.stdout == "set()\n"
 
 
