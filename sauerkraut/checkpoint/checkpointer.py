@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Literal, ParamSpec, Self, TypeVar
 
-from sauerkraut import group as groups
 from sauerkraut.checkpoint import interval as intervals
-from sauerkraut.checkpoint import restart as restarts
-from sauerkraut.checkpoint.agreement import refuse_unlike
-from sauerkraut.checkpoint.consensus import Kind
-from sauerkraut.checkpoint.leaving import UncaughtErrors
-from sauerkraut.checkpoint.meeting import Meeting
+from sauerkraut.checkpoint.job import Job
 from sauerkraut.checkpoint.metrics import check, numbers, optional
 from sauerkraut.checkpoint.options import Options
-from sauerkraut.checkpoint.providers import Providers
 from sauerkraut.checkpoint.records import Epoch, Restart
-from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.run import Run
-from sauerkraut.checkpoint.signals import Signals
-from sauerkraut.checkpoint.state import State
-from sauerkraut.checkpoint.store import Store
-from sauerkraut.errors import RankError
-from sauerkraut.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -88,9 +75,6 @@ class Checkpointer:
     # poll() counts down in a slot of its own: a third cheaper than in the dict of all the rest
     __slots__ = ("__dict__", "__weakref__", "_polls_left")
 
-    restarted: Restart | None
-    """What this run restarted from; None after a fresh start."""
-
     def __init__(
         self,
         directory: str | os.PathLike[str],
@@ -110,9 +94,7 @@ class Checkpointer:
         share: Literal["group"] | None = None,
         quiet: bool = False,
     ) -> None:
-        self._polls_left = 1
-        self.restarted = None
-        self._options = options = Options(
+        options = Options(
             interval=intervals.parse(interval),
             keep=keep,
             exclude=exclude,
@@ -126,27 +108,13 @@ class Checkpointer:
             signals=signals,
             share=share,
         )
-        self._settings = Settings.from_environment()
-        self._comm = comm
-        self._group = groups.of(comm, self._settings)
-        self._reports = Reports(self._group.rank, quiet=quiet)
-        path = Path(directory).absolute()
-        self._refuse_unlike(path)
-        self._store = Store(path, self._group, self._settings, options, self._reports)
-        self._signals = Signals()
-        self._providers = Providers()
-        self._on_restart: list[Callable[[Restart], object]] = []
-        self._uncaught = UncaughtErrors(self._group)
-        self._uncaught.install()
-        self._run: Run | None = None
+        self._polls_left = 1
         self._claimed = False
-        self._meeting = Meeting(self._group, comm, path.name)
+        self._job = Job(Path(directory).absolute(), comm, options, quiet=quiet)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Inside a snapshot a Checkpointer stands for the running one."""
         return (current, ())
-
-    # ---------------------------------------------------------------- what a program calls
 
     def run(
         self,
@@ -181,7 +149,9 @@ class Checkpointer:
         """
         self._claim()
         try:
-            value: R = self._begin_and_execute(fn, args, kwargs, fresh, same_arguments)
+            value: R = self._job.execute(
+                self, fn, args, kwargs, fresh=fresh, same_arguments=same_arguments
+            )
         finally:
             self._let_go()
         return value
@@ -269,30 +239,35 @@ class Checkpointer:
         """
         if self._claimed:
             raise RuntimeError("provide: call it before run")
-        self._providers.add(name, save, load)
+        self._job.providers.add(name, save, load)
 
     def on_restart(self, fn: Callable[[Restart], object]) -> Callable[[Restart], object]:
         """Have ``fn(restart)`` called at a restart before any frame runs; returns ``fn``.
 
         For sockets, caches and the like. Called in the order given; may be used as a decorator.
         """
-        self._on_restart.append(fn)
+        self._job.on_restart.append(fn)
         return fn
+
+    @property
+    def restarted(self) -> Restart | None:
+        """What this run restarted from; None after a fresh start."""
+        return self._job.restarted
 
     @property
     def last(self) -> Epoch | None:
         """The last epoch this run committed."""
-        return None if self._run is None else self._run.last
+        return None if self._job.run is None else self._job.run.last
 
     @property
     def last_error(self) -> Exception | None:
         """Why the last checkpoint failed; None when it did not."""
-        return None if self._run is None else self._run.last_error
+        return None if self._job.run is None else self._job.run.last_error
 
     @property
     def stopping(self) -> bool:
         """Whether the ranks have agreed to stop after a checkpoint."""
-        return self._run is not None and self._run.stopping
+        return self._job.run is not None and self._job.run.stopping
 
     def close(self) -> None:
         """Free the private communicator. Collective; optional after `run`; twice is once.
@@ -301,17 +276,10 @@ class Checkpointer:
             RuntimeError: inside `run`.
             RankError: on every rank: another rank called something else.
         """
-        if self._meeting.running:
+        if self._job.meeting.running:
             raise RuntimeError("close: the function given to run has not returned")
-        if self._meeting.closed:
-            return
-        try:
-            self._meeting.agree(Kind.CLOSE)
-        except RankError as error:
-            self._uncaught.raised_together(error)
-            raise
-        self._uncaught.remove()
-        self._meeting.end()
+        if not self._job.meeting.closed:
+            self._job.close()
 
     def __enter__(self) -> Self:
         return self
@@ -326,11 +294,9 @@ class Checkpointer:
             self.close()
         # else the other ranks may never come here: the error ends the job, or all leave with it
 
-    # ---------------------------------------------------------------- how run does it
-
     def _claim(self) -> None:
         global _current
-        if self._meeting.closed:
+        if self._job.meeting.closed:
             raise RuntimeError("run: this Checkpointer is closed")
         if self._claimed:
             raise RuntimeError("run: a Checkpointer runs once; make another one")
@@ -338,104 +304,12 @@ class Checkpointer:
             raise RuntimeError("run: another Checkpointer is running in this process")
         self._claimed = True
         _current = self
-        if self._options.signals and not self._signals.install():
-            self._reports.warn("signals are not heeded: run was not called in the main thread")
 
     def _let_go(self) -> None:
         global _current
-        _current, self._meeting.running, self._polls_left = None, False, 1
-        self._signals.remove()
-
-    def _begin_and_execute(
-        self,
-        fn: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        fresh: bool,
-        same_arguments: bool,
-    ) -> Any:
-        state = State(
-            self._group.rank,
-            fn,
-            args,
-            kwargs,
-            anchors={"checkpointer": self, "comm": self._comm},
-            options=self._options,
-            threshold=self._settings.block_threshold,
-            providers=self._providers,
-            reports=self._reports,
-        )
-        with self._raising_together():
-            self._meeting.agree(Kind.START)
-            start = restarts.begin(
-                self._group,
-                self._store,
-                state,
-                self._reports,
-                fresh=fresh,
-                same_arguments=same_arguments,
-                on_restart=self._on_restart,
-            )
-        self.restarted = start.restart
-        if start.finished:
-            self._store.release()
-            return start.value
-        self._run = Run(
-            self._group,
-            self._store,
-            state,
-            self._options,
-            signals=self._signals,
-            reports=self._reports,
-            latency=self._group.bcast(self._latency()),
-            start=start,
-        )
-        return self._execute(self._run, state, start)
-
-    def _execute(self, run: Run, state: State, start: restarts.Start) -> Any:
-        """Call the function or resume its frames, and end the run on all ranks."""
-        self._meeting.running = True
-        state.base = sys._getframe()  # it calls the outermost one
-        try:
-            value = state.call() if start.restart is None else state.resume(start.restart)
-        except BaseException as error:
-            run.fail(error)
-            self._uncaught.raised_together(error)
-            raise
-        finally:
-            state.base = None
-        with self._raising_together():
-            run.finish(value)
-        return value
-
-    @contextmanager
-    def _raising_together(self) -> Iterator[None]:
-        """What is raised as a RankError in here, every rank raises."""
-        try:
-            yield
-        except RankError as error:
-            self._store.release()
-            self._uncaught.raised_together(error)
-            raise
-
-    def _latency(self) -> float:
-        """Seconds between two consensuses, at most: a quarter of the interval is the most late."""
-        longest = self._settings.signal_latency
-        interval = self._options.interval
-        return longest if interval is None else min(longest, interval / 4)
+        _current, self._polls_left = None, 1
 
     def _inside(self, name: str) -> Run:
-        if self._run is None or not self._meeting.running:
+        if self._job.run is None or not self._job.meeting.running:
             raise RuntimeError(f"{name}: call it inside the function given to Checkpointer.run")
-        return self._run
-
-    def _refuse_unlike(self, path: Path) -> None:
-        """Refuse a directory and options that differ between ranks."""
-        told = {"directory": str(path)}
-        told |= {name: repr(getattr(self._options, name)) for name in Options.SAME_EVERYWHERE}
-        try:
-            refuse_unlike(self._group, "Checkpointer", told)
-        except RankError:
-            if self._group is not self._comm:
-                self._group.close()
-            raise
+        return self._job.run

@@ -44,7 +44,7 @@ def make(comm, shared_dir):
 
     yield make
     for each in made:
-        each._meeting.end()
+        each._job.meeting.end()
 
 
 def crash(make, fn, *args, **options):
