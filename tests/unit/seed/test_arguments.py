@@ -6,12 +6,12 @@ import inspect
 import mmap
 import random
 import sys
-import threading
 
 import greenlet
 import pytest
 
 import sauerkraut as skt
+from tests.unit.seed.threads import held_elsewhere
 
 
 def sample(*args, **kwargs):
@@ -52,22 +52,11 @@ def test_a_frame_that_is_not_on_the_stack():
         skt.copy_frame(gone())
     with pytest.raises(ValueError, match="not on the stack"):
         skt.copy_frame(next(suspended()))
-    frames, go, done = [], threading.Event(), threading.Event()
-
-    def elsewhere():
-        frames.append(inspect.currentframe())
-        go.set()
-        done.wait(30)
-
-    thread = threading.Thread(target=elsewhere)
-    thread.start()
-    go.wait(30)
-    try:
-        with pytest.raises(ValueError, match="not on the stack"):
-            skt.copy_frame(frames[0])
-    finally:
-        done.set()
-        thread.join()
+    with (
+        held_elsewhere(lambda: inspect.currentframe().f_back) as frame,
+        pytest.raises(ValueError, match="not on the stack"),
+    ):
+        skt.copy_frame(frame)
 
 
 def test_a_frame_without_a_caller():

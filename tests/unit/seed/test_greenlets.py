@@ -2,13 +2,13 @@
 
 import functools
 import sys
-import threading
 
 import greenlet
 import numpy as np
 import pytest
 
 import sauerkraut as skt
+from tests.unit.seed.threads import held_elsewhere
 
 
 def away(value=None):
@@ -288,25 +288,11 @@ def test_greenlets_that_cannot_be_copied():
         skt.copy_frame_from_greenlet(done)
     with pytest.raises(ValueError, match="running"):
         skt.copy_frame_from_greenlet(greenlet.getcurrent())
-    found = []
-
-    def elsewhere():
-        found.append(begun(sums, 1))
-        found.append(threading.Event())
-        ready.set()
-        found[1].wait(30)
-        found[0].throw()
-
-    ready = threading.Event()
-    thread = threading.Thread(target=elsewhere)
-    thread.start()
-    ready.wait(30)
-    try:
-        with pytest.raises(ValueError, match="another thread"):
-            skt.copy_frame_from_greenlet(found[0])
-    finally:
-        found[1].set()
-        thread.join()
+    with (
+        held_elsewhere(lambda: begun(sums, 1), greenlet.greenlet.throw) as other,
+        pytest.raises(ValueError, match="another thread"),
+    ):
+        skt.copy_frame_from_greenlet(other)
 
 
 def test_a_switch_from_inside_c_code_is_refused_by_name():

@@ -186,6 +186,15 @@ def do_generator_expressions():
     return got, list(plain), next(nested), sum(x for x in (pause(3), 4))
 
 
+def in_sections(section, log):
+    with section("a") as a, section("b") as b:
+        pause()
+        with section("c"):
+            log.append(pause("body"))
+            raise KeyError(3)
+        log.append(pause(a + b))
+
+
 def do_contextmanager_in_a_with():
     log = []
 
@@ -199,12 +208,7 @@ def do_contextmanager_in_a_with():
         finally:
             log.append(f"-{name}")
 
-    with section("a") as a, section("b") as b:
-        pause()
-        with section("c"):
-            log.append(pause("body"))
-            raise KeyError(3)
-        log.append(pause(a + b))
+    in_sections(section, log)
     return log
 
 

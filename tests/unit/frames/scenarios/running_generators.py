@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import sys
 
+from scenarios.generators import in_sections
 from scenarios.pausing import pause
 
 
@@ -96,12 +97,7 @@ def do_contextmanager_that_pauses():
         finally:
             log.append(pause(f"-{name}"))
 
-    with section("a") as a, section("b") as b:
-        pause()
-        with section("c"):
-            log.append(pause("body"))
-            raise KeyError(3)
-        log.append(pause(a + b))
+    in_sections(section, log)
     with contextlib.ExitStack() as stack:
         log.append(stack.enter_context(section("d")))
         stack.callback(lambda: log.append(pause("called")))
