@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +36,7 @@ def reduce_mapped(value: Any, root: Any, freezing: Freezing) -> Reduced:
     mapping: mmap.mmap = root._mmap
     if root.filename is None:
         raise refuse(root, "it maps a file without a name; copy it to an array")
-    path = os.path.abspath(root.filename)  # noqa: PTH100
+    path = str(Path(root.filename).absolute())
     start = root.offset - root.offset % mmap.ALLOCATIONGRANULARITY
     # Not np.frombuffer of an empty mapping: there is none.
     address = np.frombuffer(mapping, np.uint8).__array_interface__["data"][0]

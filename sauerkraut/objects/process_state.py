@@ -25,7 +25,7 @@ def capture() -> dict[str, Any]:
     """
     state: dict[str, Any] = {
         "random": random.getstate(),
-        "directory": os.getcwd(),  # noqa: PTH109
+        "directory": str(Path.cwd()),
         "umask": _umask(),
         "recursion_limit": sys.getrecursionlimit(),
         "warnings": list(warnings.filters),

@@ -136,7 +136,7 @@ Write = Callable[[Any, Any], None]
 
 def _kind_of(obj: Any) -> tuple[str, Read, Write]:
     """(kind, how to read the contents, how to write them) of an object."""
-    numpy = sys.modules.get("numpy")
+    numpy: Any = sys.modules.get("numpy")
     if numpy is not None and isinstance(obj, numpy.ndarray):
         return "array", ArrayState, _write_array
     if isinstance(obj, types.CellType):
@@ -145,11 +145,11 @@ def _kind_of(obj: Any) -> tuple[str, Read, Write]:
         if isinstance(obj, cls):
             return kind, read, write
     if "numpy.random" in sys.modules:
-        if isinstance(obj, numpy.random.Generator):  # type: ignore[union-attr]
+        if isinstance(obj, numpy.random.Generator):
             return "numpy.random.Generator", _bit_state, _write_bit_state
-        if isinstance(obj, numpy.random.BitGenerator):  # type: ignore[union-attr]
+        if isinstance(obj, numpy.random.BitGenerator):
             return "numpy.random.BitGenerator", _own_state, _write_own_state
-        if isinstance(obj, numpy.random.RandomState):  # type: ignore[union-attr]
+        if isinstance(obj, numpy.random.RandomState):
             return "numpy.random.RandomState", _legacy_state, _write_legacy_state
     cls = type(obj)
     plain = all(getattr(cls, n) is getattr(object, n) for n in ("__reduce__", "__reduce_ex__"))

@@ -6,11 +6,13 @@ the same one after a restart. The raw file carries the policy; each layer its ow
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
 import stat
 import sys
+from pathlib import Path
 from typing import Any
 
 from sauerkraut.errors import ResumeError
@@ -48,15 +50,15 @@ def _reduce_raw(file: io.FileIO, _: Freezing) -> Reduced:
     path = _path(file)
     status = os.fstat(file.fileno())
     if not file.writable():
-        facts = (os.path.abspath(path), status.st_size, status.st_mtime_ns)  # noqa: PTH100
+        facts = (path, status.st_size, status.st_mtime_ns)
         return (open_to_read, facts, (file.tell(),), None, None, seek)
     os.fsync(file.fileno())
-    written = (os.path.abspath(path), file.mode, status.st_size)  # noqa: PTH100
+    written = (path, file.mode, status.st_size)
     return (open_to_write, written, (file.tell(),), None, None, seek)
 
 
 def _path(file: io.FileIO) -> str:
-    """The path of a regular file that is still there."""
+    """The absolute path of a regular file that is still there."""
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode):
         kind = "pipe or socket" if stat.S_ISFIFO(status.st_mode) else "device"
@@ -64,14 +66,12 @@ def _path(file: io.FileIO) -> str:
             kind = "socket"
         raise refuse(file, f"it is a {kind}, not a regular file; {_REOPEN}")
     name = file.name
-    path = os.fsdecode(name) if isinstance(name, (str, bytes, os.PathLike)) else None
-    try:
-        there = os.stat(path) if path is not None else None  # noqa: PTH116
-    except OSError:
-        there = None
-    if path is None or there is None or not os.path.samestat(status, there):
-        raise refuse(file, f"the file {name!r} has no name any more; {_REOPEN}")
-    return path
+    if isinstance(name, (str, bytes, os.PathLike)):
+        path = Path(os.fsdecode(name)).absolute()
+        with contextlib.suppress(OSError):
+            if os.path.samestat(status, path.stat()):
+                return str(path)
+    raise refuse(file, f"the file {name!r} has no name any more; {_REOPEN}")
 
 
 def open_to_read(path: str, size: int, mtime_ns: int) -> io.FileIO:
@@ -175,10 +175,11 @@ def _text_position(file: Any) -> int:
 
 def _position_by_rest(file: Any) -> int:
     """Position by what is left to read: the same characters are left in a second reader."""
+    if not isinstance(file.buffer.raw, io.FileIO):
+        raise refuse(file, _REOPEN)
+    path = Path(_path(file.buffer.raw))  # not its name: that may be a descriptor
     rest = len(file.read())
-    with open(  # noqa: PTH123
-        file.name, encoding=file.encoding, errors=file.errors, newline=_newline(file)
-    ) as second:
+    with path.open(encoding=file.encoding, errors=file.errors, newline=_newline(file)) as second:
         whole = sum(len(part) for part in iter(lambda: second.read(1 << 20), ""))
         second.seek(0)
         left = whole - rest

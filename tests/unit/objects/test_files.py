@@ -216,3 +216,13 @@ def test_h5py_files_are_refused(tmp_path):
         for each in (file, file["x"]):
             with pytest.raises(CaptureError, match="open the file inside a function"):
                 round_trip(each)
+
+
+def test_a_file_without_a_name_is_refused_and_stays_open(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("one\ntwo\nthree\n")
+    with os.fdopen(os.open(path, os.O_RDONLY)) as file:
+        next(file)
+        with pytest.raises(CaptureError, match="has no name"):
+            graph.freeze([file])
+        assert list(file) == ["two\n", "three\n"]
