@@ -38,6 +38,30 @@ int values_left(cpython::Push push, int argument)
   }
 }
 
+// Whether code of a generator expression or comprehension takes what it loops over by `async for`:
+// then GET_ANEXT, which checks it, follows the load of it, not a GET_AITER.
+bool loops_asynchronously(PyCodeObject* code)
+{
+  if ((code->co_flags & (CO_ASYNC_GENERATOR | CO_COROUTINE)) == 0) {
+    return false;
+  }
+  const Owned bytes = Owned::take(PyCode_GetCode(code));
+  if (!bytes) {
+    PyErr_Clear();  // then it counts as the kind with more to check
+    return false;
+  }
+  const char* units = PyBytes_AS_STRING(bytes.get());
+  int before = 0;
+  for (Py_ssize_t at = 0; at < PyBytes_GET_SIZE(bytes.get()); at += 2) {
+    const int opcode = static_cast<unsigned char>(units[at]);
+    if (opcode == GET_ANEXT && before != GET_AITER) {
+      return true;
+    }
+    before = opcode != 0 ? opcode : before;  // 0 is a cache
+  }
+  return false;
+}
+
 Py_ssize_t extra_index()
 {
   static const Py_ssize_t index = Layout::request_code_extra(free_map);
@@ -190,10 +214,12 @@ Kind CodeMap::declared_kind(PyCodeObject* code, int slot)
   // The compiler's own arguments: what a comprehension loops over, and the defaults
   // that generic functions are made with.
   PyObject* name = PyTuple_GET_ITEM(code->co_localsplusnames, slot);
-  constexpr std::pair<const char*, Kind> implicit[] = {
-      {".0", Layout::loops_by_index ? Kind::any : Kind::iterator},  // checked by GET_ITER there
-      {".defaults", Kind::tuple},
-      {".kwdefaults", Kind::dict}};
+  if (PyUnicode_CompareWithASCIIString(name, ".0") == 0) {
+    // Checked by GET_ITER where loops go by index, by GET_ANEXT where it is an async iterator.
+    return Layout::loops_by_index || loops_asynchronously(code) ? Kind::any : Kind::iterator;
+  }
+  constexpr std::pair<const char*, Kind> implicit[] = {{".defaults", Kind::tuple},
+                                                       {".kwdefaults", Kind::dict}};
   for (const auto& [known, kind] : implicit) {
     if (PyUnicode_CompareWithASCIIString(name, known) == 0) {
       return kind;

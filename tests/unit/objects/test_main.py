@@ -174,3 +174,34 @@ def f(held):
     lines, error = run(READS.format(first=""), tmp_path / "s")
     assert "ResumeError" in error
     assert "Held" in error.splitlines()[-1]
+
+
+BODY = """
+import math, sys
+import sauerkraut as skt
+
+items, total = [1, 2, 3], 0
+
+class Point:
+    n = 4
+
+def scaled(x):
+    return x * 2 + len(items)
+
+point = Point()
+for step in items:
+    total += scaled(step)
+    if step == 2:
+        snapshot = skt.capture(base=sys._getframe(), code="embed", globals="auto")
+        if snapshot:
+            open(sys.argv[1], "wb").write(snapshot.to_bytes())
+            snapshot = None
+print(total, step, point.n, math.floor(2.5))
+"""
+
+
+def test_the_body_of_a_script_goes_on_in_another_program(tmp_path):
+    lines, error = run(BODY, tmp_path / "s")
+    assert lines == ["21 3 4 2"], error
+    lines, error = run(READS.format(first="total = 99"), tmp_path / "s")
+    assert lines == ["21 3 4 2", "None", "['Point']"], error

@@ -54,3 +54,30 @@ def do_local_class():
     q = p.double()
     pause()
     return q.x, type(q) is Point, type(p) is type(q), isinstance(p, Point), Point.kind
+
+
+async def count(n):
+    for i in range(n):
+        yield i
+
+
+def given(agen, most=9):
+    """What an async generator yields that never waits, at most so many."""
+    got = []
+    while len(got) < most:
+        try:
+            agen.__anext__().send(None)
+        except StopIteration as one:
+            got.append(one.value)
+        except StopAsyncIteration:
+            break
+    return got
+
+
+def do_async_generator_expressions_held():
+    one = (x * 2 async for x in count(4))
+    two = (x + y for x in [10, 20] async for y in count(2))
+    pause()
+    got = [given(one, 1), given(two, 3)]
+    pause()
+    return got, given(one), given(two), pause(given(one))
