@@ -34,7 +34,7 @@ from sauerkraut.errors import (
 )
 from sauerkraut.frames.capture import capture_stack, capture_values
 from sauerkraut.frames.snapshot import Snapshot, Thawed
-from sauerkraut.objects import arguments, graph, module_data, process_state
+from sauerkraut.objects import arguments, graph, module_data, process_state, standard_streams
 from sauerkraut.objects.reducers.definitions import attribute
 from sauerkraut.storage import About, Array, Piece, Stream
 
@@ -96,6 +96,7 @@ class State:
         self._started_in = str(Path.cwd())
         self._arguments: dict[str, str] = {}
         self._bystanders = Bystanders()
+        standard_streams.remember()  # every start of the program puts them there again
         self._thawed: Thawed | None = None
         self._values: list[object] = []
 

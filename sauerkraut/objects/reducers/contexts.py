@@ -1,7 +1,8 @@
-"""Context variables and what undoes a change of them: tokens, decimal and NumPy contexts."""
+"""Context variables, and what undoes a setting: tokens, decimal and NumPy contexts, redirection."""
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import decimal
 import functools
@@ -14,6 +15,7 @@ from sauerkraut._native import set_old_value
 from sauerkraut.objects import thawing
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
 from sauerkraut.objects.reducers.singletons import find, name_of
+from sauerkraut.objects.standard_streams import belongs_to_frames
 
 
 @reduces(contextvars.ContextVar)
@@ -146,3 +148,27 @@ def make_error_handling(errors: dict[str, Any], call: Any, size: int) -> Any:
 def _numpy_variable() -> contextvars.ContextVar[Any]:
     held = find("numpy._core._ufunc_config", "_extobj_contextvar")
     return cast("contextvars.ContextVar[Any]", held)
+
+
+@reduces(contextlib.redirect_stdout, contextlib.redirect_stderr)
+def _reduce_redirection(manager: Any, _: Freezing) -> Reduced:
+    # What stood there before anything of the frames did is what stands there at the restart.
+    old = [each if belongs_to_frames(each) else None for each in manager._old_targets]
+    return (
+        type(manager),
+        (None,),
+        (manager._new_target, old),
+        None,
+        None,
+        set_redirection,
+    )
+
+
+def set_redirection(manager: Any, state: tuple[Any, list[Any]]) -> None:
+    """Give a redirection its streams; one that was entered takes effect."""
+    manager._new_target, old = state
+    standing = getattr(sys, manager._stream)
+    manager._old_targets = [standing if each is None else each for each in old]
+    if old:
+        redirect = functools.partial(setattr, sys, manager._stream, manager._new_target)
+        thawing.current().actions.append(redirect)

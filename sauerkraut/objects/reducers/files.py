@@ -18,9 +18,9 @@ from typing import Any
 from sauerkraut.errors import ResumeError
 from sauerkraut.objects import thawing
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
+from sauerkraut.objects.standard_streams import NAMES, standing
 
 _REOPEN = "close it before the checkpoint and open it again in on_restart, or exclude it"
-_STANDARD = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 
 
 def standard(name: str, layer: str) -> Any:
@@ -32,8 +32,8 @@ def standard(name: str, layer: str) -> Any:
 
 
 def _standard_name(file: Any) -> Reduced | None:
-    for name in _STANDARD:
-        stream = getattr(sys, name, None)
+    for name in reversed(NAMES):
+        stream = standing(name)
         for layer in ("", "buffer", "buffer raw"):
             if stream is file:
                 return (standard, (name, layer))

@@ -1,12 +1,41 @@
-"""Settings of a thread that hold for a while: context variables, decimal and NumPy contexts."""
+"""Settings that hold for a while: context variables, decimal and NumPy contexts, redirection."""
 
+import contextlib
 import contextvars
 import decimal
+import io
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
 from scenarios.pausing import pause
+
+
+def do_redirected_streams():
+    folder = Path(tempfile.mkdtemp())
+    path = folder / "log"
+    with path.open("w") as log, contextlib.redirect_stdout(log):
+        print("one")
+        pause()
+        print("two")
+        with contextlib.redirect_stdout(io.StringIO()) as text:
+            print("three")
+            pause()
+            print("four")
+        log.write("five\n")
+        pause()
+        print("six")
+    pause()
+    got = path.read_text()
+    with contextlib.redirect_stderr(io.StringIO()) as errors:
+        pause()
+        print("seven", file=sys.stderr)
+    if sys.stdout is not None:
+        sys.stdout.flush()  # open as before
+    return got, text.getvalue(), errors.getvalue(), log.closed
+
 
 depth = contextvars.ContextVar("depth")
 unit = contextvars.ContextVar("unit", default="m")
