@@ -1,8 +1,9 @@
 """Show where every rank stood in a checkpoint: its call stack with the locals, outermost first.
 
 Per frame: file, line, function and the source line; per local: type, dtype and shape, size, and the
-value where it is small. Generators that wait come after the frames. The newest committed epoch
-unless --epoch names another, all ranks unless --rank does. No code of the checkpoint runs.
+value where it is small. Generators and coroutines that wait come after the frames. The newest
+committed epoch unless --epoch names another, all ranks unless --rank does. No code of the
+checkpoint runs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sauerkraut.errors import NoCheckpoint
 from sauerkraut.frames import stored
 from sauerkraut.storage import Manifest, Shard, catalog
 
+_STATES = {"": "", "created": " (not started)", "suspended": " (suspended)"}
 _ARRAY = re.compile(r"(numpy\.ndarray) (.+) (\(.*\))")
 
 
@@ -116,7 +118,7 @@ def _headline(manifest: Manifest) -> str:
 
 
 def _lines(frame: dict[str, Any]) -> Iterator[str]:
-    state = f", a generator, {frame['state']}" if "state" in frame else ""
+    state = _STATES[frame.get("state", "")]
     yield f"  {frame['file']}:{frame['line']}, in {frame['function']}{state}"
     if frame["source"]:
         yield f"      {frame['source']}"

@@ -43,7 +43,7 @@ class StoredStack:
     frames: tuple[StoredFrame, ...]
     """The call stack, outermost frame first."""
     generators: tuple[tuple[str, StoredFrame], ...]
-    """Generators that wait: "created" or "suspended", as `inspect` calls it, and the frame."""
+    """Generators and coroutines that wait: "created" or "suspended", and the frame."""
 
 
 def read(control: bytes, objects: Any) -> StoredStack:

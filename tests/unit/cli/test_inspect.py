@@ -106,7 +106,8 @@ def test_generators_that_wait(sauerkraut, stacks):
     assert source["excluded"] == ["hidden"]
     assert (fresh["state"], fresh["locals"][0]["value"]) == ("created", "[1]")
     shown = sauerkraut("inspect", stacks).out
-    assert ", in batches, a generator, suspended" in shown
+    assert ", in batches (suspended)" in shown
+    assert ", in total (not started)" in shown
     assert "excluded: hidden" in shown
 
 
