@@ -1,6 +1,7 @@
 // Generators in Python: those that the graph meets at capture, and their shells at a restart.
 #include "../capture/generators.hpp"
 
+#include "../cpython/awaitables.hpp"
 #include "../resume/shells.hpp"
 #include "../wire/reference.hpp"
 #include "bindings.hpp"
@@ -55,10 +56,26 @@ nb::object make(Shells& shells, std::size_t place, nb::handle globals)
   return nb::borrow(made);
 }
 
+void set_stage(nb::handle awaitable, int stage)
+{
+  if (cpython::awaitable_stage(awaitable.ptr()) < 0 || stage < 0 ||
+      stage > static_cast<int>(cpython::AwaitableStage::ended)) {
+    throw nb::value_error("no awaitable of an async generator, or no stage of one");
+  }
+  cpython::set_awaitable_stage(awaitable.ptr(), static_cast<cpython::AwaitableStage>(stage));
+}
+
 }  // namespace
 
 void bind_generators(nb::module_& m)
 {
+  m.def(
+      "awaitable_stage",
+      [](nb::handle awaitable) { return cpython::awaitable_stage(awaitable.ptr()); }, "awaitable"_a,
+      "How far an `asend()` or `athrow()` has come: 0 not begun, 1 begun, 2 ended; -1: not known.",
+      nb::sig("def awaitable_stage(awaitable: object) -> int"));
+  m.def("set_awaitable_stage", set_stage, "awaitable"_a, "stage"_a,
+        nb::sig("def set_awaitable_stage(awaitable: object, stage: int) -> None"));
   nb::class_<Generators>(m, "Generators", "Generators that an object graph leads to, by place.")
       .def(nb::init<>(), "For a trial: takes running ones to be those of a stack.")
       .def(nb::init<const capture::Stack&>(), "stack"_a)

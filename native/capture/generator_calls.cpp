@@ -1,5 +1,6 @@
 #include "../cpython/generators.hpp"
 // generators.hpp of cpython comes first: it opens CPython's internals.
+#include "../cpython/awaitables.hpp"
 #include "callables.hpp"
 #include "generator_calls.hpp"
 #include "operands.hpp"
@@ -9,6 +10,7 @@
 namespace sauerkraut::capture {
 
 using code::CallSite;
+using cpython::Awaitable;
 using cpython::Waits;
 
 namespace {
@@ -48,13 +50,31 @@ bool takes(Pending& pending, Continuation continuation, Owned object = {})
   return true;
 }
 
+// Whether a step of `object` is one of `generator`: it is itself, or an awaitable of it.
+bool leads_to(PyObject* object, PyObject* generator)
+{
+  return object != nullptr && (object == generator || cpython::stepped_into(object) == generator);
+}
+
+// What a step of a generator, or of an awaitable of one, makes of its value.
+bool steps(PyObject* object, Pending& pending)
+{
+  switch (cpython::awaitable_kind(object)) {
+    case Awaitable::asend:
+    case Awaitable::athrow:
+      return takes(pending, Continuation::awaited, Owned::share(object));
+    default:
+      return takes(pending, Continuation::push);
+  }
+}
+
 // What send(), throw() and close() make of it.
 bool by_method(const char* name, PyObject* generator, Pending& pending)
 {
   if (std::strcmp(name, "send") == 0 || std::strcmp(name, "throw") == 0) {
-    return takes(pending, Continuation::push);
+    return steps(generator, pending);
   }
-  if (std::strcmp(name, "close") != 0) {
+  if (std::strcmp(name, "close") != 0 || !cpython::is_generator(generator)) {
     return false;
   }
   const char* kind = PyCoro_CheckExact(generator) ? "coroutine" : "generator";
@@ -77,8 +97,8 @@ bool calls_into(const Frame& outer, const CallSite& site, PyObject* generator, P
   if (callable == nullptr) {
     return false;
   }
-  if (PyCFunction_Check(callable) && PyCFunction_GET_SELF(callable) == generator) {
-    return by_method(method_name(callable), generator, pending);
+  if (PyCFunction_Check(callable) && leads_to(PyCFunction_GET_SELF(callable), generator)) {
+    return by_method(method_name(callable), PyCFunction_GET_SELF(callable), pending);
   }
   if (wraps_next(callable, generator) &&
       !Py_IS_TYPE(callable, &PyWrapperDescr_Type)) {  // bound: it takes no argument
@@ -94,21 +114,21 @@ bool calls_into(const Frame& outer, const CallSite& site, PyObject* generator, P
   PyObject* given = has_self            ? operand(outer, site.kept + 1)
                     : site.argument > 0 ? operand(outer, first)
                                         : nullptr;
-  if (given != generator) {
+  if (!leads_to(given, generator)) {
     return false;
   }
   if (is_next(callable)) {
-    if (site.argument == 2) {
+    if (site.argument == 2 && given == generator) {
       return takes(pending, Continuation::next_or, Owned::share(operand(outer, first + 1)));
     }
-    return site.argument == 1 && takes(pending, Continuation::push);
+    return site.argument == 1 && steps(given, pending);
   }
   if (Py_IS_TYPE(callable, &PyWrapperDescr_Type)) {
-    return wraps_next(callable, generator) && takes(pending, Continuation::push);
+    return wraps_next(callable, given) && steps(given, pending);
   }
   const char* name = method_name(callable);
   return name != nullptr && Py_IS_TYPE(callable, &PyMethodDescr_Type) &&
-         PyDescr_TYPE(callable) == Py_TYPE(generator) && by_method(name, generator, pending);
+         PyDescr_TYPE(callable) == Py_TYPE(given) && by_method(name, given, pending);
 }
 
 }  // namespace
@@ -119,7 +139,8 @@ bool steps_into(const Frame& outer, const CallSite& site, PyObject* generator, P
     case Waits::next:
     case Waits::send:
       // Below the value that is sent, if any: the very generator, not one that uses it up.
-      return operand(outer, site.kept - 1) == generator && takes(pending, Continuation::push);
+      return leads_to(receiver_of(outer, site), generator) &&
+             steps(receiver_of(outer, site), pending);
     case Waits::call:
     case Waits::precall:
     case Waits::call_kw:

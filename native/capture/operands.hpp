@@ -7,6 +7,8 @@
 #pragma once
 
 #include "../cpython/adapter.hpp"
+// adapter.hpp comes first: it opens CPython's internals.
+#include "../code/code_map.hpp"
 #include "../cpython/refs.hpp"
 
 namespace sauerkraut::capture {
@@ -19,6 +21,13 @@ using cpython::Owned;
 inline PyObject* operand(const Frame& frame, int position)
 {
   return Layout::object_at(frame, Layout::code(frame)->co_nlocalsplus + position);
+}
+
+// What an operation asks for its special method, or steps into; null where it has too few operands.
+inline PyObject* receiver_of(const Frame& frame, const code::CallSite& site)
+{
+  const int position = site.depth - site.info->receiver;
+  return position >= 0 ? operand(frame, position) : nullptr;
 }
 
 // What a fast local holds, seen through a cell; null when it is unbound.

@@ -241,7 +241,7 @@ bool tells_truth(PyObject* value, const Frame& inner, Pending& pending)
 bool runs_special_method(const Frame& outer, const CallSite& site, const Frame& inner,
                          Pending& pending)
 {
-  PyObject* receiver = from_top(outer, site, site.info->receiver);
+  PyObject* receiver = receiver_of(outer, site);
   PyObject* top = from_top(outer, site, 1);
   auto is_method = [&](Continuation continuation) {
     pending.continuation = continuation;
@@ -256,8 +256,7 @@ bool runs_special_method(const Frame& outer, const CallSite& site, const Frame& 
     case Waits::next:
       return makes_next(receiver, inner);
     case Waits::send:
-      return is_method(Continuation::push) ||
-             is_special_method(inner, operand(outer, site.kept - 1), "send");
+      return is_method(Continuation::push) || is_special_method(inner, receiver, "send");
     case Waits::contains:
       return is_method(Continuation::truth_of_any);
     case Waits::iterate:

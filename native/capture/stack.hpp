@@ -48,7 +48,8 @@ enum class Continuation : std::uint8_t {
   enter = 13,           // `pending_object`, the __exit__, is pushed below the value
   hash = 14,            // __hash__: an int becomes a hash
   closed = 15,          // close(): the generator must end; `pending_object`: what kind it is
-  last = closed,
+  awaited = 16,         // `pending_object`: the asend() or athrow() that a `yield` ends
+  last = awaited,
 };
 
 struct FrameState {

@@ -38,30 +38,6 @@ int values_left(cpython::Push push, int argument)
   }
 }
 
-// Whether code of a generator expression or comprehension takes what it loops over by `async for`:
-// then GET_ANEXT, which checks it, follows the load of it, not a GET_AITER.
-bool loops_asynchronously(PyCodeObject* code)
-{
-  if ((code->co_flags & (CO_ASYNC_GENERATOR | CO_COROUTINE)) == 0) {
-    return false;
-  }
-  const Owned bytes = Owned::take(PyCode_GetCode(code));
-  if (!bytes) {
-    PyErr_Clear();  // then it counts as the kind with more to check
-    return false;
-  }
-  const char* units = PyBytes_AS_STRING(bytes.get());
-  int before = 0;
-  for (Py_ssize_t at = 0; at < PyBytes_GET_SIZE(bytes.get()); at += 2) {
-    const int opcode = static_cast<unsigned char>(units[at]);
-    if (opcode == GET_ANEXT && before != GET_AITER) {
-      return true;
-    }
-    before = opcode != 0 ? opcode : before;  // 0 is a cache
-  }
-  return false;
-}
-
 Py_ssize_t extra_index()
 {
   static const Py_ssize_t index = Layout::request_code_extra(free_map);
@@ -203,7 +179,24 @@ Kind CodeMap::local_kind(PyCodeObject* code, int start, int slot) const
   return kind == Kind::cell && plain[static_cast<std::size_t>(slot)] ? Kind::any : kind;
 }
 
-Kind CodeMap::declared_kind(PyCodeObject* code, int slot)
+// Whether a loop takes what fast local `slot` holds for an iterator, without a look at it.
+bool CodeMap::loops_over(int slot) const
+{
+  const auto& table = cpython::opcodes();
+  bool loaded = false;
+  for (const Instruction& instruction : instructions_) {
+    const cpython::OpcodeInfo& info = table.info[instruction.opcode];
+    if (loaded && info.waits == Waits::next) {
+      return true;
+    }
+    if (instruction.opcode != table.extended_arg) {
+      loaded = info.touch == cpython::Touch::load && instruction.argument == slot;
+    }
+  }
+  return false;
+}
+
+Kind CodeMap::declared_kind(PyCodeObject* code, int slot) const
 {
   if (slot < 0 || slot >= code->co_nlocalsplus) {
     return Kind::any;
@@ -211,12 +204,11 @@ Kind CodeMap::declared_kind(PyCodeObject* code, int slot)
   if ((_PyLocals_GetKind(code->co_localspluskinds, slot) & (CO_FAST_CELL | CO_FAST_FREE)) != 0) {
     return Kind::cell;
   }
-  // The compiler's own arguments: what a comprehension loops over, and the defaults
-  // that generic functions are made with.
+  // The compiler's own arguments: what a comprehension loops over (`async for` checks it, and so
+  // does GET_ITER), and the defaults that generic functions are made with.
   PyObject* name = PyTuple_GET_ITEM(code->co_localsplusnames, slot);
   if (PyUnicode_CompareWithASCIIString(name, ".0") == 0) {
-    // Checked by GET_ITER where loops go by index, by GET_ANEXT where it is an async iterator.
-    return Layout::loops_by_index || loops_asynchronously(code) ? Kind::any : Kind::iterator;
+    return loops_over(slot) ? Kind::iterator : Kind::any;
   }
   constexpr std::pair<const char*, Kind> implicit[] = {{".defaults", Kind::tuple},
                                                        {".kwdefaults", Kind::dict}};

@@ -71,7 +71,7 @@ class CodeMap {
   bool needs_bound(int start, int slot) const;
 
   // What fast local `slot` is declared to hold; any object outside of them.
-  static Kind declared_kind(PyCodeObject* code, int slot);
+  Kind declared_kind(PyCodeObject* code, int slot) const;
 
   // Per instruction: fast locals that code may read, or delete by name, before it stores them,
   // be it in a handler. `code` is the one this is the map of. Computed when first asked for.
@@ -80,6 +80,7 @@ class CodeMap {
 
  private:
   explicit CodeMap(PyCodeObject* code);
+  bool loops_over(int slot) const;
   std::size_t index(int unit) const
   {
     return static_cast<std::size_t>(instruction_at_[static_cast<std::size_t>(unit)]);

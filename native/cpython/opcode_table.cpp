@@ -285,9 +285,6 @@ OpcodeTable build()
     } else if (std::strcmp(text, "RESUME") == 0) {
       table.resume = opcode;
     }
-    if (std::strcmp(text, "RESUME") == 0) {
-      table.resume = opcode;
-    }
     table.caches[opcode] = static_cast<std::uint8_t>(cache_units(caches.get(), opcode, name));
   }
   return table;

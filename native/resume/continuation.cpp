@@ -1,6 +1,7 @@
 #include "../cpython/adapter.hpp"
 // adapter.hpp comes first: it opens CPython's internals.
 #include "../capture/operators.hpp"
+#include "../cpython/awaitables.hpp"
 #include "continuation.hpp"
 
 namespace sauerkraut::resume {
@@ -32,6 +33,12 @@ bool is_zero_or_one(PyObject* object)
   return overflow == 0 && (number == 0 || number == 1);
 }
 
+bool is_of_async_generator(PyObject* awaitable)
+{
+  const cpython::Awaitable kind = cpython::awaitable_kind(awaitable);
+  return kind == cpython::Awaitable::asend || kind == cpython::Awaitable::athrow;
+}
+
 // Whether an operation of this kind can end so at all.
 bool allows(Waits waits, Continuation how)
 {
@@ -55,9 +62,10 @@ bool allows(Waits waits, Continuation how)
     case Waits::update:
     case Waits::positive:
     case Waits::next:
-    case Waits::send:
     case Waits::exit:
       return how == Continuation::push;
+    case Waits::send:
+      return how == Continuation::push || how == Continuation::awaited;
     case Waits::binary:
       return how == Continuation::binary;
     case Waits::compare:
@@ -97,6 +105,8 @@ bool completes(const FrameState& frame, const CallSite& site)
       return is_tuple(pending, 2, 2) && is_text(pending, 0);
     case Continuation::closed:
       return pending && PyUnicode_Check(pending.get());
+    case Continuation::awaited:
+      return pending && is_of_async_generator(pending.get());
     case Continuation::attribute:
       return is_tuple(pending, 2, 3) && is_text(pending, 1);
     case Continuation::binary:

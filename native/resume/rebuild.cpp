@@ -57,6 +57,22 @@ Owned keyword_defaults(PyCodeObject* code)
   return defaults;
 }
 
+// What `for` and `async for` can both begin to loop over: from CPython 3.15 on a generator
+// expression does so before it makes the generator.
+Owned no_items()
+{
+  static PyType_Slot slots[] = {
+      {Py_tp_iter, reinterpret_cast<void*>(PyObject_SelfIter)},
+      {Py_tp_iternext, reinterpret_cast<void*>(+[](PyObject*) -> PyObject* { return nullptr; })},
+      {Py_am_aiter, reinterpret_cast<void*>(PyObject_SelfIter)},
+      {Py_am_anext, reinterpret_cast<void*>(PyObject_SelfIter)},
+      {0, nullptr}};
+  static PyType_Spec spec = {"sauerkraut._native.NoItems", sizeof(PyObject), 0, Py_TPFLAGS_DEFAULT,
+                             slots};
+  static PyObject* type = PyType_FromSpec(&spec);
+  return Owned::take(type != nullptr ? PyObject_CallNoArgs(type) : nullptr);
+}
+
 // Moves a captured value to where nothing is.
 void put(Frame& frame, int at, Slot& slot)
 {
@@ -96,12 +112,16 @@ PyObject* call_with_none(PyObject* function)
 {
   const auto* code = reinterpret_cast<PyCodeObject*>(PyFunction_GET_CODE(function));
   std::vector<PyObject*> nothing(static_cast<std::size_t>(code->co_argcount) + 1, Py_None);
-  // A generator expression begins to loop over its argument before it makes the generator.
-  const Owned items = Owned::take(Layout::loops_by_index ? PyTuple_New(0) : Py_NewRef(Py_None));
   PyObject* first = PyTuple_GET_SIZE(code->co_localsplusnames) > 0
                         ? PyTuple_GET_ITEM(code->co_localsplusnames, 0)
                         : nullptr;
-  if (first != nullptr && PyUnicode_CompareWithASCIIString(first, ".0") == 0) {
+  Owned items;
+  if (Layout::loops_by_index && first != nullptr &&
+      PyUnicode_CompareWithASCIIString(first, ".0") == 0) {
+    items = no_items();
+    if (!items) {
+      return nullptr;
+    }
     nothing[0] = items.get();
   }
   return PyObject_Vectorcall(function, nothing.data(), static_cast<std::size_t>(code->co_argcount),

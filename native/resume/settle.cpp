@@ -1,7 +1,8 @@
-#include "../cpython/adapter.hpp"
-// adapter.hpp comes first: it opens CPython's internals.
+#include "../cpython/generators.hpp"
+// generators.hpp of cpython comes first: it opens CPython's internals.
 #include "../capture/operands.hpp"
 #include "../code/code_map.hpp"
+#include "../cpython/awaitables.hpp"
 #include "dispatch.hpp"
 #include "settle.hpp"
 
@@ -13,6 +14,8 @@ using capture::Continuation;
 using capture::on_type;
 using code::CallSite;
 using code::CodeMap;
+using cpython::Awaitable;
+using cpython::AwaitableStage;
 using cpython::Layout;
 using cpython::Waits;
 
@@ -94,6 +97,48 @@ PyObject* missing_attribute(const Owned& pending)
   return Py_NewRef(fallback);
 }
 
+// What an asend() or athrow() has run to its end, and is awaited no more.
+void end_awaitable(PyObject* awaitable)
+{
+  cpython::set_awaitable_stage(awaitable, AwaitableStage::ended);
+  cpython::as_async(cpython::stepped_into(awaitable)).ag_running_async = 0;
+}
+
+// What an asend() or athrow() makes of what its generator gave: a value that it yielded ends the
+// awaitable, one that it awaits goes on outwards. Null with an exception set.
+PyObject* value_awaited(PyObject* awaitable, PyObject* result)
+{
+  const Owned yielded = cpython::yielded_value(result);
+  if (!yielded) {
+    return Py_NewRef(result);
+  }
+  end_awaitable(awaitable);
+  if (cpython::awaitable_kind(awaitable) == Awaitable::athrow && cpython::is_close(awaitable)) {
+    PyErr_SetString(PyExc_RuntimeError, "async generator ignored GeneratorExit");
+  } else {
+    const Owned stop = Owned::take(PyObject_CallOneArg(PyExc_StopIteration, yielded.get()));
+    if (stop) {
+      PyErr_SetObject(PyExc_StopIteration, stop.get());
+    }
+  }
+  return nullptr;
+}
+
+// What an asend() or athrow() makes of the exception its generator ended with, which stays set.
+void end_by_exception(PyObject* awaitable)
+{
+  end_awaitable(awaitable);
+  if (!PyErr_ExceptionMatches(PyExc_StopAsyncIteration) &&
+      !PyErr_ExceptionMatches(PyExc_GeneratorExit)) {
+    return;
+  }
+  cpython::as_async(cpython::stepped_into(awaitable)).ag_closed = 1;
+  if (cpython::awaitable_kind(awaitable) == Awaitable::athrow && cpython::is_close(awaitable)) {
+    PyErr_Clear();
+    PyErr_SetNone(PyExc_StopIteration);
+  }
+}
+
 // A value that came; new reference, null with an exception set.
 PyObject* converted(const FrameState& state, const CallSite& site, PyObject* result)
 {
@@ -151,6 +196,8 @@ PyObject* converted(const FrameState& state, const CallSite& site, PyObject* res
     case Continuation::closed:
       PyErr_Format(PyExc_RuntimeError, "%U ignored GeneratorExit", pending.get());
       return nullptr;
+    case Continuation::awaited:
+      return value_awaited(pending.get(), result);
   }
   return nullptr;
 }
@@ -193,6 +240,9 @@ PyObject* caught(const FrameState& state)
   }
   if (state.continuation == Continuation::closed) {
     return value_of_close();
+  }
+  if (state.continuation == Continuation::awaited) {
+    end_by_exception(state.pending_object.get());
   }
   if (state.continuation == Continuation::next_or && PyErr_ExceptionMatches(PyExc_StopIteration)) {
     PyErr_Clear();

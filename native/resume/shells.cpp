@@ -113,6 +113,9 @@ PyObject* Shells::make(std::size_t place, PyObject* globals)
     throw ResumeError("the code of a generator of the snapshot makes none");
   }
   cpython::set_running(made.get());
+  if (PyAsyncGen_CheckExact(made.get())) {  // no event loop is to hear of an asend() made for it
+    cpython::as_async(made.get()).ag_hooks_inited = 1;
+  }
   state.object = std::move(made);
   return state.object.get();
 }
@@ -148,13 +151,15 @@ void Shells::check(const capture::Stack& stack) const
 void Shells::check_delegation(const capture::Stack& stack) const
 {
   std::unordered_map<PyObject*, PyObject*> delegates;
+  // What it delegates to lies on top, or has its place in a list or tuple above it.
+  constexpr std::size_t slots = Layout::loops_by_index ? 2 : 1;
   auto note = [&](PyObject* generator, const FrameState& frame) {
     auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
     const CodeMap& map = CodeMap::of(code);
     CallSite site;
-    if (map.call_site(frame.unit, site) && !frame.slots.empty() &&
+    if (map.call_site(frame.unit, site) && frame.slots.size() >= slots &&
         (site.waits == cpython::Waits::send || map.delegates(site.start))) {
-      delegates[generator] = frame.slots.back().object.get();
+      delegates[generator] = frame.slots[frame.slots.size() - slots].object.get();
     }
   };
   for (const GeneratorState& state : states_) {

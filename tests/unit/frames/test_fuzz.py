@@ -2,6 +2,7 @@
 
 import os
 import struct
+import sys
 
 import control_buffer as cb
 import fuzz
@@ -26,7 +27,8 @@ def test_a_generator_that_would_delegate_to_itself_is_refused():
     changed = bytearray(snapshot.control)
     outer, inner = cb.slots(changed)[:2]
     generator = struct.unpack_from("<Q", changed, outer[1])[0]
-    struct.pack_into("<Q", changed, inner[-1], generator)  # what it delegates to
+    delegate = inner[-2 if sys.version_info >= (3, 15) else -1]  # there with an index beside it
+    struct.pack_into("<Q", changed, delegate, generator)
     thawed = Snapshot.of_parts(bytes(changed), snapshot.objects, snapshot.blocks).thaw()
     with pytest.raises(ResumeError, match="delegates to itself"):
         thawed.check()
@@ -62,3 +64,21 @@ def test_slots_that_are_not_aligned_are_refused():
     struct.pack_into("<I", moved, field, place - field)
     with pytest.raises(ResumeError, match="not aligned"):
         Snapshot.of_parts(bytes(moved), objects, blocks).thaw()
+
+
+def test_what_a_long_generator_expression_loops_over_must_be_an_iterator():
+    """Its loop jumps further than one byte tells, so that the instruction has a prefix."""
+    snapshot = scenarios.run("do_long_generator_expression", 1)[2]
+    refused = 0
+    for at in [at for frame in cb.slots(snapshot.control) for at in frame]:
+        changed = bytearray(snapshot.control)
+        struct.pack_into("<Q", changed, at, 2 | 20 << 3)  # the small int 10
+        thawed = Snapshot.of_parts(bytes(changed), snapshot.objects, snapshot.blocks).thaw()
+        try:
+            thawed.check()
+        except ResumeError:
+            refused += 1
+            continue
+        with pytest.raises((TypeError, AttributeError)):
+            thawed.run()
+    assert refused > 0

@@ -1,7 +1,9 @@
 """Generators that cannot be captured are refused by name; the others cost nobody anything."""
 
 import asyncio
+import contextlib
 import gc
+import sys
 import weakref
 
 import pytest
@@ -169,3 +171,53 @@ def test_round_trips_leave_nothing_behind():
         assert snapshot.resume() == 10
     gc.collect()
     assert abs(len(gc.get_objects()) - before) < 20
+
+
+async def async_numbers():
+    yield skt.capture()
+
+
+def in_anext_with_a_default():
+    async def use():
+        return await anext(async_numbers(), None)
+
+    use().send(None)
+
+
+def test_anext_with_a_default_is_refused_by_name():
+    with pytest.raises(CaptureError, match=r"async_numbers\(\) at .* called in .*use\(\)"):
+        skt.call(in_anext_with_a_default)
+
+
+def test_an_async_generator_of_an_event_loop_is_refused_by_name():
+    async def one():
+        yield 1
+
+    def program():
+        held = one()
+        with contextlib.suppress(StopIteration):
+            held.asend(None).send(None)
+        skt.capture()
+        return held
+
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(finalizer=lambda _: None)
+    try:
+        with pytest.raises(CaptureError, match=r"one\(\) at .* belongs to an event loop"):
+            skt.call(program)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+
+
+def test_an_athrow_that_nobody_awaits_yet_is_refused_by_name():
+    def program():
+        g = async_numbers()
+        held = g.athrow(KeyError)
+        try:
+            skt.capture()
+        finally:
+            with contextlib.suppress(KeyError):
+                held.send(None)
+
+    with pytest.raises(CaptureError, match=r"local 'held'.*await it before the checkpoint"):
+        skt.call(program)

@@ -326,3 +326,23 @@ def do_under_construction():
         pause()
         got.append(g.send(i))
     return got
+
+
+def do_long_generator_expression():
+    # fmt: off
+    squares = (
+        x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x +
+        x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x +
+        x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x +
+        x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x +
+        x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x +
+        x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x + x * x +
+        x for x in range(3)
+    )
+    # fmt: on
+    pause()
+    return list_of(squares)
+
+
+def list_of(items):
+    return [x for x in items]
