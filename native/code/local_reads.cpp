@@ -88,7 +88,7 @@ LocalSets flow_backward(const CodeMap& map, PyCodeObject* code, FlagBefore flag_
 
 LocalSets unchecked_reads(const CodeMap& map, PyCodeObject* code)
 {
-  return flow_backward(map, code, [code](const Access& access, bool behind) {
+  return flow_backward(map, code, [&map, code](const Access& access, bool behind) {
     return must_be_bound(access, map, code, behind);
   });
 }

@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import expressions
+import generator_statements
 import statements
 
 PRELUDE = (Path(__file__).parent / "prelude.py").read_text()
@@ -28,9 +30,15 @@ class Program:
 class Builder:
     """Builds one program; see `build`."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, *, generators=True):
         self.rng = random.Random(seed)
         self.program = Program(seed, "")
+        self.numbers, self.statements = expressions.NUMBERS, statements.STATEMENTS
+        if generators:
+            # Each program has one of each that it likes, so that none of them is rare in all.
+            kinds = statements.STATEMENTS + generator_statements.STATEMENTS
+            self.statements = kinds + [self.rng.choice(sorted(set(kinds)))] * 20
+            self.numbers = self.numbers + [self.rng.choice(sorted(set(self.numbers)))] * 10
 
     def site(self, path):
         number = len(self.program.sites) + 1
@@ -38,7 +46,7 @@ class Builder:
         return number
 
     def function(self, head, callees, depth):
-        writer = statements.Statements(self, callees)
+        writer = generator_statements.GeneratorStatements(self, callees)
         writer.line("v0 = v1 = v2 = 1")
         writer.line("v3, table = a, {0: 1, 1: 2}")
         writer.line(f"thing = {self.rng.choice(['Thing', 'Derived'])}(pause, 2)")
@@ -60,7 +68,7 @@ class Builder:
             "    log = []\n"
             "    try:\n"
             f"        log.append({callees[-1]}(pause, log, 5))\n"
-            "    except Exception as error:\n"
+            "    except (Exception, BaseExceptionGroup) as error:\n"
             "        log.append(repr(error))\n"
             "    return log"
         )
@@ -68,9 +76,12 @@ class Builder:
         return self.program
 
 
-def build(seed):
-    """The program of a seed; see the module."""
-    return Builder(seed).build()
+def build(seed, **options):
+    """The program of a seed; see the module.
+
+    Without ``generators`` as it was before it had functions that make them.
+    """
+    return Builder(seed, **options).build()
 
 
 if __name__ == "__main__":

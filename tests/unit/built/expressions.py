@@ -17,7 +17,7 @@ class Expressions(writer.Writer):
         rng = self.rng
         if depth <= 0 or rng.random() < 0.15:
             return rng.choice([str(rng.randrange(9)), *self.variables()])
-        kind = rng.choice(NUMBERS)
+        kind = rng.choice(self.builder.numbers)
         return self.inside(kind, lambda: getattr(self, f"number_{kind}")(depth - 1))
 
     def variables(self):

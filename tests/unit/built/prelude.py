@@ -1,6 +1,10 @@
 """What every built program begins with: what its statements and expressions use."""
 
+import contextlib
 import functools
+import types
+
+section = contextlib.contextmanager
 
 
 class Manager:
@@ -85,3 +89,39 @@ def chain(pause, n):
 
 def silent(n):
     yield from range(n)
+
+
+@types.coroutine
+def give(value):
+    """Hand a value to `drive`; what that sends back."""
+    return (yield value)
+
+
+def drive(coroutine):
+    """Run a coroutine, sending back the double of what it gives."""
+    value = None
+    while True:
+        try:
+            value = coroutine.send(value) * 2 % 1009
+        except StopIteration as stop:
+            return stop.value
+
+
+async def async_count(pause, n):
+    """An async generator that pauses between its values, and where it awaits."""
+    for i in range(n):
+        yield pause(-10, i)
+        await give(pause(-11, i))
+
+
+class AsyncManager(Manager):
+    def __init__(self, pause, log, number, hide=False):
+        super().__init__(log, number, hide)
+        self.pause = pause
+
+    async def __aenter__(self):
+        return await give(self.pause(-12, self.number))
+
+    async def __aexit__(self, kind, error, traceback):
+        await give(self.pause(-13, 1))
+        return self.__exit__(kind, error, traceback)

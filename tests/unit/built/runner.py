@@ -36,6 +36,10 @@ PRELUDE_SITES = {
     -7: "class method",
     -8: "generator",
     -9: "closing a generator",
+    -10: "async generator",
+    -11: "await in an async generator",
+    -12: "__aenter__",
+    -13: "__aexit__",
 }
 
 
@@ -125,13 +129,13 @@ def constructs(program, site):
     return program.sites[site] or ("straight line",)
 
 
-def attempt(seed, generations=3):
+def attempt(seed, generations=3, **options):
     """Run the program of a seed: ("same" | "refused" | "too long", what was open or refused).
 
     Raises:
         AssertionError: the resumed program returned something else.
     """
-    program = builder.build(seed)
+    program = builder.build(seed, **options)
     module = load(program)
     try:
         return _attempt(random.Random(-seed - 1), program, module.main, generations)
@@ -148,17 +152,18 @@ def _attempt(rng, program, main, generations):
     pauses, pause = _pauses[which], (pause_by_capture, pause_by_seed_api)[which]
     pauses.begin(main)
     expected = outcome(pauses, lambda: main(pause))
-    count = pauses.count
-    at = choose(rng, program, pauses.sites)
+    sites = pauses.sites
+    at = choose(rng, program, sites)
     pauses.begin(main, at)
     got = outcome(pauses, lambda: main(pause))
     assert got == expected, f"disturbed by the capture at {at}: {got} is not {expected}"
-    open_there = constructs(program, pauses.taken[0][0])
+    open_there = []
     for generation in range(generations):
-        _, snapshot = pauses.taken[0]
+        site, snapshot = pauses.taken[0]
+        open_there += set(constructs(program, site))
         pauses.taken, pauses.at = [], 0
-        if generation < generations - 1 and at < count:
-            at = pauses.at = rng.randrange(at + 1, count + 1)
+        if generation < generations - 1 and at < len(sites):
+            at = pauses.at = choose(rng, program, sites, at)
         got = outcome(pauses, functools.partial(resume, snapshot))
         assert got == expected, f"generation {generation}, pause {at}: {got} is not {expected}"
         if not pauses.taken:
@@ -166,10 +171,10 @@ def _attempt(rng, program, main, generations):
     return "same", open_there
 
 
-def choose(rng, program, sites):
+def choose(rng, program, sites, after=0):
     """A pause by its number: each construct is as likely, those that all programs have less so."""
     by_construct = collections.defaultdict(list)
-    for number, site in enumerate(sites, 1):
+    for number, site in enumerate(sites[after:], after + 1):
         for construct in constructs(program, site):
             by_construct[construct].append(number)
     rare = sorted(by_construct.keys() - COMMON)
@@ -240,7 +245,7 @@ class Report:
                 continue
             self.outcomes[kind] += 1
             if kind == "same":
-                self.open.update(set(what))
+                self.open.update(what)
             elif kind == "refused":
                 self.refusals[shorten(what[0])] += 1
             elif kind == "failed":

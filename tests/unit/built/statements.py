@@ -22,7 +22,7 @@ class Statements(expressions.Expressions):
                 self.simple()
                 return
             self.budget -= 1
-            kind = self.rng.choice(STATEMENTS) if depth else "assign"
+            kind = self.rng.choice(self.builder.statements) if depth else "assign"
             getattr(self, f"do_{kind}")(depth - 1)
 
     def simple(self):
@@ -224,40 +224,11 @@ class Statements(expressions.Expressions):
         self.block("try", "try", lambda: self.line(f"log.append({self.number(2)} + {name})"))
         self.block("except UnboundLocalError as error", "except", self.log_error)
 
-    def do_generator(self, depth):
-        name = self.name_of("g")
-        maker = self.rng.choice(["count", "chain"])
-        form = self.rng.randrange(4)
-        if form == 0:
-            self.block(
-                f"for v2 in {maker}(pause, 3)",
-                "for over a generator",
-                lambda: self.body(depth, 1),
-                self.leave,
-            )
-            return
-        self.line(f"{name} = {maker}(pause, 3)")
-        if form == 1:
-            self.line(f"log.append(next({name}))")
-            self.path.append("suspended generator")
-            self.body(depth, 1)
-            self.path.pop()
-            self.line(f"log.append({name}.send({self.number(1)}))")
-        elif form == 2:
-            self.line(f"{name} = ({self.pause('x')} for x in range(3))")
-            self.line(f"log.append(next({name}, None))")
-            self.line(f"v1 = {self.number(2)}")
-            self.block(f"for v0 in {name}", "generator expression", self.simple)
-            return
-        else:
-            self.path.append("generator not begun")
-            self.line(f"v1 = {self.number(2)}")
-            self.path.pop()
-            self.line(f"log.append(next({name}))")
-        self.line(f"{name}.close()")
-
     def do_return(self, depth):
         if self.path and "except*" not in self.path:
-            self.block(f"if {self.truth(1)}", "if", lambda: self.line(f"return {self.number(2)}"))
+            self.block(f"if {self.truth(1)}", "if", lambda: self.line(self.returned()))
         else:
             self.do_log(depth)
+
+    def returned(self):
+        return f"return {self.number(2)}"
