@@ -173,7 +173,12 @@ def newer(run, version):
     parts = ["-m", "not mpi and not job", *existing(ENGINE)]
     first = {"SAUERKRAUT_BUILT_FROM": f"{version.replace('.', '')}0000"}
     run.pytest(python, *parts, "tests/unit/checkpoint", under=under, **LONG, **first)
-    run.pytest(python, *parts, under=under, PYTHON_JIT="1")
+    has_jit = "import sys; sys.exit(not sys._jit.is_available())"
+    words = [*under, python, "-c", has_jit]
+    if subprocess.run(words, stdin=subprocess.DEVNULL, check=False).returncode:
+        run.missing.append(f"the JIT of CPython {version}: this build has none; not tested")
+    else:
+        run.pytest(python, *parts, under=under, PYTHON_JIT="1")
     ranks(run, python, counts=(2,), under=under)
     run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-all or nbody-mpiexec", under=under)
     if version in SANITIZED:

@@ -82,7 +82,7 @@ def change(control, rng):
             ):
                 at = frame.field(field)
                 if at is not None and rng.random() < 0.4:
-                    buffer[at] = rng.choice((0, 1, 2, 3, 9, rng.randrange(256)))
+                    buffer[at] = rng.choice((0, 1, 2, 3, rng.randrange(20), rng.randrange(256)))
         elif kind == 10 and (at := cb.snapshot(buffer).field(cb.HANDLED)) is not None:
             struct.pack_into("<Q", buffer, at, u64(buffer, rng.choice(flat)))
         elif kind == 11 and (generators := cb.generators(buffer)):
@@ -90,7 +90,7 @@ def change(control, rng):
             for field in (cb.STAGE, cb.OBJECTS, cb.FLAGS, cb.HANDLED_IN):
                 at = generator.field(field)
                 if at is not None and rng.random() < 0.4:
-                    buffer[at] = rng.choice((0, 1, 2, 3, 9, rng.randrange(256)))
+                    buffer[at] = rng.choice((0, 1, 2, 3, rng.randrange(20), rng.randrange(256)))
         else:
             at = rng.randrange(len(buffer))
             if not any(at in code for code in cb.embedded_code(buffer)):

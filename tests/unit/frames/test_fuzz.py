@@ -1,5 +1,6 @@
 """Control state changed with care, its hashes put right, never crashes the interpreter."""
 
+import contextlib
 import os
 import struct
 import sys
@@ -69,16 +70,18 @@ def test_slots_that_are_not_aligned_are_refused():
 def test_what_a_long_generator_expression_loops_over_must_be_an_iterator():
     """Its loop jumps further than one byte tells, so that the instruction has a prefix."""
     snapshot = scenarios.run("do_long_generator_expression", 1)[2]
-    refused = 0
+    refused = []
     for at in [at for frame in cb.slots(snapshot.control) for at in frame]:
         changed = bytearray(snapshot.control)
         struct.pack_into("<Q", changed, at, 2 | 20 << 3)  # the small int 10
         thawed = Snapshot.of_parts(bytes(changed), snapshot.objects, snapshot.blocks).thaw()
         try:
             thawed.check()
-        except ResumeError:
-            refused += 1
+        except ResumeError as error:
+            refused.append(str(error))
             continue
-        with pytest.raises((TypeError, AttributeError)):
+        with contextlib.suppress(TypeError, AttributeError):
             thawed.run()
-    assert refused > 0
+    # From CPython 3.15 on the iterator lies on the value stack.
+    place = "stack slot 0" if sys.version_info >= (3, 15) else "local '.0'"
+    assert any(f"{place} must be an iterator" in each for each in refused)
