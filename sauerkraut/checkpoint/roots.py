@@ -125,12 +125,17 @@ def _in_tuples(name: str, obj: object) -> Iterator[tuple[str, object]]:
 
 def _members(name: str, obj: object, seen: set[int]) -> Iterator[tuple[str, object]]:
     """What ``obj`` leads to, each once, with the path to it."""
-    if id(obj) in seen:
-        return
-    seen.add(id(obj))
-    for path, member in _parts(name, obj):
-        yield path, member
-        yield from _members(path, member, seen)
+    pending = [iter([(name, obj)])]  # not by recursion: lists may be nested deeply
+    while pending:
+        for path, member in pending[-1]:
+            if len(pending) > 1:
+                yield path, member
+            if id(member) not in seen:
+                seen.add(id(member))
+                pending.append(_parts(path, member))
+                break
+        else:
+            pending.pop()
 
 
 def _comes_back_in_place(obj: object) -> bool:

@@ -183,3 +183,23 @@ def test_an_argument_with_another_number_of_members_is_refused_saying_which(make
         make().run(work, [np.zeros(2)], same_arguments=False)
     with pytest.raises(ArgumentsChanged, match=r"'rows'\[2\] only in this start; build"):
         make().run(work, [np.zeros(2)] * 2 + [[]], same_arguments=False)
+
+
+def test_an_argument_may_be_nested_more_deeply_than_functions(make):
+    def start():
+        innermost = deep = ["innermost"]
+        for _ in range(3000):
+            deep = [deep]
+        make().run(work, deep)
+        return innermost
+
+    def work(rows):
+        while isinstance(rows[0], list):
+            (rows,) = rows
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        rows.append("after a restart")
+
+    with pytest.raises(CrashError):
+        start()
+    assert start() == ["innermost", "after a restart"]
