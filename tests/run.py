@@ -77,7 +77,7 @@ class Run:
         limit.cancel()
         said = " ".join([*shown, *map(str, words)]).replace(f"{ROOT}/", "")
         if status:
-            self.broken.append(said)
+            self.broken.append(f"{said} (exit status {status})")
         self.took.append((time.monotonic() - began, said))
         print(f"  {self.took[-1][0]:.0f} s", flush=True)
         return status == 0, lines
