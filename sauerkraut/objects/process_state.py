@@ -8,7 +8,7 @@ import os
 import random
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,7 @@ def restore(state: Mapping[str, Any]) -> None:
     os.umask(state["umask"])
     sys.setrecursionlimit(max(state["recursion_limit"], sys.getrecursionlimit()))
     random.setstate(state["random"])
-    warnings.filters[:] = state["warnings"]  # type: ignore[index]
-    warnings._filters_mutated()  # type: ignore[attr-defined]
+    set_filters(state["warnings"])
     if "decimal" in state:
         importlib.import_module("decimal").setcontext(state["decimal"])
     if "numpy.errstate" in state:
@@ -63,6 +62,12 @@ def restore(state: Mapping[str, Any]) -> None:
         importlib.import_module("numpy.random").set_state(state["numpy.random"])
     for variable, value in state["variables"]:
         variable.set(value)
+
+
+def set_filters(filters: Sequence[Any]) -> None:
+    """Make these the filters of `warnings`."""
+    warnings.filters[:] = filters  # type: ignore[index]
+    warnings._filters_mutated()  # type: ignore[attr-defined]
 
 
 def _umask() -> int:

@@ -16,6 +16,7 @@ _FAMILIES = (
     "iterators",
     "iterator_tools",
     "locks",
+    "managers",
     "mappings",
     "refused",
     "singletons",

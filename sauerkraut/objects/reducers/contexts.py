@@ -1,10 +1,8 @@
-"""Context variables, and what undoes a setting: tokens, decimal and NumPy contexts, redirection."""
+"""Context variables, and the tokens that undo a change of one."""
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
-import decimal
 import functools
 import gc
 import importlib
@@ -15,7 +13,6 @@ from sauerkraut._native import set_old_value
 from sauerkraut.objects import thawing
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
 from sauerkraut.objects.reducers.singletons import find, name_of
-from sauerkraut.objects.standard_streams import belongs_to_frames
 
 
 @reduces(contextvars.ContextVar)
@@ -90,34 +87,6 @@ def set_token(
         thawing.current().actions.append(functools.partial(token.var.set, value))
 
 
-@reduces("decimal.ContextManager")
-def _reduce_local_context(manager: Any, _: Freezing) -> Reduced:
-    # It shows its two contexts to nobody but the thread that enters and leaves it.
-    now = decimal.getcontext()
-    try:
-        inner = manager.__enter__()
-        manager.__exit__(None, None, None)
-        outer = decimal.getcontext()
-    finally:
-        decimal.setcontext(now)
-    return (make_local_context, (outer, inner), (now,), None, None, set_local_context)
-
-
-def make_local_context(outer: decimal.Context, inner: decimal.Context) -> Any:
-    """What ``decimal.localcontext(inner)`` is while ``outer`` is current."""
-    now = decimal.getcontext()
-    try:
-        decimal.setcontext(outer)
-        return decimal.localcontext(inner)
-    finally:
-        decimal.setcontext(now)
-
-
-def set_local_context(_: Any, state: tuple[decimal.Context]) -> None:
-    """Make the context current that was current at the capture."""
-    thawing.current().actions.append(functools.partial(decimal.setcontext, state[0]))
-
-
 @reduces("builtins.PyCapsule")
 def _reduce_capsule(capsule: Any, _: Freezing) -> Reduced:
     if repr(capsule).startswith('<capsule object "numpy.ufunc.extobj"'):
@@ -148,27 +117,3 @@ def make_error_handling(errors: dict[str, Any], call: Any, size: int) -> Any:
 def _numpy_variable() -> contextvars.ContextVar[Any]:
     held = find("numpy._core._ufunc_config", "_extobj_contextvar")
     return cast("contextvars.ContextVar[Any]", held)
-
-
-@reduces(contextlib.redirect_stdout, contextlib.redirect_stderr)
-def _reduce_redirection(manager: Any, _: Freezing) -> Reduced:
-    # What stood there before anything of the frames did is what stands there at the restart.
-    old = [each if belongs_to_frames(each) else None for each in manager._old_targets]
-    return (
-        type(manager),
-        (None,),
-        (manager._new_target, old),
-        None,
-        None,
-        set_redirection,
-    )
-
-
-def set_redirection(manager: Any, state: tuple[Any, list[Any]]) -> None:
-    """Give a redirection its streams; one that was entered takes effect."""
-    manager._new_target, old = state
-    standing = getattr(sys, manager._stream)
-    manager._old_targets = [standing if each is None else each for each in old]
-    if old:
-        redirect = functools.partial(setattr, sys, manager._stream, manager._new_target)
-        thawing.current().actions.append(redirect)

@@ -6,6 +6,7 @@ import decimal
 import io
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,36 @@ def do_redirected_streams():
     if sys.stdout is not None:
         sys.stdout.flush()  # open as before
     return got, text.getvalue(), errors.getvalue(), log.closed
+
+
+def do_directories_and_warnings():
+    here, folder = Path.cwd(), Path(tempfile.gettempdir()).resolve()
+    with contextlib.chdir(folder):
+        pause()
+        got = [Path.cwd() == folder]
+        with contextlib.chdir("/"):
+            pause()
+        got.append(pause(Path.cwd() == folder))
+    got.append(Path.cwd() == here)
+    with warnings.catch_warnings(record=True) as outer:
+        warnings.simplefilter("always")
+        pause()
+        warnings.warn("first", stacklevel=1)
+        with warnings.catch_warnings(record=True) as inner:
+            warnings.simplefilter("ignore", UserWarning)
+            pause()
+            warnings.warn("never", stacklevel=1)
+            warnings.warn("second", RuntimeWarning, stacklevel=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            pause()
+            try:
+                warnings.warn("third", stacklevel=1)
+            except UserWarning as error:
+                got.append(str(error))
+        pause()
+        warnings.warn("fourth", stacklevel=1)
+    return got, [str(each.message) for each in outer], [str(each.message) for each in inner]
 
 
 depth = contextvars.ContextVar("depth")
