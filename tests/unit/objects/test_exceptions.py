@@ -9,7 +9,7 @@ from sauerkraut.errors import CaptureError
 from sauerkraut.objects import graph
 from tests.unit.objects import crossing, things
 from tests.unit.objects.crossing import round_trip
-from tests.unit.objects.test_graph import PROJECT
+from tests.unit.objects.test_definitions import PROJECT
 
 
 def caught(function, *args):
