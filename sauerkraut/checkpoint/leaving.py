@@ -13,7 +13,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from types import TracebackType
-from typing import NoReturn
+from typing import IO, Any, NoReturn
 
 from sauerkraut.checkpoint.reports import write_line
 from sauerkraut.errors import (
@@ -46,9 +46,9 @@ def flush() -> None:
             _flush(stream)
 
 
-def _flush(file: object) -> None:
+def _flush(file: IO[Any]) -> None:
     try:
-        file.flush()  # type: ignore[attr-defined]
+        file.flush()
     except (OSError, ValueError):  # closed, or its disk is full: nothing more can be done here
         return
 

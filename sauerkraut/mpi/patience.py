@@ -6,17 +6,15 @@ message to every other rank; ranks that wait too answer, and those that stay sil
 
 from __future__ import annotations
 
-import os
 import pickle
-import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 from mpi4py import MPI
 
 from sauerkraut.settings import Settings
+from sauerkraut.storage import Process
 
 TAG = 1  # the duplicate is ours alone, so any tag is free
 LISTEN_AFTER = 1.0  # seconds of waiting before a rank looks whether others ask
@@ -44,9 +42,7 @@ class Patience:
         self._rank = comm.Get_rank()
         self._settings = settings
         self._abort = abort
-        self._processes: list[tuple[str, int, str]] = comm.allgather(
-            (_process_space(), os.getpid(), _start_time(os.getpid()))
-        )
+        self._processes: list[Process] = comm.allgather(Process.this())
         self._sent: list[MPI.Request] = []
         self._heard: dict[int, Standing] = {}
         self._current = -1
@@ -125,24 +121,11 @@ class Patience:
             self._abort(LOST)
 
     def _is_gone(self, rank: int) -> bool:
-        space, pid, started = self._processes[rank]
-        return space == self._processes[self._rank][0] and _start_time(pid) != started
+        process = self._processes[rank]
+        # Another host may have the same name: only here it can be seen.
+        here = process.boot_id == self._processes[self._rank].boot_id
+        return here and process.is_gone() is True
 
     def _say(self, text: str) -> None:
         sys.stderr.write(f"sauerkraut: rank {self._rank}: {text}\n")
         sys.stderr.flush()
-
-
-def _process_space() -> str:
-    """Where a process number means something: one host since boot, one process namespace."""
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{socket.gethostname()} {boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115
-
-
-def _start_time(pid: int) -> str:
-    """Start time of a process of this host in clock ticks since boot; empty when it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]

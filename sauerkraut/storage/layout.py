@@ -21,7 +21,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 OWNER = "OWNER"
 COMPLETE = "COMPLETE"
@@ -62,7 +62,7 @@ class EpochName:
         match = _EPOCH.fullmatch(name)
         if match is None:
             return None
-        state: State = match["state"] or "committed"  # type: ignore[assignment]
+        state = cast("State", match["state"] or "committed")
         return cls(int(match["number"]), state, match["id"])
 
 

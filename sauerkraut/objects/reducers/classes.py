@@ -260,7 +260,7 @@ def _member_state(member: Any) -> dict[str, Any]:
     return {name: value for name, value in vars(member).items() if name not in made}
 
 
-@reduces(type(dataclasses.MISSING), type(dataclasses._FIELD))  # type: ignore[attr-defined]
+@reduces(type(dataclasses.MISSING), type(vars(dataclasses)["_FIELD"]))
 def _reduce_dataclass_mark(mark: object, _: Freezing) -> Reduced:
     name = next(name for name, value in vars(dataclasses).items() if value is mark)
     return (getattr, (sys.modules["dataclasses"], name))
