@@ -36,7 +36,7 @@ ENGINE = [
 ]
 LONG = {
     "SAUERKRAUT_FUZZ": "20000",
-    "SAUERKRAUT_BUILT": "3400",
+    "SAUERKRAUT_BUILT": "1000",
     "SAUERKRAUT_ROUND_TRIPS": "100000",
 }
 KILLS = ["tests/jobs/test_kill_and_resume.py"]

@@ -14,6 +14,21 @@ import expressions
 import generator_statements
 import statements
 
+PRELUDE_SITES = {
+    -1: "__init__",
+    -2: "method",
+    -3: "property",
+    -4: "__getitem__",
+    -5: "__call__",
+    -6: "static method",
+    -7: "class method",
+    -8: "generator",
+    -9: "closing a generator",
+    -10: "async generator",
+    -11: "await in an async generator",
+    -12: "__aenter__",
+    -13: "__aexit__",
+}
 PRELUDE = (Path(__file__).parent / "prelude.py").read_text()
 
 
@@ -25,6 +40,10 @@ class Program:
     source: str
     sites: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Place of a pause -> the constructs it lies in, outermost first."""
+
+    def constructs(self):
+        """Those it may pause in; nobody knows of what is in the prelude, which all share."""
+        return {each for path in self.sites.values() for each in path} | set(PRELUDE_SITES.values())
 
 
 class Builder:

@@ -2,11 +2,12 @@
 
 Run as a program it prints a histogram of what was captured, and the seeds that failed:
 
-    python tests/unit/built/runner.py 10000 [first seed [workers]]
+    python tests/unit/built/runner.py 10000 [first seed [captures in each construct]]
 """
 
 import collections
 import functools
+import itertools
 import json
 import os
 import random
@@ -19,28 +20,24 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import builder
+import expressions
 
 import sauerkraut as skt
 
 MOST_PAUSES = 300
 SECONDS = 20
 BATCH = 50
+MOST_BATCHES = 20  # of programs to look for one construct
 COMMON = {"pause", "__init__", "try", "for", "lambda", "with", "comprehension", "method", "if"}
-PRELUDE_SITES = {
-    -1: "__init__",
-    -2: "method",
-    -3: "property",
-    -4: "__getitem__",
-    -5: "__call__",
-    -6: "static method",
-    -7: "class method",
-    -8: "generator",
-    -9: "closing a generator",
-    -10: "async generator",
-    -11: "await in an async generator",
-    -12: "__aenter__",
-    -13: "__aexit__",
-}
+CONSTRUCTS = (
+    *builder.PRELUDE_SITES.values(),
+    *dict.fromkeys(expressions.NUMBERS),
+    *("comprehension", "if", "match", "for", "while", "else of a loop", "closure"),
+    *("try", "except", "except*", "else of a try", "finally", "with", "with a contextmanager"),
+    *("generator expression", "generator not begun", "suspended generator", "yield from"),
+    *("for over a generator", "contextmanager", "coroutine", "async for", "async with"),
+)
+"""What the long form captures inside of a hundred times each."""
 
 
 class TooLong(BaseException):
@@ -125,12 +122,14 @@ def load(program):
 def constructs(program, site):
     """What is open around a place, for the histogram."""
     if site < 0:
-        return (PRELUDE_SITES[site],)
+        return (builder.PRELUDE_SITES[site],)
     return program.sites[site] or ("straight line",)
 
 
-def attempt(seed, generations=3, **options):
+def attempt(seed, generations=3, wanted=None, **options):
     """Run the program of a seed: ("same" | "refused" | "too long", what was open or refused).
+
+    The first capture is inside of the construct ``wanted`` where the program comes there.
 
     Raises:
         AssertionError: the resumed program returned something else.
@@ -138,7 +137,7 @@ def attempt(seed, generations=3, **options):
     program = builder.build(seed, **options)
     module = load(program)
     try:
-        return _attempt(random.Random(-seed - 1), program, module.main, generations)
+        return _attempt(random.Random(-seed - 1), program, module.main, generations, wanted)
     except TooLong:
         return "too long", ()
     except Refused as refusal:
@@ -147,13 +146,13 @@ def attempt(seed, generations=3, **options):
         del sys.modules[module.__name__]
 
 
-def _attempt(rng, program, main, generations):
+def _attempt(rng, program, main, generations, wanted):
     which = rng.randrange(2)
     pauses, pause = _pauses[which], (pause_by_capture, pause_by_seed_api)[which]
     pauses.begin(main)
     expected = outcome(pauses, lambda: main(pause))
     sites = pauses.sites
-    at = choose(rng, program, sites)
+    at = choose(rng, program, sites, wanted=wanted)
     pauses.begin(main, at)
     got = outcome(pauses, lambda: main(pause))
     assert got == expected, f"disturbed by the capture at {at}: {got} is not {expected}"
@@ -171,12 +170,14 @@ def _attempt(rng, program, main, generations):
     return "same", open_there
 
 
-def choose(rng, program, sites, after=0):
+def choose(rng, program, sites, after=0, wanted=None):
     """A pause by its number: each construct is as likely, those that all programs have less so."""
     by_construct = collections.defaultdict(list)
     for number, site in enumerate(sites[after:], after + 1):
         for construct in constructs(program, site):
             by_construct[construct].append(number)
+    if wanted in by_construct:
+        return rng.choice(by_construct[wanted])
     rare = sorted(by_construct.keys() - COMMON)
     among = rare if rare and rng.random() < 0.8 else sorted(by_construct)
     return rng.choice(by_construct[rng.choice(among)])
@@ -199,8 +200,8 @@ def resume(snapshot):
     return skt.deserialize_frame(skt.serialize_frame(snapshot), run=True)
 
 
-def batch(seeds):
-    """Run seeds in a child; returns (outcomes, histogram, refusals, failures)."""
+def batch(seeds, **options):
+    """Run seeds in a child; returns (what it said of them, its wait status)."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -212,9 +213,9 @@ def batch(seeds):
                     print(json.dumps(["begin", seed]), file=pipe)
                     signal.alarm(SECONDS)
                     try:
-                        print(json.dumps([*attempt(seed)]), file=pipe)
+                        print(json.dumps([*attempt(seed, **options)]), file=pipe)
                     except BaseException as error:
-                        text = f"{type(error).__name__}: {error}"
+                        text = f"{type(error).__name__}: {error} {options or ''}"
                         print(json.dumps(["failed", [text[:2000]]]), file=pipe)
                 signal.alarm(0)
             status = 0
@@ -271,22 +272,33 @@ def shorten(refusal):
     return refusal[-80:]
 
 
-def run(count, first=0):
-    """Run ``count`` programs, a child for each batch; a crash costs the rest of its batch."""
+def run(count, first=0, least=0):
+    """Run ``count`` programs, a child for each batch; a crash costs the rest of its batch.
+
+    Then more, until each of `CONSTRUCTS` was captured inside of ``least`` times.
+    """
     report = Report()
-    for start in range(first, first + count, BATCH):
-        seeds = range(start, min(start + BATCH, first + count))
-        while seeds:
-            lines, status = batch(seeds)
-            report.add(lines, status)
-            begun = [seed for kind, seed in lines if kind == "begin"]
-            seeds = [seed for seed in seeds if seed > begun[-1]] if status else ()
+    seeds = iter(range(first, sys.maxsize))
+    run_batches(report, list(itertools.islice(seeds, count)))
+    for construct in CONSTRUCTS:
+        for _ in range(MOST_BATCHES):
+            if report.open[construct] >= least:
+                break
+            likely = (seed for seed in seeds if construct in builder.build(seed).constructs())
+            run_batches(report, list(itertools.islice(likely, BATCH)), wanted=construct)
     return report
 
 
+def run_batches(report, seeds, **options):
+    while seeds:
+        lines, status = batch(seeds[:BATCH], **options)
+        report.add(lines, status)
+        begun = [seed for kind, seed in lines if kind == "begin"]
+        seeds = seeds[seeds.index(begun[-1]) + 1 :]
+
+
 if __name__ == "__main__":
-    first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    found = run(int(sys.argv[1]), first)
+    found = run(*map(int, sys.argv[1:]))
     print(dict(found.outcomes))
     for name, number in found.open.most_common():
         print(f"  open at the capture: {name}: {number}")
