@@ -258,7 +258,7 @@ class Thawed:
     def run(self, value: object = Resumed, throw: BaseException | None = None) -> Any:
         """Build the frames and run them to the end; see `Snapshot.resume`."""
         self._shells.wake()
-        tracing.enter([self.stack.code(frame) for frame in range(self._frames)])
+        tracing.enter(self.stack)
         return self.stack.run(value, throw, self._shells)
 
 

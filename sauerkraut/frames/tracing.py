@@ -10,8 +10,8 @@ from types import CodeType
 from sauerkraut import _native
 
 
-def enter(codes: Sequence[CodeType]) -> None:
-    """Let the tools in use see frames that are rebuilt as if they were called, outermost first.
+def enter(stack: _native.Stack) -> None:
+    """Let the tools in use see the frames of a stack as if they were called, outermost first.
 
     From CPython 3.12 on a code object is made ready for its observers when a function of it
     starts, or when someone asks for its events: frames that are rebuilt never start. Trace and
@@ -22,6 +22,7 @@ def enter(codes: Sequence[CodeType]) -> None:
         tools = [tool for tool in range(6) if monitoring.get_tool(tool) is not None]
         if not tools and sys.gettrace() is None and sys.getprofile() is None:
             return
+        codes = [stack.code(frame) for frame in range(len(stack))]
         own = next((tool for tool in range(6) if tool not in tools), None)
         if own is not None:
             _make_ready(codes, own)
