@@ -11,6 +11,7 @@ CPU time, and printed as ratios:
     to_bytes   the snapshot as one string                         / dumps
     resume     a snapshot that is there, resumed to its end       / loads
     read       `from_bytes` (all of it is hashed) and resume      / loads
+    bytes      of control state and object stream together
 
 `dumps` and `loads` are pickle, protocol 5, of the same locals; for arrays `loads` is out of band
 into new writable memory, which is what a resumed frame needs. dill and cloudpickle, where they
@@ -24,48 +25,17 @@ import argparse
 import importlib
 import pickle
 import statistics
-import sys
 import time
 
-import numpy as np
+import stacks
 
 import sauerkraut as skt
 from sauerkraut import _native
 from sauerkraut.frames.capture import capture_stack
 
 RUNS = 7
-# Globals, so that they are none of the measured locals.
-at_the_end = None  # called with the innermost frame
+ABSOLUTE = (("dumps", 9), ("walk", 7), ("capture", 9), ("resume", 9), ("read", 9))
 measured = []
-
-
-def three_ints():
-    a, b, c = 1000, 2000, 3000
-    return at_the_end(sys._getframe()), a, b, c
-
-
-def twenty_locals():
-    a, b, c, d, e = 1000, 2.5, "text", b"bytes", None
-    f, g, h, i, j = [1, 2, 3], {"k": 1.5}, (4, 5), True, 10**20
-    k, m, n, o, p = "more", 7.25, [0.5] * 8, {"x": [1], "y": [2]}, range(5)
-    q, r, s, t, u = 2001, 2002, 2003, 2004, 2005
-    return at_the_end(sys._getframe()), a, b, c, d, e, f, g, h, i, j, k, m, n, o, p, q, r, s, t, u
-
-
-def ten_kilobytes():
-    numbers, names = [float(i) for i in range(600)], [f"name {i}" for i in range(300)]
-    return at_the_end(sys._getframe()), numbers, names
-
-
-def nested(depth):
-    numbers, table, text, a, b, c = [0.5, 1.5, 2.5, 3.5], {"k": depth}, "text", 1000, 2000, 3000
-    result = nested(depth - 1) if depth > 1 else at_the_end(sys._getframe())
-    return result, numbers, table, text, a, b, c
-
-
-def one_array(size):
-    data = np.ones(size // 8)
-    return at_the_end(sys._getframe()), data
 
 
 def seconds(action, calls):
@@ -127,8 +97,7 @@ def measure(frame):
 
 
 def measure_once(frame):
-    global at_the_end
-    at_the_end = no_more  # the frames are resumed many times while they are measured
+    stacks.at_the_end = no_more  # the frames are resumed many times while they are measured
     measured.append(measure(frame))
 
 
@@ -137,25 +106,24 @@ def no_more(frame):
 
 
 def main():
-    global at_the_end
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="leave out what takes long")
     quick = parser.parse_args().quick
     programs = [
-        ("3 ints", three_ints, ()),
-        ("20 locals", twenty_locals, ()),
-        ("10 kB", ten_kilobytes, ()),
+        ("3 ints", stacks.three_ints, ()),
+        ("20 locals", stacks.twenty_locals, ()),
+        ("10 kB", stacks.ten_kilobytes, ()),
     ]
-    programs += [(f"{n} frames", nested, (n,)) for n in (1, 3, 10, 100)]
+    programs += [(f"{n} frames", stacks.nested, (n,)) for n in (1, 3, 10, 100)]
     sizes = [1 << 10, 1 << 20, 1 << 26] + ([] if quick else [1 << 30])
-    programs += [(f"array {text_of(size)}", one_array, (size,)) for size in sizes]
+    programs += [(f"array {text_of(size)}", stacks.one_array, (size,)) for size in sizes]
     print(
         f"{'':>14} {'walk':>6} {'capture':>8} {'borrow':>7} {'to_bytes':>9} {'resume':>7} "
         f"{'read':>6} {'dill':>6} {'cloudp':>7} {'bytes':>7}  | {'dumps':>9} {'walk':>7} "
-        f"{'capture':>9} {'resume':>9}"
+        f"{'capture':>9} {'resume':>9} {'read':>9}"
     )
     for name, program, arguments in programs:
-        at_the_end = measure_once
+        stacks.at_the_end = measure_once
         skt.call(program, *arguments)
         times, size = measured.pop()
         others = [
@@ -168,7 +136,13 @@ def main():
             f"{times['read'] / times['loads']:6.2f} {others[0]:6.1f} {others[1]:7.1f} {size:7}  | "
             + " ".join(
                 f"{1e6 * times[each]:{width}.2f}"
-                for each, width in (("dumps", 9), ("walk", 7), ("capture", 9), ("resume", 9))
+                for each, width in (
+                    ("dumps", 9),
+                    ("walk", 7),
+                    ("capture", 9),
+                    ("resume", 9),
+                    ("read", 9),
+                )
             ),
             flush=True,
         )

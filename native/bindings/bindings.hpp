@@ -16,6 +16,7 @@ void bind_iterators(nanobind::module_& m);
 void bind_sets(nanobind::module_& m);
 void bind_stack(nanobind::module_& m);
 void bind_io(nanobind::module_& m);
+void bind_labels(nanobind::module_& m);
 void bind_liveness(nanobind::module_& m);
 
 // An empty list; nanobind's own constructor leaves a null one when memory is out.

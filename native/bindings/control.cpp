@@ -5,12 +5,13 @@
 #include "../capture/stack.hpp"
 #include "../resume/shells.hpp"
 #include "bindings.hpp"
+#include "labels.hpp"
+#include "text.hpp"
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <algorithm>
 #include <string_view>
 
 namespace nb = nanobind;
@@ -37,30 +38,6 @@ nb::bytes to_bytes(const std::string& raw)
   return nb::bytes(raw.data(), raw.size());
 }
 
-// Text that is not valid Unicode cannot be put into a control section; it is written escaped.
-std::string utf8(nb::handle text)
-{
-  Py_ssize_t size = 0;
-  const char* data = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
-  if (data != nullptr) {
-    return {data, static_cast<std::size_t>(size)};
-  }
-  PyErr_Clear();
-  const nb::object escaped =
-      nb::steal(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "backslashreplace"));
-  if (!escaped.is_valid()) {
-    throw nb::python_error();
-  }
-  return {PyBytes_AS_STRING(escaped.ptr()),
-          static_cast<std::size_t>(PyBytes_GET_SIZE(escaped.ptr()))};
-}
-
-std::string raw_bytes(nb::handle object)
-{
-  const nb::bytes bytes = nb::cast<nb::bytes>(object);
-  return {bytes.c_str(), bytes.size()};
-}
-
 std::vector<std::string> texts(nb::handle list)
 {
   std::vector<std::string> all;
@@ -70,43 +47,21 @@ std::vector<std::string> texts(nb::handle list)
   return all;
 }
 
-// A label as sauerkraut.frames makes it: a dict with the schema's field names.
-wire::CodeLabel label_of(const nb::dict& fields)
-{
-  wire::CodeLabel label;
-  label.module = utf8(fields["module"]);
-  label.qualname = utf8(fields["qualname"]);
-  label.path = nb::cast<std::vector<std::uint32_t>>(fields["path"]);
-  label.fingerprint = raw_bytes(fields["fingerprint"]);
-  if (!fields["embedded"].is_none()) {
-    label.embedded = raw_bytes(fields["embedded"]);
-  }
-  label.layout = raw_bytes(fields["layout"]);
-  if (!fields["globals_module"].is_none()) {
-    label.globals_module = utf8(fields["globals_module"]);
-  }
-  label.function = utf8(fields["function"]);
-  label.file = utf8(fields["file"]);
-  label.first_line = nb::cast<std::uint32_t>(fields["first_line"]);
-  label.source = utf8(fields["source"]);
-  return label;
-}
-
-// Type and bytes of a local. `describe` (Python) is asked about the types that have more to tell
+// Appends the row of a local. `describe` (Python) is asked about the types that have more to tell
 // than their name: arrays, and classes whose full name is not in the type itself.
-wire::Variable row_of(std::string name, std::uint32_t slot, PyObject* value,
-                      const nb::callable& describe)
+void show_local(std::string_view name, std::uint32_t slot, PyObject* value,
+                const nb::callable& describe, std::string& rows)
 {
   if (PyCell_Check(value)) {
     PyObject* held = PyCell_GET(value);
     value = held != nullptr ? held : Py_None;
   }
-  const PyTypeObject* type = Py_TYPE(value);
-  const std::string_view type_name = type->tp_name;
+  const std::string_view type = Py_TYPE(value)->tp_name;
   if (PyType_HasFeature(Py_TYPE(value), Py_TPFLAGS_HEAPTYPE) ||
-      type_name.find('.') != std::string_view::npos) {
+      type.find('.') != std::string_view::npos) {
     const nb::tuple told = nb::cast<nb::tuple>(describe(nb::handle(value)));
-    return {std::move(name), slot, utf8(told[0]), nb::cast<std::uint64_t>(told[1])};
+    wire::show({name, slot, utf8(told[0]), nb::cast<std::uint64_t>(told[1])}, rows);
+    return;
   }
   Py_ssize_t bytes = 0;
   if (PyUnicode_CheckExact(value)) {
@@ -116,7 +71,7 @@ wire::Variable row_of(std::string name, std::uint32_t slot, PyObject* value,
   } else if (PyByteArray_CheckExact(value)) {
     bytes = PyByteArray_GET_SIZE(value);
   }
-  return {std::move(name), slot, std::string(type_name), static_cast<std::uint64_t>(bytes)};
+  wire::show({name, slot, type, static_cast<std::uint64_t>(bytes)}, rows);
 }
 
 wire::FrameRows rows_of(const capture::FrameState& frame, const nb::callable& describe)
@@ -126,12 +81,12 @@ wire::FrameRows rows_of(const capture::FrameState& frame, const nb::callable& de
   rows.line = static_cast<std::uint32_t>(frame.line);
   for (int slot = 0; slot < frame.local_count; ++slot) {
     const capture::Slot& value = frame.slots[static_cast<std::size_t>(slot)];
-    std::string name = utf8(PyTuple_GET_ITEM(code->co_localsplusnames, slot));
+    const nb::handle name = PyTuple_GET_ITEM(code->co_localsplusnames, slot);
     if (value.kind == capture::Slot::Kind::null) {
-      rows.unbound.push_back(std::move(name));
+      rows.unbound.push_back(utf8(name));
     } else if (value.kind == capture::Slot::Kind::object) {
-      rows.variables.push_back(
-          row_of(std::move(name), static_cast<std::uint32_t>(slot), value.object.get(), describe));
+      show_local(utf8(name), static_cast<std::uint32_t>(slot), value.object.get(), describe,
+                 rows.variables);
     }
   }
   return rows;
@@ -148,25 +103,30 @@ nb::bytes encode(const capture::Stack& stack, const capture::Generators& generat
   }
   wire::Shown shown;
   for (std::size_t i = 0; i < frames; ++i) {
-    shown.labels.push_back(nb::cast<const wire::CodeLabel*>(labels[i]));
+    shown.labels.push_back(&as_label(labels[i]));
     shown.rows.push_back(rows_of(stack.frames[i], describe));
     shown.rows.back().excluded = texts(excluded[i]);
   }
   wire::Shown held;
   for (std::size_t i = 0; i < met.size(); ++i) {
-    held.labels.push_back(nb::cast<const wire::CodeLabel*>(labels[frames + i]));
+    held.labels.push_back(&as_label(labels[frames + i]));
     held.rows.push_back(rows_of(met[i].frame, describe));
     held.rows.back().excluded = texts(excluded[frames + i]);
   }
   return to_bytes(wire::encode(stack, shown, met, held, {implementation, version, magic}));
 }
 
-nb::dict frame_fields(const wire::FrameControl& frame)
+nb::str to_str(std::string_view text)
 {
-  const wire::CodeLabel& label = frame.label;
+  return nb::str(text.data(), text.size());
+}
+
+nb::dict frame_fields(const wire::FrameControl& frame, const wire::CodeLabel& label)
+{
+  const wire::FrameRows rows = wire::rows_of(frame);
   nb::list variables = new_list();
-  for (const wire::Variable& row : frame.rows.variables) {
-    variables.append(nb::make_tuple(row.name, row.slot, row.type, row.bytes));
+  for (const wire::Variable& row : wire::shown_variables(rows.variables)) {
+    variables.append(nb::make_tuple(to_str(row.name), row.slot, to_str(row.type), row.bytes));
   }
   nb::dict fields;
   fields["module"] = label.module;
@@ -178,12 +138,12 @@ nb::dict frame_fields(const wire::FrameControl& frame)
   fields["globals_module"] = label.globals_module;
   fields["function"] = label.function;
   fields["file"] = label.file;
-  fields["line"] = frame.rows.line;
+  fields["line"] = rows.line;
   fields["first_line"] = label.first_line;
   fields["source"] = label.source;
   fields["variables"] = variables;
-  fields["excluded"] = frame.rows.excluded;
-  fields["unbound"] = frame.rows.unbound;
+  fields["excluded"] = rows.excluded;
+  fields["unbound"] = rows.unbound;
   fields["slots"] = frame.slots;
   fields["local_count"] = frame.local_count;
   return fields;
@@ -201,19 +161,6 @@ nb::tuple reference_fields(const wire::CodeLabel& label)
 
 void bind_control(nb::module_& m)
 {
-  nb::class_<wire::CodeLabel>(m, "CodeLabel",
-                              "Where a code object is found again, and what people call it.")
-      .def(
-          "__init__",
-          [](wire::CodeLabel* self, const nb::dict& fields) {
-            new (self) wire::CodeLabel(label_of(fields));
-          },
-          "fields"_a, nb::sig("def __init__(self, fields: dict[str, typing.Any]) -> None"))
-      .def_prop_ro(
-          "globals_by_value",
-          [](const wire::CodeLabel& self) { return !self.globals_module.has_value(); },
-          "Whether the code runs with globals of no module.");
-
   m.def("encode", encode, "stack"_a, "generators"_a, "implementation"_a, "version"_a, "magic"_a,
         "labels"_a, "excluded"_a, "describe"_a,
         "One label and one list of excluded names for each frame, then for each generator.",
@@ -237,7 +184,7 @@ void bind_control(nb::module_& m)
           [](const wire::Control& self) {
             nb::list all = new_list();
             for (const wire::FrameControl& frame : self.frames) {
-              all.append(frame_fields(frame));
+              all.append(frame_fields(frame, self.labels[frame.label]));
             }
             return all;
           },
@@ -246,18 +193,24 @@ void bind_control(nb::module_& m)
           "references",
           [](const wire::Control& self) {
             nb::list all = new_list();
-            for (const wire::FrameControl& frame : self.frames) {
-              all.append(reference_fields(frame.label));
-            }
-            for (const wire::GeneratorControl& generator : self.generators) {
-              all.append(reference_fields(generator.frame.label));
+            for (const wire::CodeLabel& label : self.labels) {
+              all.append(reference_fields(label));
             }
             return all;
           },
-          "Per frame, then per generator: what a CodeReference holds, and the name of the module "
-          "of its globals.",
+          "Each code that a frame or generator runs, once: what a CodeReference holds, and the "
+          "name of the module of its globals.",
           nb::sig("def references(self) -> list[tuple[tuple[str, str, tuple[int, ...], bytes, "
                   "bytes | None, bytes], str | None]]"))
+      .def(
+          "source",
+          [](const wire::Control& self, std::size_t reference) {
+            if (reference >= self.labels.size()) {
+              throw nb::index_error("no such reference");
+            }
+            return self.labels[reference].source;
+          },
+          "reference"_a, "Source text of what a reference stands for, as far as it was recorded.")
       .def(
           "bind",
           [](const wire::Control& self, const nb::list& codes, const nb::list& globals,
@@ -273,7 +226,7 @@ void bind_control(nb::module_& m)
           [](const wire::Control& self) {
             nb::list all = new_list();
             for (const wire::GeneratorControl& generator : self.generators) {
-              nb::dict fields = frame_fields(generator.frame);
+              nb::dict fields = frame_fields(generator.frame, self.labels[generator.frame.label]);
               fields["stage"] = generator.stage;
               all.append(fields);
             }
@@ -283,13 +236,10 @@ void bind_control(nb::module_& m)
       .def(
           "shells",
           [](const wire::Control& self, const nb::list& codes) {
-            std::vector<Owned> all = owned(codes);
-            all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(
-                                                     std::min(self.frames.size(), all.size())));
-            return new resume::Shells(wire::generators_of(self, all));
+            return new resume::Shells(wire::generators_of(self, owned(codes)));
           },
           "codes"_a, nb::rv_policy::take_ownership,
-          "Generators that are still to be made and filled, of the codes behind the frames'.",
+          "Generators that are still to be made and filled; `codes`: one for each reference.",
           nb::sig("def shells(self, codes: list[types.CodeType]) -> Shells"));
 
   m.def(

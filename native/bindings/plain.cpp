@@ -17,7 +17,7 @@ bool is_atom(PyObject* object)
 {
   return object == Py_None || PyBool_Check(object) || PyLong_CheckExact(object) ||
          PyFloat_CheckExact(object) || PyUnicode_CheckExact(object) || PyBytes_CheckExact(object) ||
-         PyComplex_CheckExact(object);
+         PyComplex_CheckExact(object) || PyRange_Check(object);  // of ints
 }
 
 bool is_plain(PyObject* object, int levels, int& left)

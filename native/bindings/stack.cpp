@@ -9,6 +9,7 @@
 #include "../resume/shells.hpp"
 #include "../wire/control.hpp"
 #include "bindings.hpp"
+#include "labels.hpp"
 #include "variables.hpp"
 
 #include <nanobind/stl/optional.h>
@@ -52,10 +53,14 @@ nb::list unbound_variables(const Stack& stack, std::size_t index)
   return names;
 }
 
-nb::list stack_objects(const Stack& stack, const std::vector<bool>& globals_by_value)
+nb::list stack_objects(const Stack& stack, const nb::list& labels)
 {
-  if (globals_by_value.size() != stack.frames.size()) {
-    throw nb::value_error("one flag per frame");
+  if (labels.size() != stack.frames.size()) {
+    throw nb::value_error("one label per frame");
+  }
+  std::vector<bool> globals_by_value;
+  for (const nb::handle label : labels) {
+    globals_by_value.push_back(!as_label(label).globals_module);
   }
   nb::list objects = new_list();
   const wire::ObjectList collected = wire::collect(stack, globals_by_value);
@@ -128,8 +133,9 @@ void bind_stack(nb::module_& m)
             self.frames[i].slots[slot] = Slot::of(value.ptr());
           },
           "frame"_a, "slot"_a, "value"_a.none())
-      .def("objects", stack_objects, "globals_by_value"_a,
-           nb::sig("def objects(self, globals_by_value: list[bool]) -> list[object]"))
+      .def("objects", stack_objects, "labels"_a,
+           "What the frames refer to, each once; globals where a label is of no module.",
+           nb::sig("def objects(self, labels: list[CodeLabel]) -> list[object]"))
       .def("check", [](const Stack& self) { resume::check(self); })
       .def(
           "run",

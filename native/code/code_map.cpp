@@ -91,6 +91,9 @@ CodeMap::CodeMap(PyCodeObject* code)
     }
     unit = next;
   }
+  for (int slot = 0; slot < code->co_nlocalsplus; ++slot) {
+    declared_.push_back(declaration(code, slot));
+  }
   stacks_ = value_stacks(*this, code);
   unchecked_ = unchecked_reads(*this, code);
 }
@@ -172,9 +175,9 @@ bool CodeMap::reachable(int start) const
   return stacks_.reachable[index(start)] != 0;
 }
 
-Kind CodeMap::local_kind(PyCodeObject* code, int start, int slot) const
+Kind CodeMap::local_kind(int start, int slot) const
 {
-  const Kind kind = declared_kind(code, slot);
+  const Kind kind = declared_kind(slot);
   const auto& plain = stacks_.plain[index(start)];
   return kind == Kind::cell && plain[static_cast<std::size_t>(slot)] ? Kind::any : kind;
 }
@@ -196,11 +199,8 @@ bool CodeMap::loops_over(int slot) const
   return false;
 }
 
-Kind CodeMap::declared_kind(PyCodeObject* code, int slot) const
+Kind CodeMap::declaration(PyCodeObject* code, int slot) const
 {
-  if (slot < 0 || slot >= code->co_nlocalsplus) {
-    return Kind::any;
-  }
   if ((_PyLocals_GetKind(code->co_localspluskinds, slot) & (CO_FAST_CELL | CO_FAST_FREE)) != 0) {
     return Kind::cell;
   }

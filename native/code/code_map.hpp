@@ -62,16 +62,20 @@ class CodeMap {
   std::span<const Kind> stack(int start) const;
   bool reachable(int start) const;
 
-  // What fast local `slot` of `code` holds, before the instruction at `start`, when it is bound:
+  // What fast local `slot` holds, before the instruction at `start`, when it is bound:
   // any object, a cell, or the iterator that a comprehension is called with. A comprehension that
   // is part of its function (3.12 on) may put a plain value where the function has a cell.
-  Kind local_kind(PyCodeObject* code, int start, int slot) const;
+  Kind local_kind(int start, int slot) const;
 
   // Whether fast local `slot` may be read unchecked from the instruction at `start` on.
   bool needs_bound(int start, int slot) const;
 
   // What fast local `slot` is declared to hold; any object outside of them.
-  Kind declared_kind(PyCodeObject* code, int slot) const;
+  Kind declared_kind(int slot) const
+  {
+    const auto at = static_cast<std::size_t>(slot);
+    return at < declared_.size() ? declared_[at] : Kind::any;
+  }
 
   // Per instruction: fast locals that code may read, or delete by name, before it stores them,
   // be it in a handler. `code` is the one this is the map of. Computed when first asked for.
@@ -80,6 +84,7 @@ class CodeMap {
 
  private:
   explicit CodeMap(PyCodeObject* code);
+  Kind declaration(PyCodeObject* code, int slot) const;
   bool loops_over(int slot) const;
   std::size_t index(int unit) const
   {
@@ -88,6 +93,7 @@ class CodeMap {
 
   std::vector<Instruction> instructions_;
   std::vector<int> instruction_at_;  // unit -> index of its instruction
+  std::vector<Kind> declared_;       // per fast local
   ValueStacks stacks_;
   LocalSets unchecked_;
   mutable LocalSets live_;

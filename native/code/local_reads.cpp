@@ -13,14 +13,14 @@ using How = Access::How;
 namespace {
 
 // Whether the local must be bound before the access, `behind` telling whether it must be after it.
-bool must_be_bound(const Access& access, const CodeMap& map, PyCodeObject* code, bool behind)
+bool must_be_bound(const Access& access, const CodeMap& map, bool behind)
 {
   switch (access.how) {
     case How::through:
       return true;
     case How::load:
-      return !cpython::Layout::load_fast_checks ||
-             map.declared_kind(code, access.slot) == Kind::cell || behind;
+      return !cpython::Layout::load_fast_checks || map.declared_kind(access.slot) == Kind::cell ||
+             behind;
     case How::load_check:  // raises where the local is unbound: from here on it is bound
     case How::store:
     case How::take:
@@ -88,8 +88,8 @@ LocalSets flow_backward(const CodeMap& map, PyCodeObject* code, FlagBefore flag_
 
 LocalSets unchecked_reads(const CodeMap& map, PyCodeObject* code)
 {
-  return flow_backward(map, code, [&map, code](const Access& access, bool behind) {
-    return must_be_bound(access, map, code, behind);
+  return flow_backward(map, code, [&map](const Access& access, bool behind) {
+    return must_be_bound(access, map, behind);
   });
 }
 

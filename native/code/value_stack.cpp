@@ -286,7 +286,7 @@ Kind Pass::kind_of_constant(int place) const
 
 Kind Pass::kind_of_local(int slot) const
 {
-  const Kind kind = map_.declared_kind(code_, slot);
+  const Kind kind = map_.declared_kind(slot);
   return kind == Kind::cell && plain_[static_cast<std::size_t>(slot)] ? Kind::any : kind;
 }
 

@@ -39,7 +39,7 @@ void check_locals(const FrameState& frame, PyCodeObject* code, const CodeMap& ma
 {
   for (int slot = 0; slot < frame.local_count; ++slot) {
     const Slot& value = frame.slots[static_cast<std::size_t>(slot)];
-    const Kind kind = map.local_kind(code, frame.unit, slot);
+    const Kind kind = map.local_kind(frame.unit, slot);
     // locals() looks into every cell, so none may be missing.
     const bool good = value.kind == Slot::Kind::null
                           ? kind != Kind::cell && !map.needs_bound(frame.unit, slot)

@@ -3,11 +3,16 @@
 
 #include "reference.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace sauerkraut::wire {
+
+namespace format {  // made by flatc
+struct Frame;
+}
 
 struct Interpreter {
   std::string implementation;
@@ -15,10 +20,11 @@ struct Interpreter {
   std::uint32_t magic = 0;
 };
 
+// A bound local, for people.
 struct Variable {
-  std::string name;
+  std::string_view name;
   std::uint32_t slot = 0;
-  std::string type;
+  std::string_view type;
   std::uint64_t bytes = 0;
 };
 
@@ -41,15 +47,22 @@ struct CodeLabel {
 // What people see of one frame.
 struct FrameRows {
   std::uint32_t line = 0;
-  std::vector<Variable> variables;
+  std::string variables;  // a line each, see show()
   std::vector<std::string> excluded;
   std::vector<std::string> unbound;
 };
 
+// Appends a line for `variable` to the rows of a frame.
+void show(const Variable& variable, std::string& rows);
+
+// What show() wrote; looks into `rows`. Lines that it did not write give what can be read in them.
+std::vector<Variable> shown_variables(std::string_view rows);
+
 // A frame of a control section that has been read and verified, not yet bound to objects.
 struct FrameControl {
-  CodeLabel label;
-  FrameRows rows;
+  std::size_t label = 0;  // its place among those of the control section
+  const format::Frame* table = nullptr;
+  std::uint32_t line = 0;
   std::uint32_t unit = 0;
   std::uint8_t continuation = 0;
   std::uint32_t local_count = 0;
@@ -71,14 +84,17 @@ struct GeneratorControl {
 };
 
 struct Control {
+  std::shared_ptr<const void> buffer;  // what the tables lie in
   Interpreter interpreter;
+  std::vector<CodeLabel> labels;  // each once
   std::vector<FrameControl> frames;
   std::uint64_t handled = 0;
   std::uint32_t objects = 0;
   std::vector<GeneratorControl> generators;
 };
 
-// One label and one set of rows per frame, in order; the same of generators.
+// One label and one set of rows per frame, in order; the same of generators. Frames that run the
+// same code share its label.
 struct Shown {
   std::vector<const CodeLabel*> labels;
   std::vector<FrameRows> rows;
@@ -92,12 +108,15 @@ std::string encode(const capture::Stack& stack, const Shown& shown,
 // enumerations and references are right; needs no particular CPython.
 Control decode(std::string_view bytes);
 
-// Joins control state with code, globals and objects of this process; checks
-// nothing about their fit (resume::check does).
+// What people see of a frame that was read.
+FrameRows rows_of(const FrameControl& frame);
+
+// Joins control state with code and globals of this process, one for each label, and its objects;
+// checks nothing about their fit (resume::check does).
 capture::Stack bind(const Control& control, const std::vector<Owned>& codes,
                     const std::vector<Owned>& globals, const std::vector<Owned>& objects);
 
-// What is known of the generators before there are objects: one code object for each.
+// What is known of the generators before there are objects; `codes`: one for each label.
 std::vector<capture::GeneratorState> generators_of(const Control& control,
                                                    const std::vector<Owned>& codes);
 

@@ -4,7 +4,9 @@
 #include <flatbuffers/flatbuffers.h>
 
 #include <cstring>
+#include <map>
 #include <snapshot_generated.h>
+#include <tuple>
 
 namespace sauerkraut::wire {
 
@@ -31,11 +33,18 @@ class Aligned {
 }
 
 // Python decodes these as UTF-8; overlong forms, surrogates and the like never pass.
-bool is_utf8(const std::string& text)
+bool is_utf8(std::string_view text)
 {
   const auto* at = reinterpret_cast<const unsigned char*>(text.data());
   const auto* end = at + text.size();
   while (at < end) {
+    if (std::uint64_t eight = 0; end - at >= 8) {
+      std::memcpy(&eight, at, 8);
+      if ((eight & 0x8080808080808080) == 0) {
+        at += 8;
+        continue;
+      }
+    }
     const unsigned lead = *at++;
     if (lead < 0x80) {
       continue;
@@ -63,13 +72,17 @@ bool is_utf8(const std::string& text)
   return true;
 }
 
-std::string text(const flatbuffers::String* string)
+void check_text(const flatbuffers::String* string)
 {
-  std::string value = string != nullptr ? string->str() : std::string();
-  if (!is_utf8(value)) {
+  if (string != nullptr && !is_utf8(string->string_view())) {
     refuse("a name is not UTF-8");
   }
-  return value;
+}
+
+std::string text(const flatbuffers::String* string)
+{
+  check_text(string);
+  return string != nullptr ? string->str() : std::string();
 }
 
 std::string raw(const flatbuffers::Vector<std::uint8_t>* bytes)
@@ -83,7 +96,7 @@ std::vector<std::string> names(
   std::vector<std::string> all;
   if (strings != nullptr) {
     for (const auto* string : *strings) {
-      all.push_back(text(string));
+      all.push_back(string->str());
     }
   }
   return all;
@@ -116,25 +129,55 @@ CodeLabel label_of(const format::Frame& frame)
   return label;
 }
 
-FrameRows rows_of(const format::Frame& frame)
+// Refuses rows that Python could not show; they are taken out when somebody asks.
+void check_rows(const format::Frame& frame)
 {
-  FrameRows rows;
-  rows.line = frame.line();
+  check_text(frame.shown());
   if (frame.variables() != nullptr) {
     for (const auto* row : *frame.variables()) {
-      rows.variables.push_back({text(row->name()), row->slot(), text(row->type()), row->bytes()});
+      check_text(row->name());
+      check_text(row->type());
     }
   }
-  rows.excluded = names(frame.excluded());
-  rows.unbound = names(frame.unbound());
-  return rows;
+  for (const auto* names : {frame.excluded(), frame.unbound()}) {
+    if (names != nullptr) {
+      for (const auto* name : *names) {
+        check_text(name);
+      }
+    }
+  }
 }
 
-FrameControl frame_of(const format::Frame& table, std::uint32_t objects)
+// The labels of the frames that were read, each once: frames that run the same code share theirs.
+class Labels {
+ public:
+  explicit Labels(std::vector<CodeLabel>& all) : all_(all) {}
+
+  std::size_t place_of(const format::Frame& frame)
+  {
+    const Key key{frame.code(), frame.globals_module(), frame.function(),
+                  frame.file(), frame.source(),         frame.first_line()};
+    const auto [found, is_new] = places_.try_emplace(key, all_.size());
+    if (is_new) {
+      all_.push_back(label_of(frame));
+    }
+    return found->second;
+  }
+
+ private:
+  using Key =
+      std::tuple<const void*, const void*, const void*, const void*, const void*, std::uint32_t>;
+  std::vector<CodeLabel>& all_;
+  std::map<Key, std::size_t> places_;
+};
+
+FrameControl frame_of(const format::Frame& table, std::uint32_t objects, Labels& labels)
 {
   FrameControl frame;
-  frame.label = label_of(table);
-  frame.rows = rows_of(table);
+  frame.label = labels.place_of(table);
+  frame.table = &table;
+  frame.line = table.line();
+  check_rows(table);
   frame.unit = table.unit();
   frame.continuation = table.continuation();
   frame.local_count = table.local_count();
@@ -168,11 +211,11 @@ FrameControl frame_of(const format::Frame& table, std::uint32_t objects)
   return frame;
 }
 
-GeneratorControl generator_of(const format::Generator& table)
+GeneratorControl generator_of(const format::Generator& table, Labels& labels)
 {
   GeneratorControl generator;
   generator.objects = table.objects();
-  generator.frame = frame_of(*table.frame(), generator.objects);
+  generator.frame = frame_of(*table.frame(), generator.objects, labels);
   generator.stage = table.stage();
   generator.handled = table.handled();
   generator.name = text(table.name());
@@ -194,11 +237,12 @@ capture::FrameState bind(const FrameControl& saved, const std::vector<Owned>& ob
   capture::FrameState frame;
   frame.locals = object(saved.locals);
   frame.unit = static_cast<int>(saved.unit);
-  frame.line = static_cast<int>(saved.rows.line);
+  frame.line = static_cast<int>(saved.line);
   frame.continuation = static_cast<capture::Continuation>(saved.continuation);
   frame.pending_object = object(saved.pending_object);
   frame.generator = object(saved.generator);
   frame.local_count = static_cast<int>(saved.local_count);
+  frame.slots.reserve(saved.slots.size());
   for (const std::uint64_t reference : saved.slots) {
     frame.slots.push_back(resolve(reference, objects));
   }
@@ -209,7 +253,8 @@ capture::FrameState bind(const FrameControl& saved, const std::vector<Owned>& ob
 
 Control decode(std::string_view bytes)
 {
-  const Aligned buffer(bytes);
+  const auto kept = std::make_shared<const Aligned>(bytes);
+  const Aligned& buffer = *kept;
   flatbuffers::Verifier verifier(buffer.data(), buffer.size());
   if (bytes.size() < 8 || !format::SnapshotBufferHasIdentifier(buffer.data()) ||
       !format::VerifySnapshotBuffer(verifier)) {
@@ -217,6 +262,7 @@ Control decode(std::string_view bytes)
   }
   const format::Snapshot& table = *format::GetSnapshot(buffer.data());
   Control control;
+  control.buffer = kept;
   control.interpreter = {text(table.interpreter()->implementation()),
                          text(table.interpreter()->version()), table.interpreter()->magic()};
   control.objects = table.objects();
@@ -224,31 +270,50 @@ Control decode(std::string_view bytes)
   if (!valid(control.handled, control.objects)) {
     refuse("the handled exception is not there");
   }
+  Labels labels(control.labels);
   for (const auto* frame : *table.frames()) {
-    control.frames.push_back(frame_of(*frame, control.objects));
+    control.frames.push_back(frame_of(*frame, control.objects, labels));
   }
   if (table.generators() != nullptr) {
     for (const auto* generator : *table.generators()) {
-      control.generators.push_back(generator_of(*generator));
+      control.generators.push_back(generator_of(*generator, labels));
     }
   }
   return control;
 }
 
+FrameRows rows_of(const FrameControl& frame)
+{
+  const format::Frame& table = *frame.table;
+  FrameRows rows;
+  rows.line = table.line();
+  rows.variables = text(table.shown());
+  if (table.variables() != nullptr) {
+    for (const auto* row : *table.variables()) {
+      show({text(row->name()), row->slot(), text(row->type()), row->bytes()}, rows.variables);
+    }
+  }
+  rows.excluded = names(table.excluded());
+  rows.unbound = names(table.unbound());
+  return rows;
+}
+
 capture::Stack bind(const Control& control, const std::vector<Owned>& codes,
                     const std::vector<Owned>& globals, const std::vector<Owned>& objects)
 {
-  if (codes.size() < control.frames.size() || globals.size() < control.frames.size() ||
+  if (codes.size() != control.labels.size() || globals.size() != control.labels.size() ||
       objects.size() < control.objects) {
     throw ResumeError("control state and objects of a snapshot do not belong together");
   }
   capture::Stack stack;
+  stack.frames.reserve(control.frames.size());
   for (std::size_t i = 0; i < control.frames.size(); ++i) {
     const FrameControl& saved = control.frames[i];
     capture::FrameState frame = bind(saved, objects);
-    frame.code = codes[i];
-    frame.globals =
-        saved.label.globals_module ? globals[i] : resolve(saved.globals, objects).object;
+    frame.code = codes[saved.label];
+    frame.globals = control.labels[saved.label].globals_module
+                        ? globals[saved.label]
+                        : resolve(saved.globals, objects).object;
     if (!frame.code || !PyCode_Check(frame.code.get()) || !frame.globals) {
       throw ResumeError("a frame of the snapshot has no code or no globals");
     }
@@ -261,19 +326,18 @@ capture::Stack bind(const Control& control, const std::vector<Owned>& codes,
 std::vector<capture::GeneratorState> generators_of(const Control& control,
                                                    const std::vector<Owned>& codes)
 {
-  if (codes.size() != control.generators.size()) {
+  if (codes.size() != control.labels.size()) {
     throw ResumeError("the generators of a snapshot and their code do not belong together");
   }
   std::vector<capture::GeneratorState> states;
-  for (std::size_t i = 0; i < codes.size(); ++i) {
-    const GeneratorControl& saved = control.generators[i];
+  for (const GeneratorControl& saved : control.generators) {
     capture::GeneratorState state;
     state.stage = static_cast<capture::GeneratorStage>(saved.stage);
-    state.frame.code = codes[i];
+    state.frame.code = codes[saved.frame.label];
     state.flags = saved.flags;
     state.name = Owned::take(PyUnicode_FromString(saved.name.c_str()));
     state.qualname = Owned::take(PyUnicode_FromString(saved.qualname.c_str()));
-    if (!PyCode_Check(codes[i].get()) || !state.name || !state.qualname) {
+    if (!PyCode_Check(state.frame.code.get()) || !state.name || !state.qualname) {
       PyErr_Clear();
       throw ResumeError("a generator of the snapshot has no code or no name");
     }

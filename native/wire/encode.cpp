@@ -3,6 +3,7 @@
 #include <flatbuffers/flatbuffers.h>
 
 #include <snapshot_generated.h>
+#include <unordered_map>
 
 namespace sauerkraut::wire {
 
@@ -50,67 +51,124 @@ Offset<format::CodeReference> code_reference(FlatBufferBuilder& builder, const C
                                      layout);
 }
 
-Offset<format::Frame> frame_table(FlatBufferBuilder& builder, const capture::FrameState& state,
-                                  const CodeLabel& label, const FrameRows& shown,
-                                  ObjectList& objects)
+// Where a label lies in the buffer.
+struct WrittenLabel {
+  Offset<format::CodeReference> code;
+  Offset<flatbuffers::String> globals_module;
+  Offset<flatbuffers::String> function;
+  Offset<flatbuffers::String> file;
+  Offset<flatbuffers::String> source;
+};
+
+class Writer {
+ public:
+  Writer() : builder_(1024) {}
+
+  std::string snapshot(const capture::Stack& stack, const Shown& shown,
+                       const std::vector<capture::GeneratorState>& generators,
+                       const Shown& shown_of_generators, const Interpreter& interpreter);
+
+ private:
+  const WrittenLabel& write(const CodeLabel& label);
+  Offset<format::Frame> frame(const capture::FrameState& state, const CodeLabel& label,
+                              const FrameRows& shown, ObjectList& objects);
+  Offset<format::Generator> generator(const capture::GeneratorState& state, const CodeLabel& label,
+                                      const FrameRows& rows);
+
+  FlatBufferBuilder builder_;
+  std::unordered_map<const CodeLabel*, WrittenLabel> labels_;
+};
+
+const WrittenLabel& Writer::write(const CodeLabel& label)
 {
-  const auto code = code_reference(builder, label);
+  const auto [found, is_new] = labels_.try_emplace(&label);
+  if (is_new) {
+    WrittenLabel& written = found->second;
+    written.code = code_reference(builder_, label);
+    if (label.globals_module) {
+      written.globals_module = builder_.CreateSharedString(*label.globals_module);
+    }
+    written.function = builder_.CreateSharedString(label.function);
+    written.file = builder_.CreateSharedString(label.file);
+    if (!label.source.empty()) {
+      written.source = builder_.CreateSharedString(label.source);
+    }
+  }
+  return found->second;
+}
+
+Offset<format::Frame> Writer::frame(const capture::FrameState& state, const CodeLabel& label,
+                                    const FrameRows& shown, ObjectList& objects)
+{
+  const WrittenLabel& written = write(label);
   std::vector<std::uint64_t> references;
   references.reserve(state.slots.size());
   for (const Slot& slot : state.slots) {
     references.push_back(objects.refer(slot));
   }
-  const auto slots = builder.CreateVector(references);
+  const auto slots = builder_.CreateVector(references);
   const std::uint64_t pending = objects.refer(state.pending_object.get());
-  Offset<flatbuffers::String> globals_module;
-  std::uint64_t globals = 0;
-  if (label.globals_module) {
-    globals_module = builder.CreateSharedString(*label.globals_module);
-  } else {
-    globals = objects.refer(state.globals.get());
-  }
+  const std::uint64_t globals = label.globals_module ? 0 : objects.refer(state.globals.get());
   const std::uint64_t locals = objects.refer(state.locals.get());
-  const auto function = builder.CreateSharedString(label.function);
-  const auto file = builder.CreateSharedString(label.file);
-  Offset<flatbuffers::String> source;
-  if (!label.source.empty()) {
-    source = builder.CreateSharedString(label.source);
-  }
-  std::vector<Offset<format::Variable>> rows;
-  rows.reserve(shown.variables.size());
-  for (const Variable& variable : shown.variables) {
-    const auto name = builder.CreateSharedString(variable.name);
-    const auto type = builder.CreateSharedString(variable.type);
-    rows.push_back(format::CreateVariable(builder, name, variable.slot, type, variable.bytes));
-  }
-  const auto variables = builder.CreateVector(rows);
   const std::uint64_t generator = objects.refer(state.generator.get());
-  const auto excluded = texts(builder, shown.excluded);
-  const auto unbound = texts(builder, shown.unbound);
-  return format::CreateFrame(builder, code, static_cast<std::uint32_t>(state.unit),
+  const auto excluded = texts(builder_, shown.excluded);
+  const auto unbound = texts(builder_, shown.unbound);
+  const auto variables = builder_.CreateSharedString(shown.variables);
+  return format::CreateFrame(builder_, written.code, static_cast<std::uint32_t>(state.unit),
                              static_cast<std::uint8_t>(state.continuation),
                              static_cast<std::uint32_t>(state.local_count), slots, pending,
-                             globals_module, globals, locals, file, shown.line, label.first_line,
-                             source, variables, excluded, unbound, function, generator);
+                             written.globals_module, globals, locals, written.file, shown.line,
+                             label.first_line, written.source, 0, excluded, unbound,
+                             written.function, generator, variables);
 }
 
 // Its globals stand in the object stream, where it is made with them.
-Offset<format::Generator> generator_table(FlatBufferBuilder& builder,
-                                          const capture::GeneratorState& state,
-                                          const CodeLabel& label, const FrameRows& rows)
+Offset<format::Generator> Writer::generator(const capture::GeneratorState& state,
+                                            const CodeLabel& label, const FrameRows& rows)
 {
   ObjectList objects = collect(state);
   capture::FrameState frame = state.frame;
   if (!label.globals_module) {
     frame.globals = {};
   }
-  const auto table = frame_table(builder, frame, label, rows, objects);
+  const auto table = this->frame(frame, label, rows, objects);
   const std::uint64_t handled = objects.refer(state.handled.get());
-  const auto name = builder.CreateString(text_of(state.name.get()));
-  const auto qualname = builder.CreateString(text_of(state.qualname.get()));
-  return format::CreateGenerator(builder, static_cast<std::uint8_t>(state.stage), table,
+  const auto name = builder_.CreateString(text_of(state.name.get()));
+  const auto qualname = builder_.CreateString(text_of(state.qualname.get()));
+  return format::CreateGenerator(builder_, static_cast<std::uint8_t>(state.stage), table,
                                  static_cast<std::uint32_t>(objects.objects().size()), handled,
                                  name, qualname, state.flags);
+}
+
+std::string Writer::snapshot(const capture::Stack& stack, const Shown& shown,
+                             const std::vector<capture::GeneratorState>& generators,
+                             const Shown& shown_of_generators, const Interpreter& interpreter)
+{
+  const auto implementation = builder_.CreateString(interpreter.implementation);
+  const auto version = builder_.CreateString(interpreter.version);
+  const auto who = format::CreateInterpreter(builder_, implementation, version, interpreter.magic);
+  ObjectList objects;
+  std::vector<Offset<format::Frame>> frames;
+  frames.reserve(stack.frames.size());
+  for (std::size_t i = 0; i < stack.frames.size(); ++i) {
+    frames.push_back(frame(stack.frames[i], *shown.labels[i], shown.rows[i], objects));
+  }
+  const auto all = builder_.CreateVector(frames);
+  const std::uint64_t handled = objects.refer(stack.handled.get());
+  std::vector<Offset<format::Generator>> held;
+  for (std::size_t i = 0; i < generators.size(); ++i) {
+    held.push_back(
+        generator(generators[i], *shown_of_generators.labels[i], shown_of_generators.rows[i]));
+  }
+  Offset<flatbuffers::Vector<Offset<format::Generator>>> all_held;
+  if (!held.empty()) {
+    all_held = builder_.CreateVector(held);
+  }
+  format::FinishSnapshotBuffer(
+      builder_,
+      format::CreateSnapshot(builder_, who, all, handled,
+                             static_cast<std::uint32_t>(objects.objects().size()), all_held));
+  return {reinterpret_cast<const char*>(builder_.GetBufferPointer()), builder_.GetSize()};
 }
 
 }  // namespace
@@ -119,33 +177,7 @@ std::string encode(const capture::Stack& stack, const Shown& shown,
                    const std::vector<capture::GeneratorState>& generators,
                    const Shown& shown_of_generators, const Interpreter& interpreter)
 {
-  FlatBufferBuilder builder(1024);
-  const auto implementation = builder.CreateString(interpreter.implementation);
-  const auto version = builder.CreateString(interpreter.version);
-  const auto who = format::CreateInterpreter(builder, implementation, version, interpreter.magic);
-  ObjectList objects;
-  std::vector<Offset<format::Frame>> frames;
-  frames.reserve(stack.frames.size());
-  for (std::size_t i = 0; i < stack.frames.size(); ++i) {
-    frames.push_back(
-        frame_table(builder, stack.frames[i], *shown.labels[i], shown.rows[i], objects));
-  }
-  const auto all = builder.CreateVector(frames);
-  const std::uint64_t handled = objects.refer(stack.handled.get());
-  std::vector<Offset<format::Generator>> held;
-  for (std::size_t i = 0; i < generators.size(); ++i) {
-    held.push_back(generator_table(builder, generators[i], *shown_of_generators.labels[i],
-                                   shown_of_generators.rows[i]));
-  }
-  Offset<flatbuffers::Vector<Offset<format::Generator>>> all_held;
-  if (!held.empty()) {
-    all_held = builder.CreateVector(held);
-  }
-  format::FinishSnapshotBuffer(
-      builder,
-      format::CreateSnapshot(builder, who, all, handled,
-                             static_cast<std::uint32_t>(objects.objects().size()), all_held));
-  return {reinterpret_cast<const char*>(builder.GetBufferPointer()), builder.GetSize()};
+  return Writer().snapshot(stack, shown, generators, shown_of_generators, interpreter);
 }
 
 }  // namespace sauerkraut::wire

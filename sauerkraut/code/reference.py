@@ -76,7 +76,7 @@ def resolve(ref: CodeReference) -> CodeType:
     """
     if not ref.module:
         return embedded(ref)
-    if (code := _found_before(ref)) is not None:
+    if (code := found_before(ref.module, ref.qualname, ref.path, ref.fingerprint)) is not None:
         return code
     nearest: CodeType | None = None
     for code in _codes_at(_namespace(ref), ref.qualname, ref.path):
@@ -110,11 +110,14 @@ def leads_to(namespace: Mapping[str, object], qualname: str, outer: CodeType | N
     return type(function) is FunctionType and function.__code__ is outer
 
 
-def _found_before(ref: CodeReference) -> CodeType | None:
-    found = _resolved.get((ref.module, ref.qualname, ref.path, ref.fingerprint))
+def found_before(
+    module: str, qualname: str, path: tuple[int, ...], fingerprint: bytes
+) -> CodeType | None:
+    """What `resolve` found for these fields of a reference, if the name still leads there; quick."""
+    found = _resolved.get((module, qualname, path, fingerprint))
     code = found() if found is not None else None
-    module = sys.modules.get(ref.module)
-    if code is not None and module is not None and leads_to(vars(module), ref.qualname, code):
+    imported = sys.modules.get(module)
+    if code is not None and imported is not None and leads_to(vars(imported), qualname, code):
         return code
     return None
 

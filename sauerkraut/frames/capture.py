@@ -161,11 +161,8 @@ def freeze_stack(
     ``exclusion`` tells what to leave out of the generators that are met. See `capture_stack` for
     the other arguments and for what it raises; for ``code`` also `labels.of`.
     """
-    described = [
-        labels.of(stack.code(i), stack.globals(i), carry=code, sources=sources)
-        for i in range(len(stack))
-    ]
-    objects = stack.objects([label.globals_by_value for label in described])
+    described = labels.of_frames(stack, carry=code, sources=sources)
+    objects = stack.objects(described)
     own = len(objects)
     found: dict[int, str] = {}
 
@@ -180,7 +177,7 @@ def freeze_stack(
         values = [*values, Definitions.of(_codes_of_main(stack))]
     generators = Generators(stack, exclusion) if exclusion else _native.Generators(stack)
     frozen = graph.freeze(
-        [*objects, *values],
+        [*objects, *values] if values else objects,
         names=name_of,
         anchors=anchors or {},
         arrays=arrays,

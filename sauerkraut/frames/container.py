@@ -17,9 +17,8 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from sauerkraut import _native
 from sauerkraut.errors import ResumeError
@@ -34,10 +33,10 @@ CONTROL, OBJECTS, BLOCK_TABLE, BLOCK, NOTES, GLOBALS = 1, 2, 3, 4, 5, 6
 _HEADER = struct.Struct("<8sIIQ")
 _ENTRY = struct.Struct("<IIQQ16s")
 _WHOLE = 1 << 62
+_NO_BLOCKS = b"[]"
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """The sections of a container; the blocks are views of the buffers they were read from."""
 
     control: bytes
@@ -51,9 +50,11 @@ class Parts:
 
 def write(parts: Parts) -> list[Any]:
     """Return buffers that, joined, are the container; blocks and streams are not copied."""
-    description = json.dumps(
-        [{"dtype": b.dtype, "shape": b.shape, "path": b.path} for b in parts.blocks]
-    ).encode()
+    description = _NO_BLOCKS
+    if parts.blocks:
+        description = json.dumps(
+            [{"dtype": b.dtype, "shape": b.shape, "path": b.path} for b in parts.blocks]
+        ).encode()
     sections: list[tuple[int, Any]] = [
         (CONTROL, parts.control),
         (OBJECTS, parts.objects),
@@ -92,9 +93,9 @@ def read(container: memoryview) -> Parts:
     for index in range(table.nbytes // ALIGNMENT):
         kind, section = _section(view, table, index)
         end = position + section.nbytes
-        if any(view[end : _aligned(end)]):
-            raise ResumeError("snapshot is damaged between two sections")
         position = _aligned(end)
+        if end != position and bytes(view[end:position]).strip(b"\0"):
+            raise ResumeError("snapshot is damaged between two sections")
         sections.append((kind, section))
     return _parts(sections)
 
@@ -111,10 +112,10 @@ def _sealed_table(head: memoryview, actual: int) -> memoryview:
     end = ALIGNMENT * (1 + count)
     if total != actual or end > head.nbytes:
         raise ResumeError(f"snapshot of {total} bytes is cut off or mixed up: {actual} bytes")
-    seal = bytes(head[_HEADER.size : _HEADER.size + 16])
+    fields, seal = bytes(head[: _HEADER.size]), bytes(head[_HEADER.size : ALIGNMENT])
     table = head[ALIGNMENT:end]
-    expected = blake2b(bytes(head[: _HEADER.size]) + bytes(table), digest_size=16).digest()
-    if seal != expected or any(head[_HEADER.size + 16 : ALIGNMENT]):
+    expected = blake2b(fields + bytes(table), digest_size=16).digest()
+    if seal != expected.ljust(ALIGNMENT - _HEADER.size, b"\0"):
         raise ResumeError("snapshot is damaged: its section table does not match its seal")
     return table
 
@@ -160,7 +161,10 @@ def _section(view: memoryview, table: memoryview, index: int) -> tuple[int, memo
 def _parts(sections: Sequence[tuple[int, memoryview]]) -> Parts:
     if [kind for kind, _ in sections[:3]] != [CONTROL, OBJECTS, BLOCK_TABLE]:
         raise ResumeError("snapshot has no control, objects or block table")
-    described = json.loads(bytes(sections[2][1]))
+    description = bytes(sections[2][1])
+    if len(sections) == 3 and description == _NO_BLOCKS:
+        return Parts(bytes(sections[0][1]), bytes(sections[1][1]), ())
+    described = json.loads(description)
     blocks = [section for kind, section in sections[3:] if kind == BLOCK]
     more = {kind: bytes(section) for kind, section in sections[3 + len(blocks) :]}
     if len(blocks) != len(described) or len(sections) != 3 + len(blocks) + len(more):

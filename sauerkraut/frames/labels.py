@@ -59,27 +59,25 @@ class FrameInfo:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A label that was made, and what must still hold for it to be right."""
-
-    code: weakref.ref[CodeType]
-    globals_module: str
-    carry: Carry
-    sources: bool
-    ref: CodeReference
-    outer: weakref.ref[CodeType] | None
-    label: _native.CodeLabel
-
-
-_known: dict[int, _Known] = {}
+_known: dict[int, _native.KnownLabel] = {}
 """By the id of the code, and dropped with it."""
+
+
+def of_frames(
+    stack: _native.Stack, *, carry: Carry = "auto", sources: bool = False
+) -> list[_native.CodeLabel]:
+    """The label of each frame, see `of`; those made before are taken where they still hold."""
+    found = _native.known_labels(stack, _known, carry, sources)
+    return [
+        label or of(stack.code(frame), stack.globals(frame), carry=carry, sources=sources)
+        for frame, label in enumerate(found)
+    ]
 
 
 def of(
     code: CodeType, namespace: dict[str, Any], *, carry: Carry = "auto", sources: bool = False
 ) -> _native.CodeLabel:
-    """Where ``code``, which runs with the globals ``namespace``, is found again; cached.
+    """Where ``code``, which runs with the globals ``namespace``, is found again.
 
     Args:
         code: The code of a frame.
@@ -89,16 +87,6 @@ def of(
         sources: Record the function's source text, for the difference to show when it changed.
     """
     module = reference.module_of(namespace)
-    known = _known.get(id(code))
-    if (
-        known is not None
-        and known.code() is code
-        and known.globals_module == module
-        and known.carry == carry
-        and known.sources == sources
-        and _still(known, namespace, code)
-    ):
-        return known.label
     ref = reference.of(code, namespace, embed=carry == "embed")
     label = _native.CodeLabel(
         {
@@ -119,25 +107,16 @@ def of(
         # Not for globals of no module: an entry would depend on a dict that nothing else names.
         key = id(code)
         outer = reference.outermost(ref)
-        _known[key] = _Known(
+        _known[key] = _native.KnownLabel(
             weakref.ref(code, lambda gone: _forget(key, gone)),
             module,
             carry,
             sources,
-            ref,
+            tuple(ref.qualname.split(".")) if ref.module else (),
             weakref.ref(outer) if outer is not None else None,
             label,
         )
     return label
-
-
-def _still(known: _Known, namespace: dict[str, Any], code: CodeType) -> bool:
-    """Whether the name still leads to the code; what is carried along needs none."""
-    if not known.ref.module:
-        return True
-    if known.outer is not None and reference.leads_to(namespace, known.ref.qualname, known.outer()):
-        return True
-    return reference.of(code, namespace) == known.ref
 
 
 def _forget(key: int, gone: weakref.ref[CodeType]) -> None:

@@ -6,7 +6,7 @@ import importlib.util
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from types import CellType, CodeType
+from types import CellType, CodeType, ModuleType
 from typing import Any, Self, cast
 
 from sauerkraut import _native
@@ -87,7 +87,7 @@ class Snapshot:
         return cls.of_parts(parts.control, parts.objects, parts.blocks)
 
     def references(self) -> list[tuple[CodeReference, str | None]]:
-        """Where the code of each frame and generator is found, and the module of its globals."""
+        """Where each code of frames and generators is found, and the module of its globals."""
         return [(CodeReference(*ref), module) for ref, module in self._verified().references]
 
     def check_interpreter(self) -> None:
@@ -117,9 +117,10 @@ class Snapshot:
         codes, namespaces = [], []
         for ref, module in control.references:
             try:
-                codes.append(reference.resolve(CodeReference(*ref)))
+                code = reference.found_before(*ref[:4]) or reference.resolve(CodeReference(*ref))
+                codes.append(code)
             except CodeChanged:
-                source = [*control.frames, *control.generators][len(codes)]["source"]
+                source = control.source(len(codes))
                 raise CodeChanged(difference.describe(CodeReference(*ref), source)) from None
             namespaces.append(_namespace(module))
         actions: list[Any] = []
@@ -264,8 +265,8 @@ class Thawed:
 
 def _same_interpreter(wrote: tuple[str, str, int]) -> None:
     implementation, version, magic = wrote
-    here = f"{sys.implementation.name} {platform.python_version()}"
     if implementation != sys.implementation.name or magic != MAGIC:
+        here = f"{sys.implementation.name} {platform.python_version()}"
         raise InterpreterMismatch(
             f"the snapshot was written by {implementation} {version}, this is {here}; "
             "resume it with the Python that wrote it"
@@ -275,6 +276,8 @@ def _same_interpreter(wrote: tuple[str, str, int]) -> None:
 def _namespace(module: str | None) -> Any:
     if module is None:
         return None  # it lies in the object list
+    if type(imported := sys.modules.get(module)) is ModuleType:
+        return vars(imported)
     try:
         return vars(importlib.import_module(module))
     except (ImportError, TypeError, ValueError) as error:  # the name itself may be nonsense

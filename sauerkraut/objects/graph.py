@@ -126,10 +126,8 @@ def freeze(
         CaptureError: something cannot be captured; names it, why, and what to do. Nothing has
             changed but what the user's own ``__reduce__`` and ``__getstate__`` did.
     """
-    if not anchors and plain(values):
-        # Nothing in it needs a word of ours; the other way has more room for recursion.
-        with contextlib.suppress(RecursionError):
-            return Frozen(pickle.dumps(list(values), 5) + _NO_TABLE, (), dead=())
+    if not anchors and plain(values) and (plainly := _plain_stream(values)) is not None:
+        return Frozen(plainly, (), dead=())
     attempt = _Attempt(
         values, names, anchors or {}, threshold, carry_main=carry_main, generators=generators
     )
@@ -153,6 +151,17 @@ def freeze(
     stream.write(end)
     stream.write(len(end).to_bytes(TRAILER, "little"))
     return Frozen(stream.getvalue(), tuple(blocks), dead=freezing.dead)
+
+
+def _plain_stream(values: Values) -> bytes | None:
+    """The stream of a graph in which nothing needs a word of ours.
+
+    None where it nests too deep: the other way has more room for recursion.
+    """
+    try:
+        return pickle.dumps(values if type(values) is list else list(values), 5) + _NO_TABLE
+    except RecursionError:
+        return None
 
 
 class _Attempt:
@@ -357,9 +366,9 @@ def thaw(
     else:
         stream, blocks = frozen
     try:
+        if not blocks and type(stream) is bytes and stream.endswith(_NO_TABLE):
+            return list(pickle.loads(stream))  # it stops at the end of the list
         table, length = _read_table(stream)
-        if table is _EMPTY and not blocks:
-            return list(pickle.loads(memoryview(stream)[:length]))
         state = Thawing(anchors or {}, _memories(table, blocks), on_changed, shells)
         with thawing.reading(state):
             reader = _Unpickler(_file(stream, length), state)
