@@ -113,7 +113,7 @@ def leads_to(namespace: Mapping[str, object], qualname: str, outer: CodeType | N
 def found_before(
     module: str, qualname: str, path: tuple[int, ...], fingerprint: bytes
 ) -> CodeType | None:
-    """What `resolve` found for these fields of a reference, if the name still leads there; quick."""
+    """What `resolve` found for these fields, if the name still leads there; quick."""
     found = _resolved.get((module, qualname, path, fingerprint))
     code = found() if found is not None else None
     imported = sys.modules.get(module)

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from sauerkraut import _native
 from sauerkraut.code import difference, reference
-from sauerkraut.code.reference import CodeReference
 
 Carry = Literal["auto", "embed", "name"]
 Label = dict[str, Any]
