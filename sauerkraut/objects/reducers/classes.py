@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import dataclasses
+import decimal
 import enum
 import operator
 import sys
@@ -70,6 +71,8 @@ def reduce_class(cls: type, freezing: Freezing) -> Any:
         return NotImplemented
     if (of_ctypes := _reduce_ctypes(cls)) is not None:
         return of_ctypes
+    if (module, qualname) == ("decimal", "ContextManager"):
+        return (class_of_local_contexts, ())
     if cls.__flags__ & _KIND != _PYTHON_KIND:
         raise CaptureError(f"{describe(cls)} cannot be captured: it is a class in C without a name")
     return _by_value(cls, freezing)
@@ -142,6 +145,11 @@ def built_in(name: str) -> type:
     """A built-in class that only the module ``types`` has a name for."""
     found: type = getattr(types, name)
     return found
+
+
+def class_of_local_contexts() -> type:
+    """What `with decimal.localcontext()` keeps of its ``__exit__`` on CPython 3.14 and later."""
+    return type(decimal.localcontext())
 
 
 def _note_methods(cls: type, freezing: Freezing) -> None:

@@ -203,7 +203,9 @@ def resume(snapshot):
 def batch(seeds, **options):
     """Run seeds in a child; returns (what it said of them, its wait status)."""
     reader, writer = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():  # of threads of numpy's, which no child of ours needs
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
     if child == 0:
         status = 1
         try:
