@@ -346,7 +346,7 @@ bool calls_through(const Frame& outer, const CallSite& site, const Frame& inner,
   PyObject* callable = callable_of(outer, site);
   const bool is_bound = has_positions(site) && gives_self(outer, site);
   if (Layout::null_below_callable && has_positions(site) && !is_bound) {
-    const Slotted what = look_behind(callable, site, inner);
+    const Slotted what = look_behind(callable, outer, site, inner);
     if (what != Slotted::callable) {
       return what == Slotted::handed_on;
     }

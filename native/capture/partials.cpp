@@ -1,6 +1,7 @@
 #include "../cpython/adapter.hpp"
 // adapter.hpp comes first: it opens CPython's internals.
 #include "callables.hpp"
+#include "operands.hpp"
 #include "partials.hpp"
 
 namespace sauerkraut::capture {
@@ -44,6 +45,37 @@ bool has_own_frame(PyObject* function)
   return function != nullptr && PyFunction_Check(function);
 }
 
+// What the global or the local is bound to that the callable of `site` was loaded from, where
+// nothing lies beside it; null where it came from elsewhere.
+PyObject* named_callable(const cpython::Frame& outer, const code::CallSite& site)
+{
+  const PyCodeObject* code = Layout::code(outer);
+  const auto& map = code::CodeMap::of(Layout::code(outer));
+  const int depth = site.kept + 1;  // of its slot: a NULL lies below
+  const code::Instruction* loads = map.instruction(site.start);
+  while (loads->start > 0 && (!map.reachable(loads->start) ||
+                              static_cast<int>(map.stack(loads->start).size()) > depth)) {
+    loads = map.instruction(loads->start - 1);
+  }
+  const cpython::OpcodeInfo& info = cpython::opcodes().info[loads->opcode];
+  if (info.push == cpython::Push::local) {
+    return local(outer, loads->argument);
+  }
+  if (info.push != cpython::Push::global) {
+    return nullptr;
+  }
+  PyObject* name = PyTuple_GET_ITEM(code->co_names, loads->argument >> 1);
+  for (PyObject* namespace_ : {outer.f_globals, outer.f_builtins}) {
+    PyObject* found =
+        PyDict_CheckExact(namespace_) ? PyDict_GetItemWithError(namespace_, name) : nullptr;
+    PyErr_Clear();  // then nobody knows
+    if (found != nullptr) {
+      return found;
+    }
+  }
+  return nullptr;
+}
+
 Owned all_objects()
 {
   const Owned module = Owned::take(PyImport_ImportModule("gc"));
@@ -60,9 +92,10 @@ Owned function_of_partial(PyObject* object)
   return Py_TYPE(object) == partial_type() ? attribute(object, "func") : Owned();
 }
 
-Slotted look_behind(PyObject* slot, const code::CallSite& site, const cpython::Frame& inner)
+Slotted look_behind(PyObject* slot, const cpython::Frame& outer, const code::CallSite& site,
+                    const cpython::Frame& inner)
 {
-  if (slot == nullptr || site.argument == 0) {
+  if (slot == nullptr || site.argument == 0 || slot == named_callable(outer, site)) {
     return Slotted::callable;
   }
   bool handed_on = false;

@@ -16,8 +16,9 @@ enum class Slotted {
 };
 
 // On CPython 3.11 and 3.12 a partial of one argument, called with others, lays that argument over
-// itself. Only the partials that exist can then tell what was called; it takes the time of looking
-// at all objects.
-Slotted look_behind(PyObject* slot, const code::CallSite& site, const cpython::Frame& inner);
+// itself. What the code names tells most often that this did not happen; else only the partials
+// that exist can tell what was called, which takes the time of looking at all objects.
+Slotted look_behind(PyObject* slot, const cpython::Frame& outer, const code::CallSite& site,
+                    const cpython::Frame& inner);
 
 }  // namespace sauerkraut::capture

@@ -371,3 +371,22 @@ def test_a_declared_method_is_known_however_it_is_bound():
 def test_only_callables_in_c_can_be_declared(wrong):
     with pytest.raises(TypeError, match=r"cannot be called|Python function"):
         skt.transparent(wrong)
+
+
+class Model:
+    def __init__(self, size, kept):
+        self.size = pause(size, kept)
+
+
+def made_by_name(kept):
+    made_here = Model
+    return Model(3, kept).size + made_here(4, kept).size
+
+
+def test_what_the_code_names_is_called_without_a_look_at_all_objects(monkeypatch):
+    looked = []
+    monkeypatch.setattr("gc.get_objects", lambda: looked.append(1) or [])
+    kept = []
+    assert skt.call(made_by_name, kept) == 7
+    assert not looked
+    assert [snapshot.resume() for snapshot in kept] == [7, 7]
