@@ -1,7 +1,6 @@
 """Iterators of itertools keep their type, their place and what they read from; no warnings."""
 
 import itertools
-import re
 
 import pytest
 
@@ -184,9 +183,9 @@ def test_the_last_result_is_the_very_one_and_stays():
     assert held == ("a", "c")
 
 
-@pytest.mark.parametrize(
-    ("iterator", "fields"),
-    [
+def fields_of_no_iterator():
+    """Made in each test: a `tee` that outlives its module crashes CPython 3.12 at its end."""
+    return [
         (itertools.product("ab"), ((("ab",),), (0,), None, 0)),
         (itertools.product("ab"), (((("a", "b"),),), (7,), (("a",),), 0)),
         (itertools.product("ab"), (((("a", "b"),),), (0, 0), None, 0)),
@@ -203,10 +202,12 @@ def test_the_last_result_is_the_very_one_and_stays():
         (itertools.repeat(1, 1), ((1,), 2**70)),
         (itertools.repeat(1, 1), "no tuple"),
         (iter([]), ()),
-    ],
-    ids=lambda value: re.sub(r" at 0x\w+", "", repr(value)),
-)
-def test_fields_that_no_iterator_could_have_are_refused(iterator, fields):
+    ]
+
+
+@pytest.mark.parametrize("number", range(len(fields_of_no_iterator())))
+def test_fields_that_no_iterator_could_have_are_refused(number):
+    iterator, fields = fields_of_no_iterator()[number]
     with pytest.raises(ValueError, match="not the state of an iterator"):
         _native.set_iterator_state(iterator, fields)
     assert next(iterator, None) is not iterator  # still works
