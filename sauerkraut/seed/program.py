@@ -16,6 +16,8 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -160,7 +162,7 @@ def _run_source(name: str, row: Mapping[str, Any]) -> ModuleType:
     return module
 
 
-class _Source:
+class _Source(Loader):
     """A module's ``__loader__``: from it tracebacks and ``inspect`` get the source."""
 
     def __init__(self, source: str) -> None:
@@ -176,7 +178,9 @@ def _new_module(name: str, row: Mapping[str, Any]) -> ModuleType:
     vars(module)["__builtins__"] = builtins  # importing in C looks for it
     module.__package__ = row.get("package")
     if row["source"] is not None:
-        vars(module)["__loader__"] = _Source(row["source"])
+        loader = _Source(row["source"])
+        module.__spec__ = ModuleSpec(name, loader, origin=row["file"])
+        vars(module)["__loader__"] = loader
     sys.modules[name] = module
     return module
 
