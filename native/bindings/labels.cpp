@@ -112,7 +112,10 @@ nb::list known_labels(const capture::Stack& stack, const nb::dict& known, nb::ha
   for (const capture::FrameState& frame : stack.frames) {
     PyObject* code = frame.code.get();
     const nb::object key = nb::steal(PyLong_FromVoidPtr(code));
-    PyObject* found = key.is_valid() ? item(known.ptr(), key.ptr()) : nullptr;
+    if (!key.is_valid()) {
+      throw nb::python_error();
+    }
+    PyObject* found = item(known.ptr(), key.ptr());
     const auto* entry = found != nullptr ? nb::cast<const KnownLabel*>(nb::handle(found)) : nullptr;
     const bool good = entry != nullptr && holds(*entry, code, frame.globals.get(), carry, sources);
     labels.append(good ? entry->label : nb::none());
