@@ -4,6 +4,8 @@
 #include "operands.hpp"
 #include "partials.hpp"
 
+#include <new>
+
 namespace sauerkraut::capture {
 
 namespace {
@@ -13,7 +15,10 @@ PyTypeObject* partial_type()
   static PyObject* type = [] {
     const Owned module = Owned::take(PyImport_ImportModule("functools"));
     PyObject* found = module ? PyObject_GetAttrString(module.get(), "partial") : nullptr;
-    PyErr_Clear();
+    if (found == nullptr) {  // tried again by the next call
+      PyErr_Clear();
+      throw std::bad_alloc();
+    }
     return found;
   }();
   return reinterpret_cast<PyTypeObject*>(type);
@@ -81,7 +86,10 @@ Owned all_objects()
   const Owned module = Owned::take(PyImport_ImportModule("gc"));
   Owned all =
       Owned::take(module ? PyObject_CallMethod(module.get(), "get_objects", nullptr) : nullptr);
-  PyErr_Clear();
+  if (!all) {  // without them a partial would be taken for what it wraps
+    PyErr_Clear();
+    throw std::bad_alloc();
+  }
   return all;
 }
 
@@ -100,7 +108,7 @@ Slotted look_behind(PyObject* slot, const cpython::Frame& outer, const code::Cal
   }
   bool handed_on = false;
   const Owned all = all_objects();
-  for (Py_ssize_t i = 0; all && i < PyList_GET_SIZE(all.get()); ++i) {
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all.get()); ++i) {
     PyObject* object = PyList_GET_ITEM(all.get(), i);
     if (!PyObject_TypeCheck(object, partial_type()) || !gives_only(object, slot)) {
       continue;

@@ -66,8 +66,9 @@ def restore(state: Mapping[str, Any]) -> None:
 
 def set_filters(filters: Sequence[Any]) -> None:
     """Make these the filters of `warnings`."""
-    warnings.filters[:] = filters  # type: ignore[index]
-    warnings._filters_mutated()  # type: ignore[attr-defined]
+    held = vars(warnings)  # typed as if nobody changed them
+    held["filters"][:] = filters
+    held["_filters_mutated"]()
 
 
 def _umask() -> int:

@@ -8,6 +8,7 @@ import functools
 import os
 import sys
 import warnings
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -71,7 +72,7 @@ def set_redirection(manager: Any, state: tuple[Any, list[Any]]) -> None:
 
 @reduces(contextlib.chdir)
 def _reduce_directory(manager: Any, _: Freezing) -> Reduced:
-    now = os.getcwd() if manager._old_cwd else None  # noqa: PTH109
+    now = str(Path.cwd()) if manager._old_cwd else None
     state = (manager._old_cwd, now)
     return (contextlib.chdir, (manager.path,), state, None, None, set_directory)
 

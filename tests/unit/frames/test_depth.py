@@ -25,13 +25,14 @@ def take(kept):
     return snapshot
 
 
-def test_deep_recursion_is_an_error_not_a_crash():
-    def fall(n, kept):
-        if n == 0:
-            take(kept)
-            return 0
-        return 1 + fall(n - 1, kept)
+def fall(n, kept):
+    if n == 0:
+        take(kept)
+        return 0
+    return 1 + fall(n - 1, kept)
 
+
+def test_deep_recursion_is_an_error_not_a_crash():
     kept = []
     assert skt.call(fall, 600, kept) == 600
     assert kept[0].resume() == 600
@@ -72,12 +73,6 @@ def test_a_thread_with_a_small_stack_is_an_error_not_a_crash():
 
 
 def test_more_frames_than_the_c_stack_can_nest(deep):
-    def fall(n, kept):
-        if n == 0:
-            take(kept)
-            return 0
-        return 1 + fall(n - 1, kept)
-
     kept = []
     assert skt.call(fall, 5200, kept) == 5200
     if sys.version_info >= (3, 13):  # depth costs no C stack

@@ -8,7 +8,7 @@ import pytest
 import sauerkraut as skt
 from sauerkraut import CaptureError, Snapshot
 
-pytest.importorskip("scipy", reason="scipy has no wheel here")
+pytest.importorskip("scipy", reason="missing: SciPy; pip install scipy")
 import numpy as np
 from scipy import integrate, optimize
 

@@ -45,7 +45,9 @@ def test_importable_functions_and_classes_are_the_very_ones():
 
 
 def test_function_attributes_and_defaults():
-    def f(a, b=[], *, c={}):  # noqa: B006
+    rows, table = [], {}
+
+    def f(a, b=rows, *, c=table):
         """Doc."""
         return a, b, c
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 
+import h5py
 import pytest
 
 from sauerkraut.errors import CaptureError, ResumeError
@@ -210,7 +211,6 @@ def test_a_deleted_file_is_refused(lines):
 
 
 def test_h5py_files_are_refused(tmp_path):
-    h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"] = [1, 2]
         for each in (file, file["x"]):

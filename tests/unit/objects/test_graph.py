@@ -4,6 +4,7 @@ import collections
 import logging
 import sys
 
+import numpy as np
 import pytest
 
 from sauerkraut.errors import CaptureError, ResumeError
@@ -84,7 +85,6 @@ def test_registered_reducers(monkeypatch):
 
 
 def test_dill_takes_the_whole_graph_when_the_pickler_cannot(caplog, monkeypatch):
-    np = pytest.importorskip("numpy")
     monkeypatch.setattr(graph, "_warned", set())
     array = np.arange(10.0)
     increment, read = things.counter(1)
@@ -121,7 +121,6 @@ def test_a_deep_stack_leaves_room_for_deep_objects():
 
 
 def test_released_blocks_refuse_use():
-    np = pytest.importorskip("numpy")
     frozen = graph.freeze([np.zeros(1000)], arrays="borrow", threshold=100)
     with frozen:
         assert len(frozen.blocks) == 1
@@ -138,7 +137,6 @@ def test_damaged_streams_are_resume_errors():
 
 
 def test_missing_blocks_are_resume_errors():
-    np = pytest.importorskip("numpy")
     frozen = graph.freeze([np.zeros(1000)], threshold=100)
     with pytest.raises(ResumeError, match="1 blocks"):
         graph.thaw((frozen.stream, []))
@@ -164,7 +162,6 @@ def test_instances_whose_class_forwards_attributes():
 
 
 def test_kinds_that_pickle_takes_and_cannot_bring_back():
-    np = pytest.importorskip("numpy")
     import random
 
     system, floats, ints = round_trip(random.SystemRandom(), np.finfo("f4"), np.iinfo("i2"))

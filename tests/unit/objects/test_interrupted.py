@@ -14,7 +14,7 @@ STRIDE = {"trace": 67, "memory": 41, "signal": 17}
 @pytest.mark.parametrize("way", list(STRIDE))
 def test_interrupted_anywhere(way, what):
     if way == "memory":
-        pytest.importorskip("_testcapi")
+        pytest.importorskip("_testcapi", reason="missing: a CPython built with its test modules")
     script = Path(__file__).with_name("interrupted.py")
     done = run_python("-X", "faulthandler", script, way, what, STRIDE[way], timeout=100)
     seen, _, growth = done.stdout.rpartition("grown by")

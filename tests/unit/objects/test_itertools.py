@@ -100,7 +100,10 @@ def test_numbers_that_fit_no_word():
         assert [next(back) for _ in range(3)] == [next(iterator) for _ in range(3)]
 
 
-@pytest.mark.skipif(not hasattr(itertools, "batched"), reason="3.12 and later")
+@pytest.mark.skipif(
+    not hasattr(itertools, "batched"),
+    reason="missing: CPython 3.12 or later, which `make test` runs where it is installed",
+)
 def test_batched_by_its_size():
     iterator = advanced(itertools.batched(range(100), 7), 3)
     (back,) = round_trip(iterator)

@@ -11,12 +11,12 @@ LARGE = 100  # threshold: every column in a block
 
 @pytest.fixture
 def pd():
-    return pytest.importorskip("pandas", reason="pandas has no wheel here")
+    return pytest.importorskip("pandas", reason="missing: pandas; pip install pandas")
 
 
 @pytest.fixture
 def xr():
-    return pytest.importorskip("xarray", reason="xarray has no wheel here")
+    return pytest.importorskip("xarray", reason="missing: xarray; pip install xarray")
 
 
 def table(pd):
