@@ -15,6 +15,7 @@ NB_MODULE(_native, m)
   sauerkraut::bindings::bind_generators(m);
   sauerkraut::bindings::bind_labels(m);
   sauerkraut::bindings::bind_control(m);
+  sauerkraut::bindings::bind_sections(m);
   sauerkraut::bindings::bind_io(m);
   sauerkraut::bindings::bind_liveness(m);
 }

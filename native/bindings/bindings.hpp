@@ -13,6 +13,7 @@ void bind_generators(nanobind::module_& m);
 void bind_memory(nanobind::module_& m);
 void bind_plain(nanobind::module_& m);
 void bind_iterators(nanobind::module_& m);
+void bind_sections(nanobind::module_& m);
 void bind_sets(nanobind::module_& m);
 void bind_stack(nanobind::module_& m);
 void bind_io(nanobind::module_& m);

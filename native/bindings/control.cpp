@@ -79,6 +79,7 @@ wire::FrameRows rows_of(const capture::FrameState& frame, const nb::callable& de
   auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
   wire::FrameRows rows;
   rows.line = static_cast<std::uint32_t>(frame.line);
+  rows.variables.reserve(24 * static_cast<std::size_t>(frame.local_count));
   for (int slot = 0; slot < frame.local_count; ++slot) {
     const capture::Slot& value = frame.slots[static_cast<std::size_t>(slot)];
     const nb::handle name = PyTuple_GET_ITEM(code->co_localsplusnames, slot);
@@ -98,20 +99,26 @@ nb::bytes encode(const capture::Stack& stack, const capture::Generators& generat
 {
   const std::size_t frames = stack.frames.size();
   const std::vector<capture::GeneratorState>& met = generators.met();
-  if (labels.size() != frames + met.size() || excluded.size() != labels.size()) {
+  const bool leaves_out = excluded.size() != 0;
+  if (labels.size() != frames + met.size() || (leaves_out && excluded.size() != labels.size())) {
     throw nb::value_error("one label and one list of names per frame and generator");
   }
+  auto show = [&](wire::Shown& shown, const capture::FrameState& frame, std::size_t place) {
+    shown.labels.push_back(&as_label(labels[place]));
+    shown.rows.push_back(rows_of(frame, describe));
+    if (leaves_out) {
+      shown.rows.back().excluded = texts(excluded[place]);
+    }
+  };
   wire::Shown shown;
+  shown.labels.reserve(frames);
+  shown.rows.reserve(frames);
   for (std::size_t i = 0; i < frames; ++i) {
-    shown.labels.push_back(&as_label(labels[i]));
-    shown.rows.push_back(rows_of(stack.frames[i], describe));
-    shown.rows.back().excluded = texts(excluded[i]);
+    show(shown, stack.frames[i], i);
   }
   wire::Shown held;
   for (std::size_t i = 0; i < met.size(); ++i) {
-    held.labels.push_back(&as_label(labels[frames + i]));
-    held.rows.push_back(rows_of(met[i].frame, describe));
-    held.rows.back().excluded = texts(excluded[frames + i]);
+    show(held, met[i].frame, frames + i);
   }
   return to_bytes(wire::encode(stack, shown, met, held, {implementation, version, magic}));
 }
@@ -163,7 +170,8 @@ void bind_control(nb::module_& m)
 {
   m.def("encode", encode, "stack"_a, "generators"_a, "implementation"_a, "version"_a, "magic"_a,
         "labels"_a, "excluded"_a, "describe"_a,
-        "One label and one list of excluded names for each frame, then for each generator.",
+        "One label and one list of excluded names for each frame, then for each generator; no list "
+        "at all where nothing was left out.",
         nb::sig("def encode(stack: Stack, generators: Generators, implementation: str, "
                 "version: str, magic: int, labels: list[CodeLabel], excluded: list[list[str]], "
                 "describe: "

@@ -2,6 +2,7 @@
 #include "../io/hash.hpp"
 #include "../io/memory.hpp"
 #include "bindings.hpp"
+#include "view.hpp"
 
 #include <Python.h>
 
@@ -16,29 +17,6 @@ using namespace nb::literals;
 namespace sauerkraut::bindings {
 
 namespace {
-
-// A C-contiguous view of an object's bytes, held while the GIL is not.
-class View {
- public:
-  View(nb::handle object, bool writable)
-  {
-    const int flags = writable ? PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE : PyBUF_C_CONTIGUOUS;
-    if (PyObject_GetBuffer(object.ptr(), &buffer_, flags) != 0) {
-      throw nb::python_error();
-    }
-  }
-  ~View() { PyBuffer_Release(&buffer_); }
-  View(const View&) = delete;
-  View& operator=(const View&) = delete;
-
-  std::span<std::byte> bytes() const
-  {
-    return {static_cast<std::byte*>(buffer_.buf), static_cast<std::size_t>(buffer_.len)};
-  }
-
- private:
-  Py_buffer buffer_;
-};
 
 nb::bytes joined(const std::vector<io::Digest>& digests)
 {

@@ -50,6 +50,21 @@ bool has_own_frame(PyObject* function)
   return function != nullptr && PyFunction_Check(function);
 }
 
+// Whether `inner` has just the arguments of a call at `site`, with `first` before them.
+bool has_arguments(const cpython::Frame& inner, PyObject* first, const cpython::Frame& outer,
+                   const code::CallSite& site)
+{
+  if (argument(inner, 0) != first) {
+    return false;
+  }
+  for (int place = 0; place < site.argument; ++place) {
+    if (argument(inner, place + 1) != operand(outer, site.kept + 2 + place)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 // What the global or the local is bound to that the callable of `site` was loaded from, where
 // nothing lies beside it; null where it came from elsewhere.
 PyObject* named_callable(const cpython::Frame& outer, const code::CallSite& site)
@@ -107,6 +122,7 @@ Slotted look_behind(PyObject* slot, const cpython::Frame& outer, const code::Cal
     return Slotted::callable;
   }
   bool handed_on = false;
+  bool in_doubt = false;
   const Owned all = all_objects();
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all.get()); ++i) {
     PyObject* object = PyList_GET_ITEM(all.get(), i);
@@ -117,8 +133,13 @@ Slotted look_behind(PyObject* slot, const cpython::Frame& outer, const code::Cal
     if (passes_through(function.get(), inner)) {
       handed_on = true;
     } else if (!has_own_frame(function.get())) {
-      return Slotted::unknown;
+      in_doubt = true;
     }
+  }
+  // Some other partial gives the same object to a function in C. That would have to hold ours, and
+  // to call it with exactly its own arguments.
+  if (in_doubt && !(handed_on && has_arguments(inner, slot, outer, site))) {
+    return Slotted::unknown;
   }
   // CPython itself takes functions and bound methods apart, unless a hook sees every frame.
   const bool called_in_c =

@@ -21,8 +21,6 @@ namespace sauerkraut::resume {
 // innermost frame itself needs comes on top.
 inline constexpr std::size_t nested_frame_bytes = 512;
 inline constexpr std::size_t running_bytes = 16 * 1024;
-// Asking costs more than rebuilding a few frames, which fit into the smallest stack of a thread.
-inline constexpr std::size_t few_nested_frames = 32;
 inline constexpr std::size_t most_nested_frames = 5000;
 
 template <typename Layout>
@@ -181,8 +179,7 @@ PyObject* drive_nested(PyThreadState* state, capture::Stack& stack,
                       " frames deep; this CPython can rebuild " +
                       std::to_string(most_nested_frames) + " (3.13 and later: any number)");
   }
-  if (stack.frames.size() > few_nested_frames &&
-      c_stack_left() < running_bytes + stack.frames.size() * nested_frame_bytes) {
+  if (c_stack_left() < running_bytes + stack.frames.size() * nested_frame_bytes) {
     throw ResumeError("the stack is " + std::to_string(stack.frames.size()) +
                       " frames deep: too deep for the C stack of this thread; raise "
                       "threading.stack_size() or `ulimit -s`");

@@ -101,12 +101,12 @@ Offset<format::Frame> Writer::frame(const capture::FrameState& state, const Code
                                     const FrameRows& shown, ObjectList& objects)
 {
   const WrittenLabel& written = write(label);
-  std::vector<std::uint64_t> references;
-  references.reserve(state.slots.size());
+  std::uint64_t* references = nullptr;
+  const Offset<flatbuffers::Vector<std::uint64_t>> slots =
+      builder_.CreateUninitializedVector(state.slots.size(), &references);
   for (const Slot& slot : state.slots) {
-    references.push_back(objects.refer(slot));
+    *references++ = flatbuffers::EndianScalar(objects.refer(slot));
   }
-  const auto slots = builder_.CreateVector(references);
   const std::uint64_t pending = objects.refer(state.pending_object.get());
   const std::uint64_t globals = label.globals_module ? 0 : objects.refer(state.globals.get());
   const std::uint64_t locals = objects.refer(state.locals.get());

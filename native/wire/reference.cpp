@@ -25,7 +25,44 @@ constexpr std::int64_t unzigzag(std::uint64_t value)
 constexpr long smallest = -5;
 constexpr long largest = 256;
 
+// Where to look for an object first in a table of `size`, a power of two (Fibonacci hashing).
+std::size_t first_look(const PyObject* object, std::size_t size)
+{
+  const auto address = reinterpret_cast<std::uintptr_t>(object);
+  return static_cast<std::size_t>((address >> 4) * 0x9E3779B97F4A7C15u >> 32) & (size - 1);
+}
+
 }  // namespace
+
+std::size_t ObjectList::place_of(PyObject* object)
+{
+  if (table_.size() <= 2 * objects_.size()) {
+    grow();
+  }
+  std::size_t at = first_look(object, table_.size());
+  while (table_[at] != 0) {
+    if (const std::size_t place = table_[at] - 1; objects_[place].get() == object) {
+      return place;
+    }
+    at = (at + 1) & (table_.size() - 1);
+  }
+  objects_.push_back(Owned::share(object));
+  table_[at] = static_cast<std::uint32_t>(objects_.size());
+  return objects_.size() - 1;
+}
+
+void ObjectList::grow()
+{
+  table_.assign(table_.empty() ? 32 : 2 * table_.size(), 0);
+  objects_.reserve(table_.size() / 2);
+  for (std::size_t place = 0; place < objects_.size(); ++place) {
+    std::size_t at = first_look(objects_[place].get(), table_.size());
+    while (table_[at] != 0) {
+      at = (at + 1) & (table_.size() - 1);
+    }
+    table_[at] = static_cast<std::uint32_t>(place + 1);
+  }
+}
 
 std::uint64_t ObjectList::refer(PyObject* object)
 {
@@ -45,11 +82,7 @@ std::uint64_t ObjectList::refer(PyObject* object)
       return pack(zigzag(value), ReferenceKind::small_int);
     }
   }
-  const auto [found, inserted] = places_.try_emplace(object, objects_.size());
-  if (inserted) {
-    objects_.push_back(Owned::share(object));
-  }
-  return pack(found->second, ReferenceKind::object);
+  return pack(place_of(object), ReferenceKind::object);
 }
 
 std::uint64_t ObjectList::refer(const Slot& slot)

@@ -4,7 +4,6 @@
 #include "../capture/stack.hpp"
 
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
 namespace sauerkraut::wire {
@@ -30,8 +29,11 @@ class ObjectList {
   const std::vector<Owned>& objects() const { return objects_; }
 
  private:
+  std::size_t place_of(PyObject* object);
+  void grow();
+
   std::vector<Owned> objects_;
-  std::unordered_map<PyObject*, std::uint64_t> places_;
+  std::vector<std::uint32_t> table_;  // by address: place + 1, or 0; at most half of it is full
 };
 
 // The objects of a stack, in the order in which encode() refers to them. A

@@ -185,14 +185,14 @@ def freeze_stack(
         carry_main=carry_main,
         generators=generators,
     )
-    described += [
-        labels.of(generators.code(i), generators.globals(i), carry=code, sources=sources)
-        for i in range(len(generators))
-    ]
-    left_out = [
-        *(excluded or [[]] * len(stack)),
-        *(generators.excluded if isinstance(generators, Generators) else [[]] * len(generators)),
-    ]
+    for i in range(len(generators)):
+        namespace = generators.globals(i)
+        described.append(labels.of(generators.code(i), namespace, carry=code, sources=sources))
+    hidden = generators.excluded if isinstance(generators, Generators) else None
+    left_out: list[list[str]] = []  # in nothing
+    if excluded or hidden:
+        left_out += excluded or [[]] * len(stack)
+        left_out += hidden or [[]] * len(generators)
     control = _native.encode(stack, generators, *_INTERPRETER, described, left_out, labels.describe)
     return Snapshot(control, frozen)
 

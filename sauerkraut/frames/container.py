@@ -31,8 +31,7 @@ ALIGNMENT = 64
 CONTROL, OBJECTS, BLOCK_TABLE, BLOCK, NOTES, GLOBALS = 1, 2, 3, 4, 5, 6
 
 _HEADER = struct.Struct("<8sIIQ")
-_ENTRY = struct.Struct("<IIQQ16s")
-_WHOLE = 1 << 62
+_KIND = struct.Struct(f"<I{ALIGNMENT - 4}x")
 _NO_BLOCKS = b"[]"
 
 
@@ -62,21 +61,18 @@ def write(parts: Parts) -> list[Any]:
         *((BLOCK, block.memory) for block in parts.blocks),
         *((kind, data) for kind, data in ((NOTES, parts.notes), (GLOBALS, parts.globals)) if data),
     ]
-    offset = _aligned(ALIGNMENT * (1 + len(sections)))
-    table = bytearray()
-    buffers: list[Any] = []
-    for kind, data in sections:
-        size = memoryview(data).nbytes
-        entry = _ENTRY.pack(kind, 0, offset, size, _native.hash(data, _WHOLE))
-        table += entry.ljust(ALIGNMENT, b"\0")
-        padding = _aligned(size) - size
+    table = _native.section_table(sections)
+    total = ALIGNMENT + len(table)
+    buffers: list[Any] = [b""]
+    for _, data in sections:
+        size = len(data) if type(data) is bytes else memoryview(data).nbytes
         buffers.append(data)
-        if padding:
+        if padding := -size % ALIGNMENT:
             buffers.append(bytes(padding))
-        offset += size + padding
-    head = _HEADER.pack(MAGIC, VERSION, len(sections), offset)
-    seal = blake2b(head + bytes(table), digest_size=16).digest()
-    return [(head + seal).ljust(ALIGNMENT, b"\0") + bytes(table), *buffers]
+        total += size + padding
+    head = _HEADER.pack(MAGIC, VERSION, len(sections), total)
+    buffers[0] = head + _seal(head, table) + table
+    return buffers
 
 
 def read(container: memoryview) -> Parts:
@@ -87,17 +83,8 @@ def read(container: memoryview) -> Parts:
             is not what was written; names the section.
     """
     view = container.cast("B") if container.contiguous else memoryview(bytes(container))
-    table = _sealed_table(view, view.nbytes)
-    position = ALIGNMENT + table.nbytes
-    sections: list[tuple[int, memoryview]] = []
-    for index in range(table.nbytes // ALIGNMENT):
-        kind, section = _section(view, table, index)
-        end = position + section.nbytes
-        position = _aligned(end)
-        if end != position and bytes(view[end:position]).strip(b"\0"):
-            raise ResumeError("snapshot is damaged between two sections")
-        sections.append((kind, section))
-    return _parts(sections)
+    count = _sealed_table(view, view.nbytes).nbytes // ALIGNMENT
+    return _parts([(kind, view[at:end]) for kind, at, end in _native.sections(view, count)])
 
 
 def _sealed_table(head: memoryview, actual: int) -> memoryview:
@@ -112,12 +99,17 @@ def _sealed_table(head: memoryview, actual: int) -> memoryview:
     end = ALIGNMENT * (1 + count)
     if total != actual or end > head.nbytes:
         raise ResumeError(f"snapshot of {total} bytes is cut off or mixed up: {actual} bytes")
-    fields, seal = bytes(head[: _HEADER.size]), bytes(head[_HEADER.size : ALIGNMENT])
     table = head[ALIGNMENT:end]
-    expected = blake2b(fields + bytes(table), digest_size=16).digest()
-    if seal != expected.ljust(ALIGNMENT - _HEADER.size, b"\0"):
+    if head[_HEADER.size : ALIGNMENT] != _seal(head[: _HEADER.size], table):
         raise ResumeError("snapshot is damaged: its section table does not match its seal")
     return table
+
+
+def _seal(fields: bytes | memoryview, table: bytes | memoryview) -> bytes:
+    """The rest of a header that begins with ``fields``."""
+    digest = blake2b(fields, digest_size=16)
+    digest.update(table)
+    return digest.digest().ljust(ALIGNMENT - _HEADER.size, b"\0")
 
 
 def read_buffers(buffers: Sequence[Any]) -> Parts:
@@ -130,32 +122,17 @@ def read_buffers(buffers: Sequence[Any]) -> Parts:
         if not sections:
             raise ResumeError("snapshot is cut off: buffers are missing")
         kept.append(sections.pop(0))
-        padding = _aligned(kept[-1].nbytes) - kept[-1].nbytes
+        padding = -kept[-1].nbytes % ALIGNMENT
         if padding and (not sections or bytes(sections.pop(0)) != bytes(padding)):
             raise ResumeError("snapshot is damaged between two sections")
     if sections or not views:
         raise ResumeError("these are not the buffers of one snapshot")
-    total = views[0].nbytes + sum(_aligned(section.nbytes) for section in kept)
+    total = views[0].nbytes + sum(section.nbytes + -section.nbytes % ALIGNMENT for section in kept)
     table = _sealed_table(views[0], total)
-    offset = views[0].nbytes
-    found: list[tuple[int, memoryview]] = []
-    for index, section in enumerate(kept):
-        kind, _, start, size, digest = _ENTRY.unpack_from(table, index * ALIGNMENT)
-        if (start, size) != (offset, section.nbytes) or _native.hash(section, _WHOLE) != digest:
-            raise ResumeError(f"snapshot is damaged: section {index} is not what was written")
-        found.append((kind, section))
-        offset += _aligned(size)
-    return _parts(found)
-
-
-def _section(view: memoryview, table: memoryview, index: int) -> tuple[int, memoryview]:
-    kind, _, offset, size, digest = _ENTRY.unpack_from(table, index * ALIGNMENT)
-    if offset + size > view.nbytes or offset < table.nbytes:
-        raise ResumeError(f"snapshot is damaged: section {index} lies outside of it")
-    section = view[offset : offset + size]
-    if _native.hash(section, _WHOLE) != digest:
-        raise ResumeError(f"snapshot is damaged: section {index} is not what was written")
-    return kind, section
+    kinds = [kind for (kind,) in _KIND.iter_unpack(table)]
+    if len(kinds) != count or _native.section_table(list(zip(kinds, kept, strict=True))) != table:
+        raise ResumeError("snapshot is damaged: its sections are not what was written")
+    return _parts(list(zip(kinds, kept, strict=True)))
 
 
 def _parts(sections: Sequence[tuple[int, memoryview]]) -> Parts:
@@ -179,7 +156,3 @@ def _parts(sections: Sequence[tuple[int, memoryview]]) -> Parts:
         more.get(NOTES, b""),
         more.get(GLOBALS, b""),
     )
-
-
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT

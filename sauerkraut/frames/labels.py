@@ -67,10 +67,16 @@ def of_frames(
 ) -> list[_native.CodeLabel]:
     """The label of each frame, see `of`; those made before are taken where they still hold."""
     found = _native.known_labels(stack, _known, carry, sources)
-    return [
-        label or of(stack.code(frame), stack.globals(frame), carry=carry, sources=sources)
-        for frame, label in enumerate(found)
-    ]
+    made: dict[tuple[int, int], _native.CodeLabel] = {}  # frames of one function share theirs
+    labels = []
+    for frame, label in enumerate(found):
+        if label is None:
+            code, namespace = stack.code(frame), stack.globals(frame)
+            key = id(code), id(namespace)
+            label = made.get(key) or of(code, namespace, carry=carry, sources=sources)
+            made[key] = label
+        labels.append(label)
+    return labels
 
 
 def of(

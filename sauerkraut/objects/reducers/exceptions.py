@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import functools
 import types
+from collections.abc import Iterator
 from typing import Any, cast
 
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
@@ -135,15 +136,16 @@ def make_traceback(
     return made
 
 
-_source = compile("import sys\nframe = sys._getframe()", "<sauerkraut>", "exec")
+def _never_begun() -> Iterator[None]:
+    yield
 
 
 @functools.lru_cache(maxsize=256)
 def _frame(filename: str, name: str, qualname: str, module: str) -> types.FrameType:
-    code = _source.replace(co_filename=filename, co_name=name, co_qualname=qualname)
+    """A frame that nobody called: through ``f_back`` one that ran here would keep all of ours."""
+    code = _never_begun.__code__.replace(co_filename=filename, co_name=name, co_qualname=qualname)
     namespace: dict[str, Any] = {"__name__": module, "__file__": filename}
-    exec(code, namespace)
-    frame: types.FrameType = namespace.pop("frame")
+    frame: types.FrameType = types.FunctionType(code, namespace)().gi_frame
     return frame
 
 

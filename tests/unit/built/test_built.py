@@ -24,6 +24,10 @@ def test_seeds_that_once_failed(seed):
     assert runner.attempt(seed, generators=False)[0] in ("same", "refused")
 
 
+def test_a_seed_whose_generator_a_restored_traceback_kept():
+    assert runner.attempt(4883)[0] == "same"
+
+
 def test_a_seed_gives_one_program():
     assert builder.build(5).source == builder.build(5).source
     assert builder.build(5).source != builder.build(6).source

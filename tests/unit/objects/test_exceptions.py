@@ -2,6 +2,7 @@
 
 import threading
 import traceback
+import weakref
 
 import pytest
 
@@ -34,6 +35,15 @@ def test_traceback_prints_like_the_original():
     assert back.__cause__.__class__ is KeyError
     assert back.__suppress_context__
     assert back.__notes__ == ["a note"]
+
+
+def test_a_traceback_keeps_nothing_that_was_read_with_it():
+    error = caught(things.raise_deep, 3)
+    back, thing = round_trip(error, things.Node("thing"))
+    gone = weakref.ref(thing)
+    del thing
+    assert gone() is None
+    assert back.__traceback__.tb_frame.f_back is None
 
 
 def test_traceback_elsewhere():

@@ -99,6 +99,8 @@ def do_partial_and_decorated():
     g = functools.partial(f, y=10)
     one = Saving(1)
     later = functools.partial(functools.partial(one.add), 2)
+    alike = functools.partial(max, 1)  # gives what a partial below gives, to a function in C
+    assert alike(2) == 2
     return f(1), f(1, y=5), g(3), functools.partial(g)(4), functools.partial(h, 1)(2), later().log
 
 
