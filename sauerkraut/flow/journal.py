@@ -1,0 +1,280 @@
+"""A file of records that only grows: each commit is one frame, written at the end, and one fsync.
+
+A frame is a head, a text (JSON: the record, size and hashes of each part) and the parts of the
+state, all at multiples of 64 bytes. The head's digest covers head and text, the hashes in the text
+the parts. A frame that was being written when the process or the machine died is no whole frame,
+and passed over. A new file is written beside the old one and renamed over it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from errno import EEXIST, ENOENT
+from pathlib import Path
+from typing import Any
+
+from sauerkraut.errors import CorruptCheckpoint, StorageError
+from sauerkraut.storage import Trust, disk, hashes
+from sauerkraut.storage.disk import File
+
+MAGIC = b"SKTFLOW1"
+ALIGN = 64
+_HEAD = struct.Struct("<8s8xQQ")  # magic, bytes of the text, bytes of the frame
+_KEYED = 8  # byte of the head that says whether a key is needed
+_TEXT = _HEAD.size + hashes.TABLE_SIZE  # where the text begins: the digest is between
+_COPY = 16 << 20
+_LARGEST_TEXT = 64 << 20
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """Bytes of a state within the file."""
+
+    offset: int
+    nbytes: int
+    digests: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame whose head and text are whole; its parts are not read yet."""
+
+    start: int
+    nbytes: int
+    record: dict[str, Any]
+    parts: tuple[Part, ...]
+    """Empty: the frame tells something without a state."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file holds."""
+
+    frames: tuple[Frame, ...]
+    """In the order they were written."""
+    end: int
+    """Where the last of them ends."""
+    passed_over: int
+    """Bytes that belong to no whole frame."""
+    head: bytes
+    """The first bytes of the file, for whoever knows other formats."""
+
+
+def read(path: Path, trust: Trust) -> Contents | None:
+    """Read heads and texts; None when there is no such file.
+
+    Raises:
+        UntrustedCheckpoint: owner, permissions or key.
+        StorageError: it cannot be read.
+    """
+    try:
+        file = File.open(path)
+    except StorageError as error:
+        if error.errno == ENOENT:
+            return None
+        raise
+    with file:
+        status = file.status()
+        trust.check(status, path)
+        head = _bytes(file, 0, min(ALIGN, status.st_size))
+        frames = list(_frames(file, status.st_size, trust))
+    end = frames[-1].start + frames[-1].nbytes if frames else 0
+    passed_over = status.st_size - sum(frame.nbytes for frame in frames)
+    return Contents(tuple(frames), end, passed_over, head)
+
+
+def _frames(file: File, size: int, trust: Trust) -> Iterator[Frame]:
+    start = 0
+    while start + _TEXT <= size:
+        frame = _frame(file, start, size, trust)
+        if frame is None:
+            start = _next_magic(file, start + ALIGN, size)
+        else:
+            yield frame
+            start += frame.nbytes
+
+
+def _frame(file: File, start: int, size: int, trust: Trust) -> Frame | None:
+    head = _bytes(file, start, _TEXT)
+    if len(head) < _TEXT:
+        return None
+    magic, text_bytes, nbytes = _HEAD.unpack_from(head)
+    if magic != MAGIC or start + nbytes > size or _TEXT + text_bytes > nbytes:
+        return None
+    if text_bytes > _LARGEST_TEXT:
+        return None
+    trust.check_keyed(bool(head[_KEYED]), file.path)
+    text = _bytes(file, start + _TEXT, text_bytes)
+    if hashes.of_table(head[: _HEAD.size] + text, trust.key) != head[_HEAD.size :]:
+        return None
+    try:
+        values = json.loads(text)
+        offset, parts = start + _aligned(_TEXT + text_bytes), []
+        for part_bytes, digests in values["parts"]:
+            parts.append(Part(offset, int(part_bytes), bytes.fromhex(digests)))
+            offset += _aligned(int(part_bytes))
+        return Frame(start, nbytes, dict(values["record"]), tuple(parts))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _next_magic(file: File, start: int, size: int) -> int:
+    """Where a frame may begin after damage; ``size`` when nowhere."""
+    while start < size:
+        found = _bytes(file, start, min(_COPY, size - start))
+        if not found:
+            return size
+        at = found.find(MAGIC)
+        while at >= 0:
+            if (start + at) % ALIGN == 0:
+                return start + at
+            at = found.find(MAGIC, at + 1)
+        start += len(found)  # frames are aligned, and so are these
+    return size
+
+
+def read_parts(path: Path, frame: Frame, trust: Trust) -> list[Any]:
+    """Read and check the parts of a frame, each into memory of its own, aligned and writable.
+
+    Raises:
+        CorruptCheckpoint: the bytes are not those that were written.
+        StorageError: they cannot be read.
+    """
+    found: list[Any] = []
+    with File.open(path) as file:
+        trust.check(file.status(), path)
+        for number, part in enumerate(frame.parts):
+            memory = disk.new_memory(path, part.nbytes)
+            got, digests = hashes.read(file, part.offset, memory, trust.key)
+            if got != part.nbytes or digests != part.digests:
+                raise CorruptCheckpoint(
+                    f"{path}: part {number} of the frame at byte {frame.start} is damaged"
+                )
+            found.append(memory)
+    return found
+
+
+def replace(
+    path: Path,
+    kept: Sequence[Frame],
+    record: dict[str, Any],
+    parts: Sequence[Any],
+    trust: Trust,
+) -> list[Frame]:
+    """Write a new file of the ``kept`` frames of the old one and a new one, over the old one.
+
+    Returns:
+        The frames of the new file. When this raises, the old file is as it was, unless only the
+        durability of its replacement could not be had.
+    """
+    private = path.with_name(f"{path.name}.partial")
+    try:
+        file = File.create(private, 0o600)
+    except StorageError as error:
+        if error.errno != EEXIST:
+            raise
+        disk.unlink(private)  # of a run that ended while it wrote it
+        file = File.create(private, 0o600)
+    with file:
+        writer = Writer(file, 0, trust)
+        if kept:
+            with File.open(path) as old:
+                for frame in kept:
+                    writer.copy(old, frame)
+        writer.commit(record, parts)
+    disk.rename(private, path)
+    disk.sync_directory(path.parent)
+    return writer.frames
+
+
+class Writer:
+    """The file, open for writing at its end."""
+
+    def __init__(self, file: File, end: int, trust: Trust) -> None:
+        self._file = file
+        self._end = end
+        self._trust = trust
+        self.frames: list[Frame] = []
+        """Those written through this."""
+        self.whole = True
+        """Whether all that lies before the end is whole frames; a failed write leaves a rest."""
+
+    @classmethod
+    def append(cls, path: Path, end: int, trust: Trust) -> Writer:
+        """Open a file whose frames end at ``end``, where the file ends as well."""
+        return cls(File.open_to_append(path, 0o600), end, trust)
+
+    def commit(self, record: dict[str, Any], parts: Sequence[Any]) -> None:
+        """Add one frame; durable when this returns, and not there when it raises."""
+        self.whole = False
+        frame = self._write(record, parts)
+        self._file.sync()
+        self.whole = True
+        self._add(frame)
+
+    def copy(self, old: File, frame: Frame) -> None:
+        """Add a frame of another file, durable with the next commit."""
+        shift = self._end - frame.start
+        memory = bytearray(min(_COPY, frame.nbytes))
+        done = 0
+        while done < frame.nbytes:
+            view = memoryview(memory)[: min(_COPY, frame.nbytes - done)]
+            if old.read(frame.start + done, view) != len(view):
+                raise CorruptCheckpoint(f"{old.path} became shorter while it was read")
+            self._file.write(self._end + done, view)
+            done += len(view)
+        self._end += done
+        parts = tuple(dataclasses.replace(part, offset=part.offset + shift) for part in frame.parts)
+        self.frames.append(dataclasses.replace(frame, start=frame.start + shift, parts=parts))
+
+    def close(self) -> None:
+        """Close the file; never raises, as all that was committed is durable."""
+        with contextlib.suppress(StorageError):
+            self._file.close()
+
+    def _add(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        self._end += frame.nbytes
+
+    def _write(self, record: dict[str, Any], parts: Sequence[Any]) -> Frame:
+        key = self._trust.key
+        views = [memoryview(part) for part in parts]
+        digests = [hashes.of(part, key) for part in parts]
+        told = [(view.nbytes, each.hex()) for view, each in zip(views, digests, strict=True)]
+        text = json.dumps({"record": record, "parts": told}).encode()
+        begin = _aligned(_TEXT + len(text))
+        nbytes = begin + sum(_aligned(view.nbytes) for view in views)
+        head = bytearray(_HEAD.pack(MAGIC, len(text), nbytes))
+        head[_KEYED] = key is not None
+        digest = hashes.of_table(bytes(head) + text, key)
+        small = bytearray(b"".join((head, digest, text)).ljust(begin, b"\0"))
+        at, offset = self._end, self._end + begin
+        found: list[Part] = []
+        for part, view, each in zip(parts, views, digests, strict=True):
+            room = _aligned(view.nbytes)
+            found.append(Part(offset, view.nbytes, each))
+            offset += room
+            if len(small) + room <= _COPY:
+                small += part if isinstance(part, bytes) else view.tobytes()
+                small.extend(bytes(room - view.nbytes))
+            else:
+                self._file.write(at, small)
+                self._file.write(at + len(small), part)
+                at += len(small) + view.nbytes
+                small = bytearray(room - view.nbytes)
+        if small:
+            self._file.write(at, small)
+        return Frame(self._end, nbytes, record, tuple(found))
+
+
+def _aligned(nbytes: int) -> int:
+    return -(-nbytes // ALIGN) * ALIGN
+
+
+def _bytes(file: File, offset: int, nbytes: int) -> bytes:
+    memory = bytearray(nbytes)
+    return bytes(memory[: file.read(offset, memory)])

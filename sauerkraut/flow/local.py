@@ -1,0 +1,203 @@
+"""States in one local file: handler "local"."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sauerkraut.errors import CorruptCheckpoint, ResumeError
+from sauerkraut.flow import gumly, journal, states
+from sauerkraut.flow.journal import Contents, Frame, Writer
+from sauerkraut.flow.lock import Lock
+from sauerkraut.flow.record import Record
+from sauerkraut.flow.stores import Commit, History, State
+from sauerkraut.settings import Settings
+from sauerkraut.storage import Trust
+
+
+class LocalFile:
+    """The `StepStore` of one file.
+
+    Args:
+        path: Made with the first commit.
+        keep: How many runs that finished stay, beside the one at work.
+    """
+
+    def __init__(self, path: Path, keep: int = 1) -> None:
+        self.where = str(path)
+        self._path = Path(os.path.realpath(path))  # a link stays a link
+        self._keep = keep
+        self._settings = Settings.from_environment()
+        self._trust = Trust()
+        self._frames: list[tuple[Frame, Record]] = []
+        self._end = 0
+        self._lock: Lock | None = None
+        self._writer: Writer | None = None
+        self._must_replace = True
+
+    def read(self) -> History:
+        """See `StepStore.read`."""
+        self._trust = Trust.of(self._settings)
+        contents = journal.read(self._path, self._trust)
+        self._frames = []
+        self._must_replace = contents is None or not contents.frames or bool(contents.passed_over)
+        if contents is None or not (contents.frames or contents.head):
+            return History()
+        if not contents.frames:
+            return self._of_gumly(contents)
+        for frame in contents.frames:
+            try:
+                self._frames.append((frame, Record.of_json(frame.record)))
+            except (KeyError, TypeError, ValueError) as error:
+                raise CorruptCheckpoint(
+                    f"{self.where}: the frame at byte {frame.start} holds no record that this "
+                    f"version reads: {error!r}"
+                ) from error
+        self._end = contents.end
+        commits = [(frame, record) for frame, record in self._frames if frame.parts]
+        note = (
+            f"{self.where}: {contents.passed_over} bytes are no whole record, as a run leaves "
+            "that ends while it writes, or damage does: passed over"
+        )
+        newest = self._frames[-1][1]
+        return History(
+            tuple(self._commit_of(frame, record) for frame, record in reversed(commits)),
+            newest.failure,
+            (note,) if contents.passed_over else (),
+        )
+
+    def open(self) -> History:
+        """See `StepStore.open`."""
+        self.take()
+        try:
+            return self.read()
+        except BaseException:
+            self.close()
+            raise
+
+    def take(self) -> None:
+        """Keep other runs away; what the file holds does not matter, and is replaced.
+
+        Raises:
+            DirectoryOwned, StorageError: see `Lock`.
+        """
+        self._trust = Trust.of(self._settings)
+        self._lock = Lock(self._path)
+
+    def commit(self, state: State, record: Record) -> None:
+        """See `StepStore.commit`."""
+        captured = states.capture(state, self._settings.block_threshold)
+        try:
+            parts = [captured.control, captured.stream, *(b.memory for b in captured.blocks)]
+            self._store(record, parts)
+        finally:
+            captured.release()
+
+    def failed(self, record: Record) -> None:
+        """See `StepStore.failed`."""
+        self._store(record, [])
+
+    def close(self) -> None:
+        """See `StepStore.close`."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _store(self, record: Record, parts: Sequence[Any]) -> None:
+        known = any(record.run == each.run for _, each in self._frames)
+        if self._must_replace or not known or (self._writer and not self._writer.whole):
+            kept = self._kept(record)
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
+            frames = journal.replace(
+                self._path, [frame for frame, _ in kept], record.to_json(), parts, self._trust
+            )
+            self._frames = list(zip(frames, [*(each for _, each in kept), record], strict=True))
+            self._end = frames[-1].start + frames[-1].nbytes
+            self._must_replace = False
+            return
+        if self._writer is None:
+            self._writer = Writer.append(self._path, self._end, self._trust)
+        self._writer.commit(record.to_json(), parts)
+        self._frames.append((self._writer.frames[-1], record))
+
+    def _kept(self, record: Record) -> list[tuple[Frame, Record]]:
+        """Frames of the run at work and of the last ones that finished, one per index and run."""
+        finished = sorted({each.run for _, each in self._frames if each.finished})
+        runs = {record.run, *finished[-self._keep :]}
+        chosen: dict[tuple[int, int, bool], tuple[Frame, Record]] = {}
+        for frame, each in self._frames:
+            if frame.parts and each.run in runs:
+                chosen[each.run, each.index, each.finished] = (frame, each)
+        return sorted(chosen.values(), key=lambda entry: entry[0].start)
+
+    def _commit_of(self, frame: Frame, record: Record) -> Commit:
+        nbytes = sum(part.nbytes for part in frame.parts)
+        return Commit(
+            record, lambda touch_files: self._load(frame, touch_files=touch_files), nbytes
+        )
+
+    def _load(self, frame: Frame, *, touch_files: bool) -> State:
+        control, stream, *blocks = journal.read_parts(self._path, frame, self._trust)
+        return states.restore(bytes(control), bytes(stream), blocks, touch_files=touch_files)
+
+    def _of_gumly(self, contents: Contents) -> History:
+        if not contents.head.startswith(gumly.BEGINS):
+            raise CorruptCheckpoint(
+                f"{self.where} is neither a checkpoint of a flow nor one of Gumly's: give the flow "
+                "another path, or move the file away"
+            )
+        try:
+            record = Record.of_state(gumly.read(self._path))
+        except ValueError as error:
+            if isinstance(error, ResumeError):
+                raise
+            raise CorruptCheckpoint(f"{self.where}: {error}") from error
+        return History((Commit(record, lambda _: gumly.read(self._path)),))
+
+
+class LocalStateHandler:
+    """Writes and reads a state, a dict, to and from a local file.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+
+    def write(self, state: State) -> None:
+        """Replace what the file holds by ``state``: durably, and wholly or not at all.
+
+        Raises:
+            TypeError: ``state`` is no dict.
+            ValueError: its ``checkpoint_index`` is no index.
+            CaptureError: something in it cannot be stored; names it.
+            DirectoryOwned: a flow that runs has the file.
+            StorageError: it could not be written.
+        """
+        if not isinstance(state, dict):
+            raise TypeError(f"a state is a dict, not a {type(state).__name__}")
+        record = Record.of_state(state)
+        store = LocalFile(Path(self.path))
+        store.take()
+        try:
+            store.commit(state, record)
+        finally:
+            store.close()
+
+    def read(self) -> State:
+        """Read the state; an empty dict when there is no file.
+
+        Raises:
+            CorruptCheckpoint, UntrustedCheckpoint, StorageError: the file cannot be used as it is.
+            ResumeError: the state needs something that is not here.
+        """
+        history = LocalFile(Path(self.path)).read()
+        return history.commits[0].load(True) if history.commits else {}

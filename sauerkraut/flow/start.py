@@ -1,0 +1,266 @@
+"""Where a run starts, with which state, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sauerkraut.errors import CorruptCheckpoint, FlowError, ResumeError
+from sauerkraut.flow import states
+from sauerkraut.flow.record import Record, StepRecord
+from sauerkraut.flow.stores import Commit, History, State
+
+_COMPARED = 16 << 20  # bytes of a state up to which it is worth reading to compare it
+OnChange = Literal["rerun", "keep", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a run starts."""
+
+    run: int
+    index: int
+    state: State
+    steps: tuple[StepRecord, ...]
+    """All steps of the flow, those before ``index`` as they were when they ran."""
+    why: str
+    """For a person, one line."""
+    stored: bool = False
+    """Whether what is stored begins here already."""
+    data_keys: tuple[str, ...] = ()
+    """Keys that ``data`` had here in the run that goes on."""
+    warnings: tuple[str, ...] = ()
+
+
+def choose(
+    where: str,
+    steps: Sequence[StepRecord],
+    history: History,
+    given: State | None,
+    checkpoint: int | None,
+    on_change: OnChange,
+) -> Start:
+    """Decide where a run starts.
+
+    Args:
+        where: What a person calls the store.
+        steps: Those of the flow, as they are now.
+        history: What is stored.
+        given: The state given to ``run``.
+        checkpoint: The index given to ``run``, as checked.
+        on_change: What is done when finished steps have changed.
+
+    Raises:
+        FlowError: finished steps have changed, or what is stored does not lead to ``checkpoint``.
+        CorruptCheckpoint: a state that is needed is damaged, and there is none before it.
+        ResumeError: a state cannot be read here.
+    """
+    newest = history.newest
+    if checkpoint is not None:
+        return _asked(where, steps, history, given, checkpoint)
+    if newest is None:
+        return _anew(where, steps, 1, given, "nothing is stored there yet")
+    if _is_finished(newest, steps):
+        return _anew(where, steps, newest.run + 1, given, f"run {newest.run} has finished")
+    if newest.index == 0 and given is not None:
+        because = "no step of it has finished, and a state is given"
+        return _anew(where, steps, newest.run, given, because)
+    return _going_on(where, steps, history, given, on_change)
+
+
+def _anew(
+    where: str, steps: Sequence[StepRecord], run: int, given: State | None, because: str
+) -> Start:
+    state = {} if given is None else given
+    why = f"{where}: run {run} starts at {_name(steps, 0)}: {because}"
+    return Start(run, 0, state, tuple(steps), why)
+
+
+def _asked(
+    where: str, steps: Sequence[StepRecord], history: History, given: State | None, index: int
+) -> Start:
+    newest = history.newest
+    goes_on = newest is not None and not _is_finished(newest, steps) and index > 0
+    run = 1 if newest is None else newest.run + (not goes_on)
+    why = f"{where}: run {run} starts at {_name(steps, index)}, as asked"
+    kept = _kept(steps, history, index)
+    if given is not None:
+        return Start(run, index, given, kept, f"{why}, with the given state")
+    name = steps[index].name
+    seen = [
+        each
+        for each in history.commits
+        if each.record.index == index
+        and not each.record.finished
+        and (not each.record.steps or _name_at(each.record.steps, index) in (name, None))
+    ]
+    if not seen:
+        raise FlowError(
+            f"{where}: {_name(steps, index)} was never reached, so no state is known that it could "
+            f"start from: run(state, checkpoint={index}) gives it one"
+        )
+    found, state, warnings = _newest_whole(where, seen, _name(steps, index))
+    return Start(
+        run,
+        index,
+        state,
+        kept,
+        f"{why}, with what it saw last (run {found.record.run})",
+        stored=found is history.commits[0] and run == found.record.run,
+        data_keys=found.record.data_keys,
+        warnings=warnings,
+    )
+
+
+def _going_on(
+    where: str,
+    steps: Sequence[StepRecord],
+    history: History,
+    given: State | None,
+    on_change: OnChange,
+) -> Start:
+    newest = history.newest
+    assert newest is not None, "something is stored"
+    of_run = [each for each in history.commits if each.record.run == newest.run]
+    found, state, warnings = _newest_whole(where, of_run, _next(newest, steps))
+    record, index = found.record, found.record.index
+    because = "it is where the run was interrupted"
+    if history.failure is not None and history.failure.index == index:
+        because = f"it failed there: {history.failure.error}"
+    elif record.steps == ():
+        because = "so says its checkpoint_index"
+    if record.steps:
+        changed = differences(record, steps)
+        if changed and on_change == "error":
+            raise _refusal(where, record, steps, changed)
+        if changed:
+            warnings += (f"{where}: {'; '.join(text for _, text in changed)}",)
+        if changed and on_change == "rerun":
+            first = changed[0][0]
+            if first >= len(steps):
+                raise _refusal(where, record, steps, changed)
+            seen = [each for each in of_run if each.record.index == first]
+            if not seen:
+                raise FlowError(
+                    f"{where}: {_name(steps, first)} is to be run again, but what it saw is not "
+                    f"stored: run(state, checkpoint={first}) gives it a state"
+                )
+            found, state, more = _newest_whole(where, seen, _name(steps, first))
+            warnings, index = warnings + more, first
+            because = "it is the first one that changed"
+        elif changed:
+            index = _after_last_finished(record, steps)
+            because = 'after the last finished step, as on_change="keep" says'
+    elif index > len(steps):
+        raise FlowError(
+            f"{where} was stored by a flow of more steps: its checkpoint_index is {index}, there "
+            f"are {len(steps)} steps: run(state, checkpoint=0) starts over"
+        )
+    if given is not None and not _is_of_run(given, of_run):
+        ignored = (
+            f"{where}: the given state is not the one that run {record.run} began with, and is "
+            "ignored, as the run goes on; run(state, checkpoint=0) starts over with it"
+        )
+        warnings += (ignored,)
+    return Start(
+        record.run,
+        index,
+        state,
+        _kept(steps, history, index),
+        f"{where}: run {record.run} goes on at {_name(steps, index)}: {because}",
+        stored=found is history.commits[0] and index == record.index,
+        data_keys=record.data_keys,
+        warnings=warnings,
+    )
+
+
+def differences(record: Record, steps: Sequence[StepRecord]) -> list[tuple[int, str]]:
+    """Finished steps of a run that are not those of the flow now: index, and what differs."""
+    found = []
+    for index, then in enumerate(record.steps[: record.index]):
+        now = _name_at(steps, index)
+        if now != then.name:
+            there = f"step {index} is {now!r} now" if now is not None else "it is gone"
+            found.append((index, f"step {index} was {then.name!r} when it finished: {there}"))
+        elif then.when is not None and not then.identity.is_like(steps[index].identity):
+            found.append((index, f"step {index} {then.name!r} has changed since it finished"))
+    if not found and record.index >= len(steps) and record.index < len(record.steps):
+        gone = record.steps[record.index].name
+        found.append((record.index, f"step {record.index} {gone!r}, which did not finish, is gone"))
+    return found
+
+
+def _after_last_finished(record: Record, steps: Sequence[StepRecord]) -> int:
+    """Index after the last step of the flow that has the name of a finished one."""
+    finished = {each.name for each in record.steps[: record.index]}
+    return 1 + max((i for i, each in enumerate(steps) if each.name in finished), default=-1)
+
+
+def _refusal(
+    where: str,
+    record: Record,
+    steps: Sequence[StepRecord],
+    changed: Sequence[tuple[int, str]],
+) -> FlowError:
+    first = min(changed[0][0], len(steps) - 1)
+    return FlowError(
+        f"{where}: {'; '.join(text for _, text in changed)}. Type run(checkpoint={first}) to go on "
+        f'from {_name(steps, first)}, or give the flow on_change="keep" to go on from '
+        f'{_next(record, steps)}, on_change="rerun" to run again what has changed'
+    )
+
+
+def _newest_whole(
+    where: str, commits: Sequence[Commit], step: str
+) -> tuple[Commit, State, tuple[str, ...]]:
+    """The newest commit that can be read, its state, and warnings about those that are damaged."""
+    warnings: tuple[str, ...] = ()
+    for each in commits:
+        try:
+            return each, each.load(True), warnings
+        except CorruptCheckpoint as error:
+            warnings += (f"{error}: falling back to the state stored before it",)
+        except ResumeError as error:
+            raise states.explained(error, where, step) from error
+    raise CorruptCheckpoint(
+        f"{where}: no state of this run is whole ({warnings[0].partition(': falling')[0]}); "
+        "run(state, checkpoint=0) starts over"
+    )
+
+
+def _is_finished(record: Record, steps: Sequence[StepRecord]) -> bool:
+    """Whether a run is over; one of Gumly's was, but for setting the index back, at the end."""
+    return record.finished or (not record.steps and record.index == len(steps))
+
+
+def _kept(steps: Sequence[StepRecord], history: History, index: int) -> tuple[StepRecord, ...]:
+    """The flow's steps, those before ``index`` with what is known of when they ran."""
+    newest = history.newest
+    then = {} if newest is None else {each.name: each for each in newest.steps}
+    return tuple(
+        then.get(each.name, each) if number < index else each for number, each in enumerate(steps)
+    )
+
+
+def _is_of_run(given: State, commits: Sequence[Commit]) -> bool:
+    """Whether a state is the one the run began with, or stored last, as far as can be told."""
+    for each in (commits[-1], commits[0]):
+        try:
+            if each.nbytes > _COMPARED or bool(each.load(False) == given):
+                return True
+        except Exception:  # noqa: BLE001 - arrays and classes of the user's compare as they like
+            return True
+    return False
+
+
+def _name(steps: Sequence[StepRecord], index: int) -> str:
+    return f"step {index} {steps[index].name!r}" if index < len(steps) else "the end"
+
+
+def _next(record: Record, steps: Sequence[StepRecord]) -> str:
+    return _name(record.steps or steps, record.index)
+
+
+def _name_at(steps: Sequence[StepRecord], index: int) -> str | None:
+    return steps[index].name if index < len(steps) else None

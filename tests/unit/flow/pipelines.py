@@ -1,0 +1,37 @@
+"""Pipelines whose steps tell that they ran."""
+
+import pytest
+
+from sauerkraut.flow import CheckpointFlow
+
+
+class BrokenError(Exception):
+    """What a step raises to fail."""
+
+
+class Pipeline:
+    """A flow of named steps; each adds its name to `ran` and to the state."""
+
+    def __init__(self, path, names, broken=(), **options):
+        self.flow = CheckpointFlow(path, **{"quiet": True, **options})
+        self.ran = []
+        for name in names:
+            self.add(name, fails=name in broken)
+
+    def add(self, name, *, fails=False, load=None, save=None):
+        def step(state, data):
+            self.ran.append(name)
+            if fails:
+                raise BrokenError(name)
+            state[name] = len(state)
+
+        step.__name__ = name
+        self.flow.add_step(load, save)(step)
+
+    def run(self, *args, **kwargs):
+        self.ran.clear()
+        return self.flow.run(*args, **kwargs)
+
+    def breaks(self, *args, **kwargs):
+        with pytest.raises(BrokenError):
+            self.run(*args, **kwargs)
