@@ -248,7 +248,7 @@ def view(
         offset -= first
     elif isinstance(owner, np.ndarray):
         owner = flat_bytes(owner)
-    if not np.prod(shape, dtype=object):
+    if 0 in shape:
         offset, strides = 0, None
     made: Array = np.ndarray(shape, dtype, owner, offset, strides)
     if made.flags.writeable and not writeable:
@@ -310,10 +310,9 @@ def memories_from(
         source = np.frombuffer(next(given) if inline is None else inline, np.uint8)
         if source.nbytes != length:
             raise ValueError(f"a block has {source.nbytes} bytes, not {length}")
-        address = source.__array_interface__["data"][0]
-        if source.flags.writeable and address % ALIGNMENT == 0:
+        if source.flags.writeable and source.ctypes.data % ALIGNMENT == 0:
             # Not the source itself: its owner may be of a kind that stays in the stream.
-            memory = np.asarray(_Bytes(source, address, length))
+            memory = np.asarray(_Bytes(source, source.ctypes.data, length))
         else:
             memory = aligned_copy(source)
         memories.append((memory, first))

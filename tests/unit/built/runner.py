@@ -27,7 +27,7 @@ import sauerkraut as skt
 MOST_PAUSES = 300
 SECONDS = 20
 BATCH = 50
-MOST_BATCHES = 20  # of programs to look for one construct
+MOST_BATCHES = 40  # of programs to look for one construct
 COMMON = {"pause", "__init__", "try", "for", "lambda", "with", "comprehension", "method", "if"}
 CONSTRUCTS = (
     *builder.PRELUDE_SITES.values(),
