@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
-import shlex
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sauerkraut.checkpoint.reports import Reports
-from sauerkraut.errors import CaptureError, FlowError, StorageError
-from sauerkraut.flow import policy, start, states
-from sauerkraut.flow.adapted import Adapted, StateHandler
-from sauerkraut.flow.local import LocalFile, LocalStateHandler
-from sauerkraut.flow.measure import Measure
+from sauerkraut.errors import FlowError
+from sauerkraut.flow import account, policy, start
+from sauerkraut.flow.adapted import StateHandler
+from sauerkraut.flow.execution import Execution
+from sauerkraut.flow.handlers import store_of
 from sauerkraut.flow.policy import LoadPolicy
-from sauerkraut.flow.record import Failure, Record, StepRecord, now
-from sauerkraut.flow.start import OnChange, Start
-from sauerkraut.flow.step import Data, Function, Load, Step, check_data
-from sauerkraut.flow.stores import State, StepStore
+from sauerkraut.flow.record import StepRecord
+from sauerkraut.flow.start import OnChange
+from sauerkraut.flow.step import Condition, Data, Function, Load, Step, check_data
+from sauerkraut.flow.stores import State
+from sauerkraut.group import SoloGroup
 
 F = TypeVar("F", bound=Function)
-HANDLERS = ("local",)
-INDEX = "checkpoint_index"
 ON_CHANGE = ("error", "keep", "rerun")
 
 
@@ -66,13 +62,23 @@ class CheckpointFlow:
             raise ValueError(f"on_change={on_change!r}: one of {', '.join(map(repr, ON_CHANGE))}")
         if keep < 1:
             raise ValueError(f"keep={keep}: at least 1 run is kept")
-        self._store = _store_of(state_path, handler, keep)
+        self._store = store_of(state_path, handler, keep)
         self._on_change: OnChange = on_change
         self._steps: list[Step] = []
+        self._quiet = quiet
         self._reports = Reports(0, quiet=quiet)
 
     def add_step(
-        self, load: Load | None = None, save: Function | None = None
+        self,
+        load: Load | None = None,
+        save: Function | None = None,
+        *,
+        name: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        retries: int = 0,
+        timeout: float | None = None,
+        skip_if: Condition | None = None,
+        depends: Sequence[str] | None = None,
     ) -> Callable[[F], Callable[..., Data]]:
         """Decorate a function ``f(state, data)``, which becomes the next step.
 
@@ -82,6 +88,20 @@ class CheckpointFlow:
             load: ``load(state)`` returns a dict that is added to ``data`` before the step, when the
                 load policy says so.
             save: ``save(state, data)`` runs after the step, and belongs to it.
+            name: Of the step; None: that of the function.
+            params: Keyword parameters: the function is called as ``f(state, data, **params)``. They
+                belong to what the step is.
+            retries: How often to try again when it raises an `Exception`, with state and data as
+                they were when it began.
+            timeout: Seconds for loading, the step and saving; longer is a `TimeoutError` at the
+                end, and what was computed is dropped. After twice the time the job is ended, exit
+                status 86, with the stack where it was.
+            skip_if: ``skip_if(state)`` is asked before anything of the step; true: it is passed
+                over.
+            depends: Names of all that the step depends on beside its own code and parameters:
+                earlier steps, and keys of the state. When none of them has changed since a run of
+                it that is stored, it is passed over, and the keys of the state that it had set then
+                are set again. For steps that hand on nothing in ``data``.
 
         Returns:
             A decorator. The decorated function can be called by itself:
@@ -89,22 +109,28 @@ class CheckpointFlow:
             the data.
 
         Raises:
-            ValueError: by the decorator: there is a step of that name already.
-            TypeError: by the decorator: it is not given a function, but, as in ``@flow.add_step``
-                without parentheses, something else.
+            TypeError, ValueError: an option means nothing; by the decorator: what it is given is no
+                function, or there is a step of that name already.
         """
-        for what, given in (("load", load), ("save", save)):
-            if given is not None and not callable(given):
-                raise TypeError(f"{what}={given!r} is not a function")
+        asked = Step(
+            name or "",
+            check_data,
+            load,
+            save,
+            params={} if params is None else params,
+            retries=retries,
+            timeout=timeout,
+            skip_if=skip_if,
+            depends=depends,
+        )
 
         def decorate(function: F) -> Callable[..., Data]:
-            if not callable(function):
-                raise TypeError(f"a step is a function f(state, data), not {function!r}")
-            step = Step(_name_of(function), function, load, save)
+            own = asked.name or _name_of(function)
+            step = dataclasses.replace(asked, name=own, function=function)
             if any(step.name == each.name for each in self._steps):
                 raise ValueError(
                     f"there is a step {step.name!r} already: steps are told apart by their names, "
-                    "so rename the function; a pipeline defined anew needs a new CheckpointFlow"
+                    "so give name=, or make a new CheckpointFlow where the pipeline is defined anew"
                 )
             self._steps.append(step)
 
@@ -136,6 +162,8 @@ class CheckpointFlow:
         state: State | None = None,
         load_policy: LoadPolicy = "first only",
         checkpoint: int | None = None,
+        *,
+        why: bool = False,
     ) -> State:
         """Run the steps, from the first that did not finish.
 
@@ -147,6 +175,7 @@ class CheckpointFlow:
                 executed as well; or one boolean per step.
             checkpoint: 0-based index of the step to start at, whatever finished: with the given
                 state, or else with what that step saw last. A run that starts at 0 is a new one.
+            why: Say of each step, before the first runs, whether it will and why, also if quiet.
 
         Returns:
             The state after the last step. Its ``checkpoint_index`` is 0.
@@ -173,8 +202,20 @@ class CheckpointFlow:
             )
             for warning in begin.warnings:
                 self._reports.warn(warning)
-            self._reports.tell(begin.why)
-            return self._run_from(begin, load_policy)
+            if why:
+                account.tell(begin, records)
+            else:
+                self._reports.tell(begin.why)
+            execution = Execution(
+                self._steps,
+                self._store,
+                history,
+                group=SoloGroup(),
+                reports=self._reports,
+                load_policy=load_policy,
+                live=not self._quiet,
+            )
+            return execution.run(begin)
         finally:
             self._store.close()
 
@@ -195,110 +236,8 @@ class CheckpointFlow:
                 f"checkpoint={checkpoint}: there are {len(self._steps)} steps, counted from 0"
             )
 
-    def _run_from(self, begin: Start, load_policy: LoadPolicy) -> State:
-        state = begin.state
-        data: Data = {}
-        record = Record(begin.run, begin.index, begin.steps, data_keys=begin.data_keys, when=now())
-        if not begin.stored:
-            self._commit(state, record, "the start")
-        for index in range(begin.index, len(self._steps)):
-            step, measure = self._steps[index], Measure()
-            try:
-                for each in policy.loaded_before(load_policy, begin.index, index):
-                    self._steps[each].load_into(data, state)
-                if index == begin.index:
-                    self._warn_of_lost(begin, data)
-                step.run(state, data)
-                after = self._after(record, index, data, measure)
-                state[INDEX] = after.index
-                self._commit(state, after, f"step {index} {step.name!r}")
-                record = after
-            except BaseException as error:
-                self._note_failure(record, index, error)
-                raise
-        if begin.index == len(self._steps):
-            state[INDEX] = 0
-            self._commit(state, replace(record, index=0, finished=True), "the last step")
-        return state
-
-    def _after(self, record: Record, index: int, data: Data, measure: Measure) -> Record:
-        """What is known once a step has run."""
-        steps = list(record.steps)
-        steps[index] = replace(
-            steps[index],
-            when=now(),
-            seconds=round(measure.seconds, 6),
-            peak_bytes=measure.peak_bytes,
-        )
-        last = index + 1 == len(steps)
-        return Record(
-            record.run,
-            0 if last else index + 1,
-            tuple(steps),
-            finished=last,
-            data_keys=tuple(sorted(map(str, data))),
-            when=now(),
-        )
-
-    def _commit(self, state: State, record: Record, after: str) -> None:
-        try:
-            self._store.commit(state, record)
-        except CaptureError as error:
-            raise states.refused(error, after) from error
-
-    def _note_failure(self, record: Record, index: int, error: BaseException) -> None:
-        """Store how a step ended, and say what to do; never raises."""
-        name = self._steps[index].name
-        try:
-            self._store.failed(replace(record, failure=Failure.of(index, name, error), when=now()))
-        except (StorageError, CaptureError) as problem:
-            self._reports.warn(f"how step {index} {name!r} failed could not be stored: {problem}")
-        self._reports.tell(
-            f"{self._store.where}: step {index} {name!r} did not finish; the next run starts "
-            f"there: {_command()}"
-        )
-
-    def _warn_of_lost(self, begin: Start, data: Data) -> None:
-        lost = sorted(set(begin.data_keys) - set(map(str, data)))
-        if lost:
-            self._reports.warn(
-                f"{self._store.where}: data had {', '.join(map(repr, lost))} when this step began, "
-                'and has not now: load_policy="needed" loads what steps before it loaded'
-            )
-
-
-def _store_of(
-    path: str | os.PathLike[str], handler: str | type | StateHandler, keep: int
-) -> StepStore:
-    if isinstance(handler, str):
-        if handler not in HANDLERS:
-            raise NotImplementedError(
-                f"handler={handler!r}: one of {', '.join(map(repr, HANDLERS))}, or a class or an "
-                "object with write(state) and read()"
-            )
-        return LocalFile(Path(path), keep)
-    if handler is LocalStateHandler:
-        return LocalFile(Path(path), keep)
-    made: Any = handler(path) if isinstance(handler, type) else handler
-    if type(made) is LocalStateHandler:
-        return LocalFile(Path(made.path), keep)
-    if not isinstance(made, StateHandler):
-        raise TypeError(
-            f"handler={handler!r} is neither a name, nor a class or an object with write(state) "
-            "and read()"
-        )
-    return Adapted(made, f"{type(made).__qualname__} of {os.fspath(path)}")
-
 
 def _name_of(function: Any) -> str:
     while isinstance(function, functools.partial):
         function = function.func
     return str(getattr(function, "__name__", type(function).__name__))
-
-
-def _command() -> str:
-    """What starts this program again."""
-    words: Sequence[str] = sys.orig_argv
-    if hasattr(sys, "ps1") or not words or "ipykernel" in " ".join(words):
-        return "run(...) once more"
-    return shlex.join(words)

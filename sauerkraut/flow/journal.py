@@ -137,7 +137,7 @@ def _next_magic(file: File, start: int, size: int) -> int:
     return size
 
 
-def read_parts(path: Path, frame: Frame, trust: Trust) -> list[Any]:
+def read_parts(file: File, frame: Frame, trust: Trust) -> list[Any]:
     """Read and check the parts of a frame, each into memory of its own, aligned and writable.
 
     Raises:
@@ -145,16 +145,15 @@ def read_parts(path: Path, frame: Frame, trust: Trust) -> list[Any]:
         StorageError: they cannot be read.
     """
     found: list[Any] = []
-    with File.open(path) as file:
-        trust.check(file.status(), path)
-        for number, part in enumerate(frame.parts):
-            memory = disk.new_memory(path, part.nbytes)
-            got, digests = hashes.read(file, part.offset, memory, trust.key)
-            if got != part.nbytes or digests != part.digests:
-                raise CorruptCheckpoint(
-                    f"{path}: part {number} of the frame at byte {frame.start} is damaged"
-                )
-            found.append(memory)
+    trust.check(file.status(), file.path)
+    for number, part in enumerate(frame.parts):
+        memory = disk.new_memory(file.path, part.nbytes)
+        got, digests = hashes.read(file, part.offset, memory, trust.key)
+        if got != part.nbytes or digests != part.digests:
+            raise CorruptCheckpoint(
+                f"{file.path}: part {number} of the frame at byte {frame.start} is damaged"
+            )
+        found.append(memory)
     return found
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sauerkraut.errors import CorruptCheckpoint, ResumeError
+from sauerkraut.errors import CorruptCheckpoint, ResumeError, StorageError
 from sauerkraut.flow import gumly, journal, states
 from sauerkraut.flow.journal import Contents, Frame, Writer
 from sauerkraut.flow.lock import Lock
@@ -15,6 +16,7 @@ from sauerkraut.flow.record import Record
 from sauerkraut.flow.stores import Commit, History, State
 from sauerkraut.settings import Settings
 from sauerkraut.storage import Trust
+from sauerkraut.storage.disk import File
 
 
 class LocalFile:
@@ -34,6 +36,7 @@ class LocalFile:
         self._frames: list[tuple[Frame, Record]] = []
         self._end = 0
         self._lock: Lock | None = None
+        self._found: File | None = None  # the file that was opened; commits may replace it
         self._writer: Writer | None = None
         self._must_replace = True
 
@@ -72,10 +75,13 @@ class LocalFile:
         """See `StepStore.open`."""
         self.take()
         try:
-            return self.read()
+            history = self.read()
+            if history.commits:
+                self._found = File.open(self._path)
         except BaseException:
             self.close()
             raise
+        return history
 
     def take(self) -> None:
         """Keep other runs away; what the file holds does not matter, and is replaced.
@@ -104,6 +110,10 @@ class LocalFile:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+        if self._found is not None:
+            with contextlib.suppress(StorageError):  # it was only read
+                self._found.close()
+            self._found = None
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -144,7 +154,12 @@ class LocalFile:
         )
 
     def _load(self, frame: Frame, *, touch_files: bool) -> State:
-        control, stream, *blocks = journal.read_parts(self._path, frame, self._trust)
+        if self._found is not None:
+            parts = journal.read_parts(self._found, frame, self._trust)
+        else:
+            with File.open(self._path) as file:
+                parts = journal.read_parts(file, frame, self._trust)
+        control, stream, *blocks = parts
         return states.restore(bytes(control), bytes(stream), blocks, touch_files=touch_files)
 
     def _of_gumly(self, contents: Contents) -> History:

@@ -19,9 +19,13 @@ class Identity:
     """Hash of their bytecode, for functions without source; differs between CPython versions."""
     python: str = ""
     """Version that compiled the bytecode: ``3.11``."""
+    params: str = ""
+    """Digest of the keyword parameters; empty: none."""
 
     def is_like(self, other: Identity) -> bool:
         """Whether both say the same, as far as they can be compared."""
+        if self.params != other.params:
+            return False
         if self.source and other.source:
             return self.source == other.source
         if self.bytecode and other.bytecode and self.python == other.python:
@@ -37,11 +41,18 @@ class StepRecord:
     identity: Identity = Identity()
     """As it was when it ran."""
     when: str | None = None
-    """When it finished, ISO 8601 in UTC; None: it did not run in this run."""
+    """When it finished, or was skipped, ISO 8601 in UTC; None: not in this run."""
     seconds: float = 0.0
     """Time of loading, the step and saving."""
     peak_bytes: int = 0
     """Largest resident memory of the process meanwhile."""
+    tries: int = 1
+    skipped: str = ""
+    """Why it did not run, though its turn had come; empty: it ran."""
+    inputs: str = ""
+    """Digest of all that it depends on; empty: it does not say what that is."""
+    outputs: tuple[str, ...] = ()
+    """Keys of the state that it set or changed, of a step that says what it depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +117,13 @@ class Record:
             KeyError, TypeError, ValueError: it is something else.
         """
         steps = tuple(
-            StepRecord(**{**each, "identity": Identity(**each["identity"])})
+            StepRecord(
+                **{
+                    **each,
+                    "identity": Identity(**each["identity"]),
+                    "outputs": tuple(each["outputs"]),
+                }
+            )
             for each in values["steps"]
         )
         failure = values["failure"]

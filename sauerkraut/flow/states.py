@@ -87,6 +87,29 @@ def restore(
     return values[0]
 
 
+def capture_both(state: State, data: dict[str, Any]) -> Snapshot:
+    """Keep copies of state and data, for `put_back`.
+
+    Raises:
+        CaptureError: something in them cannot be copied; names it.
+    """
+    try:
+        return capture_values([state, data], names=("state", "data").__getitem__)
+    except CaptureError as error:
+        raise CaptureError(f"for retries, state and data are copied: {error}") from error
+
+
+def put_back(kept: Snapshot, state: State, data: dict[str, Any]) -> None:
+    """Make state and data, the same dicts, what they were."""
+    thawed = kept.thaw()
+    thawed.check()
+    thawed.touch_files()
+    for held, then in zip((state, data), thawed.values, strict=True):
+        assert isinstance(then, dict), "they were captured as dicts"
+        held.clear()
+        held.update(then)
+
+
 def _as_blocks(blocks: Sequence[Any]) -> tuple[Block, ...]:
     return tuple(Block(memoryview(each), "|u1", (memoryview(each).nbytes,), "") for each in blocks)
 

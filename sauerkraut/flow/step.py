@@ -1,32 +1,61 @@
-"""One step of a pipeline."""
+"""One step of a pipeline, and what its author asked of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from sauerkraut.flow import identity
+from sauerkraut.flow import digest, identity
 from sauerkraut.flow.record import Identity
 from sauerkraut.flow.stores import State
 
 Data = dict[str, Any]
 Load = Callable[[State], Data]
-Function = Callable[[State, Data], object]
+Function = Callable[..., object]
+Condition = Callable[[State], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A function of state and data, and what loads and saves the data around it."""
+    """A function of state and data, what loads and saves the data around it, and its options.
+
+    See `CheckpointFlow.add_step` for their meaning and what is raised for those that have none.
+    """
 
     name: str
     function: Function
     load: Load | None = None
     save: Function | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    retries: int = 0
+    timeout: float | None = None
+    skip_if: Condition | None = None
+    depends: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise TypeError(f"a step is a function f(state, data), not {self.function!r}")
+        for what in ("load", "save", "skip_if"):
+            given = getattr(self, what)
+            if given is not None and not callable(given):
+                raise TypeError(f"{what}={given!r} is not a function")
+        if not _are_keywords(self.params):
+            raise TypeError(f"params={self.params!r}: a dict of keyword parameters")
+        if not _is_count(self.retries):
+            raise ValueError(f"retries={self.retries!r}: how often to try again, from 0 on")
+        if self.timeout is not None and not self.timeout > 0:
+            raise ValueError(f"timeout={self.timeout!r}: seconds, more than 0")
+        if isinstance(self.depends, str):
+            raise TypeError(f"depends={self.depends!r}: a list of names")
 
     def identity(self) -> Identity:
-        """What the code of the step says now."""
-        return identity.of(self.function, self.load, self.save)
+        """What the code of the step says now, and its parameters."""
+        said = identity.of(self.function, self.load, self.save)
+        if not self.params:
+            return said
+        return dataclasses.replace(said, params=digest.of(dict(self.params)))
 
     def load_into(self, data: Data, state: State) -> None:
         """Add what ``load`` returns, if there is one, to ``data``.
@@ -46,7 +75,7 @@ class Step:
 
     def run(self, state: State, data: Data) -> None:
         """Run the function, then ``save``; what they return does not count."""
-        self.function(state, data)
+        self.function(state, data, **self.params)
         if self.save is not None:
             self.save(state, data)
 
@@ -55,3 +84,11 @@ def check_data(data: object) -> None:
     """Refuse data that is no dict; raises TypeError."""
     if type(data) is not dict:
         raise TypeError(f"data must be a dict, even an empty one, not a {type(data).__name__}")
+
+
+def _is_count(given: object) -> bool:
+    return isinstance(given, int) and not isinstance(given, bool) and given >= 0
+
+
+def _are_keywords(given: object) -> bool:
+    return isinstance(given, Mapping) and all(isinstance(name, str) for name in given)

@@ -1,0 +1,78 @@
+"""The time a step may take: too long is an error at its end, twice as long ends the job."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import traceback
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from sauerkraut.checkpoint.leaving import RANKS_LOST
+from sauerkraut.checkpoint.reports import write_line
+from sauerkraut.group import Group
+
+
+class Watchdog:
+    """Watches what runs in a ``with`` block.
+
+    Args:
+        seconds: What it may take; None: as long as it likes.
+        what: What a person calls it.
+        group: All its ranks end with 86 and this rank's stack, after twice the time.
+
+    Raises:
+        TimeoutError: at the end of the block, when it took longer.
+    """
+
+    def __init__(self, seconds: float | None, what: str, group: Group) -> None:
+        self._seconds = seconds
+        self._what = what
+        self._group = group
+        self._thread = threading.get_ident()
+        self._timer: threading.Timer | None = None
+        self._began = 0.0
+
+    def __enter__(self) -> Self:
+        self._began = monotonic()
+        if self._seconds is not None:
+            self._timer = threading.Timer(2 * self._seconds, self._end_job)
+            self._timer.name = "sauerkraut watchdog"
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        cls: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+        if error is None:
+            self.check()
+
+    def check(self) -> None:
+        """Raise TimeoutError when the time is over."""
+        took = monotonic() - self._began
+        if self._seconds is not None and took > self._seconds:
+            raise TimeoutError(
+                f"{self._what} took {took:.1f} s, its timeout is {self._seconds:g} s"
+            )
+
+    def _end_job(self) -> None:
+        frame = sys._current_frames().get(self._thread)
+        stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
+        write_line(
+            f"{self._what} took twice its timeout of {self._seconds:g} s, so the job ends; rank "
+            f"{self._group.rank} is here:\n{stack.rstrip()}"
+        )
+        sys.stdout.flush()
+        try:
+            self._group.abort(RANKS_LOST)
+        finally:
+            os._exit(RANKS_LOST)
