@@ -3,7 +3,7 @@
 
 #include <nanobind/nanobind.h>
 
-#include <cstring>
+#include <algorithm>
 
 namespace nb = nanobind;
 
@@ -22,7 +22,8 @@ std::vector<std::int64_t> unpacked(nb::handle data)
 {
   const nb::bytes bytes = nb::cast<nb::bytes>(data);
   std::vector<std::int64_t> numbers(bytes.size() / sizeof(std::int64_t));
-  std::memcpy(numbers.data(), bytes.c_str(), numbers.size() * sizeof(std::int64_t));
+  std::copy_n(bytes.c_str(), numbers.size() * sizeof(std::int64_t),
+              reinterpret_cast<char*>(numbers.data()));
   return numbers;
 }
 

@@ -3,6 +3,7 @@
 
 #include <flatbuffers/flatbuffers.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <snapshot_generated.h>
@@ -17,7 +18,7 @@ class Aligned {
  public:
   explicit Aligned(std::string_view bytes) : words_((bytes.size() + 7) / 8), size_(bytes.size())
   {
-    std::memcpy(words_.data(), bytes.data(), bytes.size());
+    std::copy(bytes.begin(), bytes.end(), reinterpret_cast<char*>(words_.data()));
   }
   const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(words_.data()); }
   std::size_t size() const { return size_; }

@@ -199,7 +199,7 @@ def test_interrupted_and_short_calls_are_carried_on(tmp_path, more):
         "-c",
         PROGRAM,
         tmp_path / "file",
-        env={**os.environ, "LD_PRELOAD": str(shim), **more},
+        env={**os.environ, "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {shim}", **more},
         check=False,
     )
     assert ran.stdout == "whole\n", ran.stderr
