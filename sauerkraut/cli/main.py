@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from sauerkraut import __version__
-from sauerkraut.cli import inspect, ls, report, resume, verify
+from sauerkraut.cli import flow, inspect, ls, report, resume, verify
 from sauerkraut.errors import (
     DirectoryOwned,
     ResumeError,
@@ -25,14 +25,15 @@ from sauerkraut.errors import (
     UntrustedCheckpoint,
 )
 
-VERBS: tuple[ModuleType, ...] = (ls, inspect, verify, resume)
+VERBS: tuple[ModuleType, ...] = (ls, inspect, verify, resume, flow)
 DO_NOT_RESTART = (ResumeError, DirectoryOwned, Superseded, UntrustedCheckpoint)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; the exit status. ``None``: the words of the command line."""
     chosen = _parser().parse_args(arguments)
-    if _rank() != 0:  # under an MPI launcher only rank 0 speaks
+    # under an MPI launcher only rank 0 speaks
+    if _rank() != 0 and not (chosen.verb == "flow" and flow.on_every_rank(chosen)):
         return 0
     run: Callable[[argparse.Namespace], int] = chosen.run
     try:

@@ -38,6 +38,25 @@ def print_columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(cells).rstrip())
 
 
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on a terminal where rich is installed; `print_columns` elsewhere."""
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ImportError:
+        print_columns(head, rows)
+        return
+    console = Console()
+    if not console.is_terminal:
+        print_columns(head, rows)
+        return
+    table = Table(*head)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    console.print(table)
+
+
 def size(nbytes: float) -> str:
     """Bytes for people: ``2.1 MiB``."""
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):

@@ -15,7 +15,7 @@ from sauerkraut.flow.adapted import StateHandler
 from sauerkraut.flow.execution import Execution
 from sauerkraut.flow.handlers import store_of
 from sauerkraut.flow.policy import LoadPolicy
-from sauerkraut.flow.record import StepRecord
+from sauerkraut.flow.record import Record, StepRecord
 from sauerkraut.flow.start import OnChange
 from sauerkraut.flow.step import Condition, Data, Function, Load, Step, check_data
 from sauerkraut.flow.stores import State
@@ -146,6 +146,19 @@ class CheckpointFlow:
             return wrapper
 
         return decorate
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Names of the steps, in order."""
+        return tuple(step.name for step in self._steps)
+
+    def newest(self) -> Record | None:
+        """What is known of the newest run, as of its last commit; None: nothing is stored.
+
+        Raises:
+            StorageError: what is stored cannot be read, or is damaged.
+        """
+        return self._store.read().newest
 
     def check_point(self) -> State:
         """Read the newest state, as the next run would; an empty dict where nothing is stored.

@@ -39,3 +39,8 @@ def store_of(
             "and read()"
         )
     return Adapted(made, f"{type(made).__qualname__} of {os.fspath(path)}")
+
+
+def stored_at(path: Path) -> LocalFile:
+    """The store of a path that exists, by what it is."""
+    return LocalFile(path)

@@ -15,7 +15,7 @@ from sauerkraut.flow.lock import Lock
 from sauerkraut.flow.record import Record
 from sauerkraut.flow.stores import Commit, History, State
 from sauerkraut.settings import Settings
-from sauerkraut.storage import Trust
+from sauerkraut.storage import Trust, disk
 from sauerkraut.storage.disk import File
 
 
@@ -82,6 +82,21 @@ class LocalFile:
             self.close()
             raise
         return history
+
+    def reset(self) -> None:
+        """Forget what is stored: remove the file.
+
+        Raises:
+            DirectoryOwned: a run is using it.
+            CorruptCheckpoint: it is no file of a flow: it stays.
+            StorageError: it could not be removed.
+        """
+        self.open()
+        try:
+            disk.unlink(self._path)
+            disk.sync_directory(self._path.parent)
+        finally:
+            self.close()
 
     def take(self) -> None:
         """Keep other runs away; what the file holds does not matter, and is replaced.

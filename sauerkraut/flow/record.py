@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -107,7 +107,9 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
-        return asdict(self)
+        steps = [_fields(step) | {"identity": _fields(step.identity)} for step in self.steps]
+        failure = None if self.failure is None else _fields(self.failure)
+        return _fields(self) | {"steps": steps, "failure": failure}
 
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> Record:
@@ -136,6 +138,11 @@ class Record:
             when=str(values["when"]),
             failure=None if failure is None else Failure(**failure),
         )
+
+
+def _fields(record: Identity | StepRecord | Failure | Record) -> dict[str, Any]:
+    # `asdict` copies values that nobody changes, at each commit
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def now() -> str:

@@ -19,7 +19,9 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/frames.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/tutorial.md", "docs/frames.md", "docs/flow.md"]
+)
 def test_python_examples_parse(page):
     for example in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):
         ast.parse(example)

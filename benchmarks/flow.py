@@ -1,0 +1,112 @@
+"""What a step of a pipeline costs beside its own work, against what Gumly does: a bare dill.dump.
+
+Each line is the median of ratios, both sides measured in turn in the same run, so that a busy
+machine slows both. `python benchmarks/flow.py [--steps 40] [--pairs 7] [--mib 1024] [DIRECTORY]`
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import dill
+import numpy as np
+
+from sauerkraut.flow import CheckpointFlow
+
+
+def small():
+    return {
+        "name": "run 7",
+        "rate": 0.5,
+        "rows": list(range(50)),
+        "settings": {"a": 1, "b": (2, 3)},
+    }
+
+
+def nothing(state, data):
+    pass
+
+
+def flow_of(path, steps):
+    flow = CheckpointFlow(path, quiet=True)
+    for index in range(steps):
+        flow.add_step(name=f"step {index}")(nothing)
+    return flow
+
+
+def seconds_of(work):
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def dumped(path, state, *, sync):
+    with path.open("wb") as file:  # as Gumly's LocalStateHandler.write does
+        dill.dump(state, file)
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def compare(label, ours, theirs, pairs, scale):
+    ratios, costs = [], []
+    for _ in range(pairs):
+        mine, other = seconds_of(ours), seconds_of(theirs)
+        ratios.append(mine / other)
+        costs.append((mine * scale, other * scale))
+    mine, other = (statistics.median(each) for each in zip(*costs, strict=True))
+    print(f"{label:<52}{mine:10.2f} ms{other:10.2f} ms   {statistics.median(ratios):6.2f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--mib", type=int, default=1024, help="size of the large state")
+    parser.add_argument("directory", nargs="?", type=Path, help="where to write")
+    chosen = parser.parse_args()
+    directory = Path(tempfile.mkdtemp(prefix="sauerkraut-flow-", dir=chosen.directory))
+    print(f"{'one step':<52}{'flow':>13}{'dill':>13}    ratio")
+    try:
+        measure(directory, chosen)
+    finally:
+        shutil.rmtree(directory)
+
+
+def measure(directory, chosen):
+    state, steps = small(), chosen.steps
+
+    def run():
+        flow_of(directory / "ours", steps).run(small())
+
+    def dumps(sync):
+        for _ in range(steps):
+            dumped(directory / "theirs", state, sync=sync)
+
+    scale = 1e3 / steps
+    label = "a small state, against dill.dump"
+    compare(f"{label} and fsync", run, lambda: dumps(True), chosen.pairs, scale)
+    compare(label, run, lambda: dumps(False), chosen.pairs, scale)
+
+    large = {"field": np.random.default_rng(0).random((chosen.mib, 1 << 17))}
+    flow_of(directory / "large", 2).run({})
+
+    def grow():
+        # the state that the second step leaves: one commit of it, and the one it starts with
+        (directory / "large").unlink()
+        flow_of(directory / "large", 1).run(large)
+
+    def dump_twice():
+        for name in ("one", "two"):
+            dumped(directory / name, large, sync=True)
+
+    label = f"arrays of {chosen.mib} MiB, against dill.dump and fsync"
+    compare(label, grow, dump_twice, max(chosen.pairs // 2, 1), 1e3 / 2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""sauerkraut flow: status, run, reset."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.processes import run_python
+
+PIPELINE = """
+from sauerkraut.flow import CheckpointFlow
+
+class Kept:
+    pass
+
+flow = CheckpointFlow("checkpoint.pkl")
+
+@flow.add_step()
+def first(state, data):
+    state["kept"] = Kept()
+    print("first", state.get("x"))
+
+@flow.add_step()
+def second(state, data):
+    {second}
+
+@flow.add_step()
+def third(state, data):
+    print("third", type(state["kept"]) is Kept)
+
+if __name__ == "__main__":
+    flow.run({{"x": 5}})
+"""
+BROKEN = PIPELINE.format(second='raise ValueError("of no use")')
+MENDED = PIPELINE.format(second='print("second")')
+
+
+@pytest.fixture
+def place(monkeypatch):
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="sauerkraut-flow-", dir=memory) as directory:
+        monkeypatch.chdir(directory)
+        yield Path(directory)
+
+
+@pytest.fixture
+def failed(place):
+    """A pipeline that was started as a program, whose second step failed, and was mended since."""
+    script = place / "pipeline.py"
+    script.write_text(BROKEN)
+    assert run_python(script, check=False).returncode == 1
+    script.write_text(MENDED)
+    return place / "checkpoint.pkl"
+
+
+def flow(*words, **options):
+    return run_python("-m", "sauerkraut", "flow", *words, **options)
+
+
+class TestStatus:
+    def test_of_a_run_that_failed(self, failed, sauerkraut):
+        done = sauerkraut("flow", "status", failed)
+        assert done.status == 0
+        lines = done.out.splitlines()
+        assert lines[0].endswith("run 1 stopped in step 1 'second': ValueError: of no use")
+        assert [line.split()[1:3] for line in lines[2:5]] == [
+            ["first", "done"],
+            ["second", "failed"],
+            ["third", "-"],
+        ]
+        assert lines[-1] == "ValueError: of no use"
+        assert "pipeline.py" in done.out
+
+    def test_for_machines(self, failed, sauerkraut):
+        found = sauerkraut("flow", "status", failed, "--json").json["run"]
+        assert found["index"] == 1
+        assert found["failure"]["error"] == "ValueError: of no use"
+        assert found["steps"][0]["peak_bytes"] > 0
+
+    def test_of_one_that_finished(self, failed, sauerkraut):
+        flow("run", "pipeline:flow")
+        assert "run 1 has finished" in sauerkraut("flow", "status", failed).out
+
+    def test_of_nothing(self, place, sauerkraut):
+        done = sauerkraut("flow", "status", place / "absent")
+        assert (done.status, done.err.count("\n")) == (1, 1)
+        assert "nothing is stored there" in done.err
+
+    def test_of_another_kind_of_file(self, place, sauerkraut):
+        (place / "notes").write_text("some text")
+        done = sauerkraut("flow", "status", place / "notes")
+        assert done.status == 1
+        assert "neither a checkpoint of a flow nor" in done.err
+
+    def test_nothing_stored_runs(self, failed, sauerkraut):
+        (failed.parent / "pipeline.py").unlink()
+        assert sauerkraut("flow", "status", failed).status == 0
+
+
+class TestRun:
+    @pytest.mark.parametrize("target", ["pipeline:flow", "pipeline.py:flow"])
+    def test_it_goes_on(self, failed, target):
+        done = flow("run", target, "--why")
+        assert done.stdout == "second\nthird True\n"
+        assert "step 0 'first': passed over: it finished" in done.stderr
+
+    @pytest.mark.parametrize("step", ["first", "0"])
+    def test_from_a_step(self, failed, step):
+        assert (
+            flow("run", "pipeline:flow", "--from", step).stdout == "first 5\nsecond\nthird True\n"
+        )
+
+    def test_over_again_when_it_has_finished(self, failed):
+        flow("run", "pipeline:flow")
+        assert flow("run", "pipeline:flow").stdout == "first 5\nsecond\nthird True\n"
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (["pipeline:flow", "--from", "fourth"], "the steps are first, second, third"),
+            (["pipeline:Kept"], "is no CheckpointFlow"),
+            (["pipeline"], "a module and a flow in it"),
+            (["absent:flow"], "absent: no such module"),
+            (["absent.py:flow"], "absent.py: no such file"),
+        ],
+    )
+    def test_what_cannot_be(self, failed, words, told):
+        done = flow("run", *words, check=False)
+        assert done.returncode == 1
+        assert told in done.stderr
+        assert done.stderr.count("\n") == 1
+
+    def test_an_error_of_a_step_is_shown_as_one(self, place):
+        (place / "pipeline.py").write_text(BROKEN)
+        done = flow("run", "pipeline:flow", check=False)
+        assert done.returncode == 1
+        assert "ValueError: of no use" in done.stderr
+        assert f"{sys.executable} -m sauerkraut flow run pipeline:flow" in done.stderr
+
+
+class TestReset:
+    def test_the_next_run_starts_over(self, failed, sauerkraut):
+        assert sauerkraut("flow", "reset", failed).status == 0
+        assert run_python("pipeline.py").stdout == "first 5\nsecond\nthird True\n"
+
+    def test_no_other_file_is_removed(self, place, sauerkraut):
+        (place / "notes").write_text("some text")
+        assert sauerkraut("flow", "reset", place / "notes").status == 1
+        assert (place / "notes").read_text() == "some text"
+
+    def test_of_nothing(self, place, sauerkraut):
+        assert sauerkraut("flow", "reset", place / "absent").status == 1
+        assert list(place.iterdir()) == []
