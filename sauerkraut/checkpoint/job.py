@@ -51,7 +51,14 @@ class Job:
         self._group = groups.of(comm, self._settings)
         self._reports = Reports(self._group.rank, quiet=quiet)
         self._refuse_unlike(path)
-        self._store = Store(path, self._group, self._settings, options, self._reports)
+        self._store = Store(
+            path,
+            self._group,
+            self._settings,
+            keep=options.keep,
+            share=options.share,
+            reports=self._reports,
+        )
         self._signals = Signals()
         self._uncaught = UncaughtErrors(self._group)
         self._uncaught.install()

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from sauerkraut import storage
 from sauerkraut.checkpoint.agreement import agreed, shared, together
-from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.errors import CorruptCheckpoint, RankError, Superseded, WorldSizeMismatch
 from sauerkraut.group import Group
@@ -39,7 +38,8 @@ class Store:
         directory: The same on every rank.
         group: The ranks.
         settings: The same on every rank.
-        options: ``keep`` and ``share``.
+        keep: How many epochs stay.
+        share: None or "group": permissions of what is made.
         reports: Told what a person should know.
     """
 
@@ -48,14 +48,16 @@ class Store:
         directory: Path,
         group: Group,
         settings: Settings,
-        options: Options,
+        *,
+        keep: int,
+        share: str | None,
         reports: Reports,
     ) -> None:
         self.directory = directory
+        self.keep = keep
         self._group = group
         self._settings = settings
-        self._keep = options.keep
-        self._share = options.share
+        self._share = share
         self._reports = reports
         self._trust = Trust()
         self._ownership: Ownership | None = None  # rank 0 only
@@ -99,6 +101,13 @@ class Store:
         """This incarnation's right to write; rank 0 only."""
         assert self._ownership is not None, "rank 0, after take()"
         return self._ownership
+
+    def follow(self, attempt: str | None) -> None:
+        """Let what is written next follow the epoch of an ``attempt``. Not collective.
+
+        `newest` does that itself; this is for who reads epochs in another way.
+        """
+        self._parent = attempt
 
     def start_over(self) -> None:
         """Set COMPLETE and all epochs aside, for ``fresh=True``."""
@@ -277,7 +286,7 @@ class Store:
 
         def prune() -> list[Path]:
             try:
-                return storage.prune(self.ownership, self._keep)
+                return storage.prune(self.ownership, self.keep)
             except Superseded:
                 raise
             except OSError as error:

@@ -56,15 +56,20 @@ def _status(chosen: argparse.Namespace) -> int:
     if record is None:
         print(f"{path}: nothing is stored there yet")
         return 0
-    print(report.printable(f"{path}: {_headline(record, history.failure)}"))
+    show(str(path), record, history.failure)
+    return 0
+
+
+def show(where: str, record: Record, failure: Failure | None) -> None:
+    """Print what is known of a run: its steps, and how one failed."""
+    print(report.printable(f"{where}: {_headline(record, failure)}"))
     if record.steps:
         head = ("index", "step", "state", "finished (UTC)", "seconds", "peak", "tries")
-        rows = [_row(i, each, record, history.failure) for i, each in enumerate(record.steps)]
+        rows = [_row(i, each, record, failure) for i, each in enumerate(record.steps)]
         report.print_table(head, rows)
-    if history.failure is not None and history.failure.index == record.index:
-        for line in history.failure.traceback.rstrip().splitlines():
+    if failure is not None and failure.index == record.index:
+        for line in failure.traceback.rstrip().splitlines():
             print(report.printable(line))
-    return 0
 
 
 def _headline(record: Record, failure: Failure | None) -> str:

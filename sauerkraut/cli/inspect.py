@@ -11,11 +11,14 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sauerkraut.cli import report
+from sauerkraut.cli import flow, report
 from sauerkraut.errors import NoCheckpoint
+from sauerkraut.flow import handlers
+from sauerkraut.flow.record import Record
 from sauerkraut.frames import stored
 from sauerkraut.storage import Manifest, Shard, catalog
 
@@ -36,6 +39,8 @@ def run(chosen: argparse.Namespace) -> int:
     """Show the stacks."""
     path = _epoch(chosen.directory, chosen.epoch)
     manifest = catalog.read_manifest(path)
+    if isinstance(told := manifest.about.more.get("flow"), dict):
+        return _show_flow(chosen, manifest, Record.of_json(told))
     ranks = range(manifest.world_size) if chosen.rank is None else chosen.rank
     if not all(0 <= rank < manifest.world_size for rank in ranks):
         raise NoCheckpoint(f"{path}: its ranks are 0 to {manifest.world_size - 1}")
@@ -55,6 +60,19 @@ def run(chosen: argparse.Namespace) -> int:
         for frame in (*stack["frames"], *stack["generators"]):
             for line in _lines(frame):
                 print(report.printable(line))
+    return 0
+
+
+def _show_flow(chosen: argparse.Namespace, manifest: Manifest, record: Record) -> int:
+    """Show the steps of a pipeline, which has no stacks."""
+    newest = handlers.stored_at(chosen.directory).read()
+    failure = newest.failure if newest.newest == record else None
+    if chosen.json:
+        flow_of = replace(record, failure=failure).to_json()
+        report.print_json({"epoch": manifest.epoch.number, "flow": flow_of})
+        return 0
+    print(f"{_headline(manifest)}, {report.size(manifest.epoch.bytes)}")
+    flow.show("pipeline", record, failure)
     return 0
 
 

@@ -1,8 +1,8 @@
 """List the epochs of a checkpoint directory, newest first.
 
-One line per epoch: number, state (committed, final, or why a restart passes it over), the
-program's own step, when it was committed (UTC), ranks, size, seconds it took, metrics. Whether the
-run has finished comes last.
+One line per epoch: number, state (committed, final, flow-finished where a pipeline ended, or why
+a restart passes it over), the program's own step, when it was committed (UTC), ranks, size, seconds
+it took, metrics. Whether the run has finished comes last.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from sauerkraut.cli import report
 from sauerkraut.errors import StorageError
-from sauerkraut.storage import catalog
+from sauerkraut.storage import About, catalog
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +61,7 @@ def _described(entry: catalog.Entry) -> dict[str, Any]:
         return {**facts, "state": "unreadable", "problem": str(error)}
     epoch, about = manifest.epoch, manifest.about
     return facts | {
-        "state": "final" if about.final else "committed",
+        "state": _state(about),
         "attempt": epoch.attempt,
         "parent": manifest.parent,
         "step": epoch.step,
@@ -72,6 +72,13 @@ def _described(entry: catalog.Entry) -> dict[str, Any]:
         "seconds": epoch.seconds,
         "metrics": dict(epoch.metrics),
     }
+
+
+def _state(about: About) -> str:
+    if about.final:
+        return "final"
+    told = about.more.get("flow")
+    return "flow-finished" if isinstance(told, dict) and told.get("finished") else "committed"
 
 
 def _row(epoch: dict[str, Any]) -> list[str]:

@@ -32,6 +32,13 @@ def inputs(steps: Sequence[Step], records: Sequence[StepRecord], index: int, sta
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
+def joined(inputs: Sequence[str]) -> str:
+    """The inputs of all ranks as one; empty when they are."""
+    if len(inputs) == 1 or not inputs[0]:
+        return inputs[0]
+    return hashlib.blake2b("\n".join(inputs).encode(), digest_size=16).hexdigest()
+
+
 def _of_step(record: StepRecord) -> str:
     said = record.identity
     return f"{said.source or said.bytecode} {said.params}"
@@ -48,7 +55,7 @@ def results(history: History, name: str, wanted: str) -> State | None:
         found = _where(each, name)
         if found is not None and found.inputs == wanted:
             held = each.load(False)
-            return {key: held[key] for key in found.outputs}
+            return {key: held[key] for key in found.outputs if key in held}
     return None
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NoReturn
 
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.errors import CaptureError, StorageError
@@ -13,12 +12,13 @@ from sauerkraut.flow.command import again
 from sauerkraut.flow.measure import Measure
 from sauerkraut.flow.policy import LoadPolicy
 from sauerkraut.flow.progress import Progress
+from sauerkraut.flow.ranks import Ranks
 from sauerkraut.flow.record import Failure, Record, StepRecord, now
 from sauerkraut.flow.start import Start
 from sauerkraut.flow.step import Data, Step
 from sauerkraut.flow.stores import History, State, StepStore
 from sauerkraut.flow.watchdog import Watchdog
-from sauerkraut.group import Group
+from sauerkraut.frames.snapshot import Snapshot
 
 INDEX = "checkpoint_index"
 """Key of the state that says which step is next."""
@@ -31,7 +31,7 @@ class Execution:
         steps: All of them.
         store: Opened.
         history: What it held then.
-        group: The ranks.
+        ranks: All of them run each step.
         reports: Told what a person should know.
         load_policy: As checked.
         live: Whether a terminal shows the step that runs.
@@ -43,7 +43,7 @@ class Execution:
         store: StepStore,
         history: History,
         *,
-        group: Group,
+        ranks: Ranks,
         reports: Reports,
         load_policy: LoadPolicy,
         live: bool,
@@ -51,7 +51,7 @@ class Execution:
         self._steps = steps
         self._store = store
         self._history = history
-        self._group = group
+        self._ranks = ranks
         self._reports = reports
         self._policy = load_policy
         self._progress = Progress(reports, len(steps), live=live)
@@ -76,10 +76,9 @@ class Execution:
 
     def _step(self, begin: Start, record: Record, index: int, state: State, data: Data) -> Record:
         """Run one step and commit; returns what is known then."""
-        step, told = self._steps[index], record.steps[index]
-        told = replace(told, inputs=dependence.inputs(self._steps, record.steps, index, state))
-        skipped = self._skipped(step, told, state)
-        told = self._run(begin, told, index, state, data) if skipped is None else skipped
+        told = self._skipped(record, index, state)
+        if not told.skipped:
+            told = self._run(begin, told, index, state, data)
         steps = (*record.steps[:index], told, *record.steps[index + 1 :])
         last = index + 1 == len(steps)
         after = Record(
@@ -91,59 +90,123 @@ class Execution:
             when=now(),
         )
         state[INDEX] = after.index
-        self._commit(state, after, f"step {index} {step.name!r}")
+        self._commit(state, after, self._name(index))
         self._progress.ended(index, told)
         return after
 
-    def _skipped(self, step: Step, told: StepRecord, state: State) -> StepRecord | None:
-        """What is known of a step that need not run, its results in the state; None: it has to."""
-        if step.skip_if is not None and step.skip_if(state):
-            return replace(told, when=now(), skipped="skip_if says so", inputs="")
-        if told.inputs:
-            known = dependence.results(self._history, step.name, told.inputs)
+    def _skipped(self, record: Record, index: int, state: State) -> StepRecord:
+        """What is known of a step before it runs; when it need not, its results are in the state.
+
+        Collective, as all that follows.
+        """
+        step, told = self._steps[index], record.steps[index]
+
+        def ask() -> tuple[bool, str]:
+            skip = step.skip_if is not None and bool(step.skip_if(state))
+            return skip, dependence.inputs(self._steps, record.steps, index, state)
+
+        answers = self._ranks.together(self._name(index), ask)
+        self._ranks.alike({f"skip_if of {self._name(index)}": str(answers[self._rank][0])})
+        if answers[0][0]:
+            return replace(told, when=now(), skipped="skip_if says so")
+        inputs = dependence.joined([each for _, each in answers])
+        told = replace(told, inputs=inputs)
+        if inputs:
+            known = dependence.results(self._history, step.name, inputs)
             if known is not None:
                 state.update(known)
                 because = "what it depends on did not change"
                 return replace(told, when=now(), skipped=because, outputs=tuple(known))
-        return None
+        return told
 
     def _run(
         self, begin: Start, told: StepRecord, index: int, state: State, data: Data
     ) -> StepRecord:
         """Load, run and save, as often as it may take; returns what it took."""
         step = self._steps[index]
-        before = digest.of_keys(state) if told.inputs else {}
-        saved = states.capture_both(state, data) if step.retries else None
+        before: dict[str, str] = {}
+        kept: list[Snapshot] = []
+
+        def keep() -> None:
+            if told.inputs:
+                before.update(digest.of_keys(state))
+            if step.retries:
+                kept.append(states.capture_both(state, data))
+
+        def put_back() -> None:
+            for each in kept:
+                states.put_back(each, state, data)
+
+        self._ranks.together(self._name(index), keep)
         for tries in range(1, step.retries + 2):
             measure = Measure()
+            error = self._try(begin, index, state, data)
             try:
-                with (
-                    self._progress.step(index, step.name),
-                    Watchdog(step.timeout, f"step {index} {step.name!r}", self._group),
-                ):
-                    for each in policy.loaded_before(self._policy, begin.index, index):
-                        self._steps[each].load_into(data, state)
-                    if index == begin.index:
-                        self._warn_of_lost(begin, data)
-                    step.run(state, data)
-            except Exception as error:
-                if saved is None or tries > step.retries:
+                self._ranks.settle(self._name(index), error)
+            except Exception as failure:
+                if tries > step.retries or not self._may_repeat(error):
                     raise
                 self._reports.warn(
-                    f"step {index} {step.name!r} failed ({_one_line(error)}): "
+                    f"{self._name(index)} failed ({_one_line(failure)}): "
                     f"try {tries + 1} of {step.retries + 1}"
                 )
-                states.put_back(saved, state, data)
+                self._ranks.together("retries", put_back)
                 continue
-            return replace(
-                told,
-                when=now(),
-                seconds=round(measure.seconds, 6),
-                peak_bytes=measure.peak_bytes,
-                tries=tries,
-                outputs=dependence.changed(before, state) if told.inputs else (),
-            )
-        return _unreachable()
+            return self._measured(told, measure, tries, before, state)
+        raise AssertionError("the last try returns or raises")
+
+    def _try(self, begin: Start, index: int, state: State, data: Data) -> BaseException | None:
+        """Load, run and save once, on this rank alone; returns what that raised."""
+        step = self._steps[index]
+        try:
+            with (
+                self._progress.step(index, step.name),
+                Watchdog(step.timeout, self._name(index), self._ranks.group),
+            ):
+                for each in policy.loaded_before(self._policy, begin.index, index):
+                    self._steps[each].load_into(data, state)
+                if index == begin.index:
+                    self._warn_of_lost(begin, data)
+                step.run(state, data)
+        except BaseException as error:  # noqa: BLE001 - raised where all ranks are
+            return error
+        return None
+
+    def _may_repeat(self, error: BaseException | None) -> bool:
+        """Whether no rank was interrupted: an interrupt is meant for the program."""
+        fine = error is None or isinstance(error, Exception)
+        return all(self._ranks.together("retries", lambda: fine))
+
+    def _measured(
+        self,
+        told: StepRecord,
+        measure: Measure,
+        tries: int,
+        before: Mapping[str, str],
+        state: State,
+    ) -> StepRecord:
+        """What is known of a step that ran: the most that any rank took."""
+
+        def look() -> tuple[float, int, tuple[str, ...]]:
+            outputs = dependence.changed(before, state) if told.inputs else ()
+            return measure.seconds, measure.peak_bytes, outputs
+
+        seconds, peaks, outputs = zip(*self._ranks.together("measures", look), strict=True)
+        return replace(
+            told,
+            when=now(),
+            seconds=round(max(seconds), 6),
+            peak_bytes=max(peaks),
+            tries=tries,
+            outputs=tuple(dict.fromkeys(key for each in outputs for key in each)),
+        )
+
+    @property
+    def _rank(self) -> int:
+        return self._ranks.group.rank
+
+    def _name(self, index: int) -> str:
+        return f"step {index} {self._steps[index].name!r}"
 
     def _commit(self, state: State, record: Record, after: str) -> None:
         try:
@@ -153,14 +216,14 @@ class Execution:
 
     def _failed(self, record: Record, index: int, error: BaseException) -> None:
         """Store how a step ended, and say what to do; never raises."""
-        name = self._steps[index].name
+        failure = Failure.of(index, self._steps[index].name, error)
         try:
-            self._store.failed(replace(record, failure=Failure.of(index, name, error), when=now()))
+            self._store.failed(replace(record, failure=failure, when=now()))
         except (StorageError, CaptureError) as problem:
-            self._reports.warn(f"how step {index} {name!r} failed could not be stored: {problem}")
+            self._reports.warn(f"how {self._name(index)} failed could not be stored: {problem}")
         self._reports.tell(
-            f"{self._store.where}: step {index} {name!r} did not finish; the next run starts "
-            f"there: {again()}"
+            f"{self._store.where}: {self._name(index)} did not finish; the next run starts there: "
+            f"{again()}"
         )
 
     def _warn_of_lost(self, begin: Start, data: Data) -> None:
@@ -174,7 +237,3 @@ class Execution:
 
 def _one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".partition("\n")[0]
-
-
-def _unreachable() -> NoReturn:
-    raise AssertionError("the last try returns or raises")

@@ -8,6 +8,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from sauerkraut import group
+from sauerkraut.checkpoint.leaving import UncaughtErrors
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.errors import FlowError
 from sauerkraut.flow import account, policy, start
@@ -15,11 +17,11 @@ from sauerkraut.flow.adapted import StateHandler
 from sauerkraut.flow.execution import Execution
 from sauerkraut.flow.handlers import store_of
 from sauerkraut.flow.policy import LoadPolicy
+from sauerkraut.flow.ranks import Ranks
 from sauerkraut.flow.record import Record, StepRecord
 from sauerkraut.flow.start import OnChange
 from sauerkraut.flow.step import Condition, Data, Function, Load, Step, check_data
 from sauerkraut.flow.stores import State
-from sauerkraut.group import SoloGroup
 
 F = TypeVar("F", bound=Function)
 ON_CHANGE = ("error", "keep", "rerun")
@@ -34,8 +36,15 @@ class CheckpointFlow:
 
     Args:
         state_path: Where states are stored; the handler says what the path means.
-        handler: "local": one file, see `LocalStateHandler`. Or a class, called with ``state_path``,
-            or an object, with ``write(state)`` and ``read()``.
+        handler: "local": one file, see `LocalStateHandler`. "hdf5": a checkpoint directory, where
+            each commit is an epoch, with the arrays of the state as typed datasets. Or a class,
+            called with ``state_path``, or an object, with ``write(state)`` and ``read()``.
+        comm: None: this process alone. Or an mpi4py communicator: every rank defines the same
+            flow and runs each step; a step commits on all ranks or on none, and one rank's error is
+            every rank's. More than one rank needs "hdf5"; the constructor, `run`, `check_point` and
+            `newest` are collective then.
+        shared: Keys of the state that have the same value on every rank; stored once. All else is
+            each rank's own.
         on_change: What `run` does when finished steps are not what they were: "error": refuse,
             with what to type; "rerun": start at the first that changed; "keep": go on all the same.
             A step is known by its name and what its code says, the project's functions that it
@@ -46,7 +55,7 @@ class CheckpointFlow:
     Raises:
         NotImplementedError: there is no handler of that name.
         TypeError: ``handler`` is neither a name, nor a class, nor has it ``write`` and ``read``.
-        ValueError: ``on_change`` or ``keep`` means nothing.
+        ValueError: ``on_change`` or ``keep`` means nothing, or the handler is none for many ranks.
     """
 
     def __init__(
@@ -54,6 +63,8 @@ class CheckpointFlow:
         state_path: str | os.PathLike[str],
         handler: str | type | StateHandler = "local",
         *,
+        comm: Any = None,
+        shared: Sequence[str] = (),
         on_change: OnChange = "error",
         keep: int = 1,
         quiet: bool = False,
@@ -62,11 +73,25 @@ class CheckpointFlow:
             raise ValueError(f"on_change={on_change!r}: one of {', '.join(map(repr, ON_CHANGE))}")
         if keep < 1:
             raise ValueError(f"keep={keep}: at least 1 run is kept")
-        self._store = store_of(state_path, handler, keep)
+        if isinstance(shared, str):
+            raise TypeError(f"shared={shared!r}: a list of names")
         self._on_change: OnChange = on_change
         self._steps: list[Step] = []
         self._quiet = quiet
-        self._reports = Reports(0, quiet=quiet)
+        self._shared = tuple(shared)
+        self._ranks = Ranks(group.of(comm))
+        self._uncaught = UncaughtErrors(self._ranks.group)
+        if self._ranks.many:
+            self._uncaught.install()
+        self._reports = Reports(self._ranks.group.rank, quiet=quiet)
+        self._store = store_of(
+            state_path,
+            handler,
+            group=self._ranks.group,
+            keep=keep,
+            shared=self._shared,
+            reports=self._reports,
+        )
 
     def add_step(
         self,
@@ -202,31 +227,61 @@ class CheckpointFlow:
                 says what to do. Nothing was run, nothing changed.
             CaptureError: a step left something in the state that cannot be stored.
 
-            Whatever a step raises leaves as it is; the next run starts at that step.
+            Whatever a step raises leaves as it is; the next run starts at that step. On more than
+            one rank it is raised on all of them, as a `RankError` that is of its class as well.
         """
-        self._check(state, load_policy, checkpoint)
-        records = [StepRecord(each.name, each.identity()) for each in self._steps]
+        try:
+            return self._run(state, load_policy, checkpoint, why=why)
+        except BaseException as error:
+            self._uncaught.raised_together(error)
+            raise
+
+    def _run(
+        self, state: State | None, load_policy: LoadPolicy, checkpoint: int | None, *, why: bool
+    ) -> State:
+        def look() -> list[StepRecord]:
+            self._check(state, load_policy, checkpoint)
+            return [StepRecord(each.name, each.identity()) for each in self._steps]
+
+        records = self._ranks.together("the flow", look)[self._ranks.group.rank]
+        self._ranks.alike(
+            {
+                "the names of the steps": str(self.steps),
+                "what they say": repr([each.identity.source for each in records]),
+                "load_policy": repr(load_policy),
+                "checkpoint": repr(checkpoint),
+                "that a state is given": str(state is not None),
+                "on_change": self._on_change,
+                "shared": str(self._shared),
+            }
+        )
         history = self._store.open()
         try:
             for note in history.notes:
                 self._reports.warn(note)
             begin = start.choose(
-                self._store.where, records, history, state, checkpoint, self._on_change
+                self._store.where,
+                records,
+                history,
+                state,
+                checkpoint,
+                self._on_change,
+                compare=not self._ranks.many,
             )
             for warning in begin.warnings:
                 self._reports.warn(warning)
-            if why:
-                account.tell(begin, records)
-            else:
+            if not why:
                 self._reports.tell(begin.why)
+            elif self._ranks.first:
+                account.tell(begin, records)
             execution = Execution(
                 self._steps,
                 self._store,
                 history,
-                group=SoloGroup(),
+                ranks=self._ranks,
                 reports=self._reports,
                 load_policy=load_policy,
-                live=not self._quiet,
+                live=not self._quiet and self._ranks.first,
             )
             return execution.run(begin)
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sauerkraut.errors import CorruptCheckpoint, FlowError, ResumeError
@@ -40,8 +40,10 @@ def choose(
     given: State | None,
     checkpoint: int | None,
     on_change: OnChange,
+    *,
+    compare: bool = True,
 ) -> Start:
-    """Decide where a run starts.
+    """Decide where a run starts. Collective where the store is.
 
     Args:
         where: What a person calls the store.
@@ -50,6 +52,7 @@ def choose(
         given: The state given to ``run``.
         checkpoint: The index given to ``run``, as checked.
         on_change: What is done when finished steps have changed.
+        compare: Whether to warn of a given state that is another than the one of the run.
 
     Raises:
         FlowError: finished steps have changed, or what is stored does not lead to ``checkpoint``.
@@ -66,7 +69,15 @@ def choose(
     if newest.index == 0 and given is not None:
         because = "no step of it has finished, and a state is given"
         return _anew(where, steps, newest.run, given, because)
-    return _going_on(where, steps, history, given, on_change)
+    start = _going_on(where, steps, history, on_change)
+    of_run = [each for each in history.commits if each.record.run == start.run]
+    if given is None or not compare or _is_of_run(given, of_run):
+        return start
+    ignored = (
+        f"{where}: the given state is not the one that run {start.run} began with, and is "
+        "ignored, as the run goes on; run(state, checkpoint=0) starts over with it"
+    )
+    return replace(start, warnings=(*start.warnings, ignored))
 
 
 def _anew(
@@ -117,7 +128,6 @@ def _going_on(
     where: str,
     steps: Sequence[StepRecord],
     history: History,
-    given: State | None,
     on_change: OnChange,
 ) -> Start:
     newest = history.newest
@@ -157,12 +167,6 @@ def _going_on(
             f"{where} was stored by a flow of more steps: its checkpoint_index is {index}, there "
             f"are {len(steps)} steps: run(state, checkpoint=0) starts over"
         )
-    if given is not None and not _is_of_run(given, of_run):
-        ignored = (
-            f"{where}: the given state is not the one that run {record.run} began with, and is "
-            "ignored, as the run goes on; run(state, checkpoint=0) starts over with it"
-        )
-        warnings += (ignored,)
     return Start(
         record.run,
         index,

@@ -1,0 +1,246 @@
+"""States as epochs of a checkpoint directory: handler "hdf5", on one process or on all ranks.
+
+Each commit is an epoch of the store: per rank the arrays of the state as typed datasets and the
+rest as a stream, below ``/ranks/<rank>/flow``, and for all the record of the run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sauerkraut import storage
+from sauerkraut.checkpoint.agreement import agreed, shared, together
+from sauerkraut.checkpoint.reports import Reports
+from sauerkraut.checkpoint.store import NFS_WAIT, Store
+from sauerkraut.errors import CorruptCheckpoint, FlowError, NoCheckpoint, WorldSizeMismatch
+from sauerkraut.flow import common, states
+from sauerkraut.flow.record import Failure, Record
+from sauerkraut.flow.stores import Commit, History, State
+from sauerkraut.group import Group
+from sauerkraut.settings import Settings
+from sauerkraut.storage import About, Array, Manifest, Piece, Stream, Trust, catalog
+
+KEY = "flow"
+"""What the record is called in `About.more`, and where streams and arrays lie in a shard."""
+FAILED = "step-failed"
+"""The event of a step that did not finish."""
+
+
+class Epochs:
+    """The `StepStore` of a checkpoint directory. Every method is collective.
+
+    Args:
+        path: The directory.
+        group: The ranks.
+        keep: How many runs that finished stay, beside the one at work.
+        shared_keys: Keys whose values are the same on every rank; stored once.
+        reports: Told what a person should know.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        group: Group,
+        *,
+        keep: int,
+        shared_keys: Sequence[str],
+        reports: Reports,
+    ) -> None:
+        self.where = str(path)
+        self._directory = path.absolute()
+        self._group = group
+        self._keep = keep
+        self._shared = tuple(shared_keys)
+        self._reports = reports
+        self._settings = Settings.from_environment()
+        self._trust = Trust()
+        self._store: Store | None = None
+        self._committed: list[tuple[int, Record]] = []
+        self._attempt: str | None = None
+
+    def read(self) -> History:
+        """See `StepStore.read`."""
+        with agreed(self._group, "key file"):
+            self._trust = Trust.of(self._settings)
+        found, failure, notes = shared(self._group, f"looking at {self.where}", self._look)
+        self._attempt = found[0][0].epoch.attempt if found else None
+        self._committed = [(each.epoch.number, record) for each, record in reversed(found)]
+        commits = tuple(self._commit_of(manifest, record) for manifest, record in found)
+        return History(commits, failure, notes)
+
+    def open(self) -> History:
+        """See `StepStore.open`."""
+        self._store = Store(
+            self._directory,
+            self._group,
+            self._settings,
+            keep=self._keep,
+            share=None,
+            reports=self._reports,
+        )
+        try:
+            self._store.take()
+            history = self.read()
+            self._store.follow(self._attempt)
+        except BaseException:
+            self.close()
+            raise
+        return history
+
+    def commit(self, state: State, record: Record) -> None:
+        """See `StepStore.commit`."""
+        assert self._store is not None, "after open()"
+        common.check(self._group, state, self._shared)
+        captured: states.Captured | None = None
+        piece = Piece(self._group.rank, ())
+
+        def capture() -> int:
+            nonlocal captured, piece
+            own = state if self._group.rank == 0 else common.without(state, self._shared)
+            captured = states.capture(own, self._settings.block_threshold)
+            piece = _piece(self._group.rank, captured)
+            return piece.nbytes
+
+        try:
+            self._store.wait_swept()
+            sizes = together(self._group, "storing the state", capture)
+            self._store.keep = self._kept(record)
+            epoch = self._store.write(piece, _about(record), sum(sizes))
+        finally:
+            if captured is not None:
+                captured.release()
+        self._committed.append((epoch.number, record))
+
+    def failed(self, record: Record) -> None:
+        """See `StepStore.failed`: a line of the log."""
+        if self._store is not None and record.failure is not None:
+            newest = self._committed[-1][0] if self._committed else None
+            failure = {n: getattr(record.failure, n) for n in Failure.__slots__}
+            self._store.event(FAILED, epoch=newest, run=record.run, failure=failure)
+
+    def close(self) -> None:
+        """See `StepStore.close`."""
+        if self._store is not None:
+            self._store.release()
+            self._store = None
+
+    def reset(self) -> None:
+        """Forget what is stored: every epoch."""
+        self.open()
+        try:
+            assert self._store is not None, "after open()"
+            self._store.start_over()
+        finally:
+            self.close()
+
+    def _look(self) -> tuple[list[tuple[Manifest, Record]], Failure | None, tuple[str, ...]]:
+        """What rank 0 sees, newest first."""
+        found: list[tuple[Manifest, Record]] = []
+        notes: list[str] = []
+        try:
+            entries = catalog.committed(self._directory)
+        except NoCheckpoint:
+            return [], None, ()
+        others = 0
+        for entry in entries:
+            try:
+                manifest = catalog.read_manifest(entry.path, self._trust)
+                told = manifest.about.more.get(KEY)
+                if told is None:
+                    others += 1
+                    continue
+                found.append((manifest, Record.of_json(told)))
+            except CorruptCheckpoint as error:
+                notes.append(f"{error}: passed over")
+            except (KeyError, TypeError, ValueError) as error:
+                notes.append(f"{entry.path}: no record that this version reads: {error!r}")
+        if notes and not found:
+            raise CorruptCheckpoint(f"{self.where}: no epoch can be read: {notes[0]}")
+        if others:
+            raise FlowError(
+                f"{self.where} holds checkpoints of another program: give the flow a directory of "
+                "its own"
+            )
+        return found, self._failure(found), tuple(notes)
+
+    def _failure(self, found: Sequence[tuple[Manifest, Record]]) -> Failure | None:
+        """How the newest run ended, by the log, which is no evidence and may be torn."""
+        if not found or found[0][1].finished:
+            return None
+        newest = found[0][0].epoch.number
+        for line in reversed(storage.events.read(self._directory)):
+            if line.get("event") == FAILED and line.get("epoch") == newest:
+                try:
+                    return Failure(**line["failure"])
+                except (KeyError, TypeError):
+                    return None
+        return None
+
+    def _kept(self, record: Record) -> int:
+        """How many epochs stay, with that of ``record``: those of its run and of the last ones."""
+        finished = sorted({each.run for _, each in self._committed if each.finished})
+        runs = {record.run, *finished[-self._keep :]}
+        oldest = min((n for n, each in self._committed if each.run in runs), default=None)
+        if oldest is None:
+            return 1
+        return 1 + sum(number >= oldest for number, _ in self._committed)
+
+    def _commit_of(self, manifest: Manifest, record: Record) -> Commit:
+        return Commit(
+            record,
+            lambda touch_files: self._load(manifest, touch_files=touch_files),
+            manifest.epoch.bytes,
+        )
+
+    def _load(self, manifest: Manifest, *, touch_files: bool) -> State:
+        group, path = self._group, manifest.epoch.path
+        if manifest.world_size != group.size:
+            raise WorldSizeMismatch(
+                f"{manifest.world_size} ranks wrote {path}, this job has {group.size}: start it "
+                f"with {manifest.world_size}, or give run() a state and checkpoint=0"
+            )
+
+        state: State = {}
+
+        def read() -> None:
+            nonlocal state
+            seal = manifest.seals[group.rank]
+            with storage.Shard.open(path / seal.file, self._trust, seal=seal, wait=NFS_WAIT) as one:
+                state = _state(one.piece(), touch_files=touch_files)
+
+        together(group, f"reading {path.name}", read)
+        return common.spread(group, state, self._shared)
+
+
+def _about(record: Record) -> About:
+    return About(
+        step=len(record.steps) if record.finished else record.index,
+        of=len(record.steps),
+        command=tuple(sys.orig_argv),
+        working_directory=str(Path.cwd()),
+        more={KEY: record.to_json()},
+    )
+
+
+def _piece(rank: int, captured: states.Captured) -> Piece:
+    streams = [Stream(f"{KEY}/objects", captured.stream)]
+    if captured.control:
+        streams.append(Stream(f"{KEY}/control", captured.control))
+    arrays = tuple(
+        Array(f"{KEY}/arrays/{i}", each.memory, each.dtype, each.shape, each.path)
+        for i, each in enumerate(captured.blocks)
+    )
+    return Piece(rank, tuple(streams), arrays)
+
+
+def _state(piece: Piece, *, touch_files: bool) -> State:
+    streams: dict[str, Any] = {each.name: each.data for each in piece.streams}
+    control = bytes(streams.get(f"{KEY}/control", b""))
+    arrays = {each.name: each.data for each in piece.arrays}
+    blocks = [arrays[f"{KEY}/arrays/{i}"] for i in range(len(arrays))]
+    return states.restore(
+        control, bytes(streams[f"{KEY}/objects"]), blocks, touch_files=touch_files
+    )
