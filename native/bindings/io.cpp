@@ -33,6 +33,11 @@ std::size_t positive(std::size_t block)
 
 int memory_getbuffer(PyObject* self, Py_buffer* view, int flags)
 {
+  if (!nb::inst_ready(nb::handle(self))) {
+    PyErr_SetString(PyExc_BufferError, "memory that was never made");
+    view->obj = nullptr;
+    return -1;
+  }
   const auto bytes = nb::inst_ptr<io::Memory>(nb::handle(self))->bytes();
   return PyBuffer_FillInfo(view, self, bytes.data(), static_cast<Py_ssize_t>(bytes.size()), 0,
                            flags);

@@ -9,7 +9,7 @@ namespace sauerkraut::bindings {
 
 inline const wire::CodeLabel& as_label(nanobind::handle object)
 {
-  if (!nanobind::isinstance<wire::CodeLabel>(object)) {
+  if (!nanobind::isinstance<wire::CodeLabel>(object) || !nanobind::inst_ready(object)) {
     throw nanobind::type_error("labels must be of CodeLabel");
   }
   return *nanobind::inst_ptr<wire::CodeLabel>(object);

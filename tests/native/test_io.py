@@ -5,11 +5,13 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import textwrap
 import threading
 
 import pytest
 
+import sauerkraut as skt
 from sauerkraut import _native
 from tests.processes import run_python
 
@@ -81,6 +83,18 @@ def test_memory_lives_as_long_as_a_view():
     view = memoryview(_native.Memory(1 << 16))
     view[:] = bytes(range(256)) * 256
     assert view[257] == 1
+
+
+def test_what_was_never_made_is_refused():
+    with pytest.raises(BufferError):
+        memoryview(_native.Memory.__new__(_native.Memory))
+
+    def stack_of(frame):
+        return _native.capture(frame, None, (skt.call.__code__,))
+
+    stack = skt.call(lambda: stack_of(sys._getframe()))
+    with pytest.raises(TypeError):
+        stack.objects([_native.CodeLabel.__new__(_native.CodeLabel)] * len(stack))
 
 
 def test_memory_that_cannot_be_is_a_memory_error():

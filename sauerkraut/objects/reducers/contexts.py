@@ -9,7 +9,7 @@ import importlib
 import sys
 from typing import Any, cast
 
-from sauerkraut._native import set_old_value
+from sauerkraut._native import is_used, set_old_value
 from sauerkraut.objects import thawing
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
 from sauerkraut.objects.reducers.singletons import find, name_of
@@ -54,7 +54,7 @@ def set_context(context: contextvars.Context, state: tuple[list[tuple[Any, Any]]
 
 @reduces(contextvars.Token)
 def _reduce_token(token: contextvars.Token[Any], _: Freezing) -> Reduced:
-    used = repr(token).startswith("<Token used")  # nothing else tells
+    used = is_used(token)
     old = () if token.old_value is contextvars.Token.MISSING else (token.old_value,)
     context = contextvars.copy_context()
     now = (context[token.var],) if not used and token.var in context else ()

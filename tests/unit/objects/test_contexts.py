@@ -15,6 +15,15 @@ from tests.unit.objects.crossing import round_trip
 variable = contextvars.ContextVar("variable")
 
 
+class Silent:
+    def __repr__(self):
+        raise AssertionError("asked")
+
+
+SILENT = Silent()
+quiet = contextvars.ContextVar("quiet", default=SILENT)
+
+
 def test_a_capture_and_what_is_given_up_change_nothing():
     with decimal.localcontext() as current, np.errstate(over="ignore") as _:
         token = variable.set(1)
@@ -35,6 +44,14 @@ def test_a_token_goes_back_also_where_its_variable_is_set_already():
     assert back.old_value is contextvars.Token.MISSING
     variable.reset(back)
     assert variable.get("unset") == "unset"
+
+
+def test_no_value_of_a_variable_is_asked_for_its_text():
+    token = quiet.set(Silent())
+    (back,) = round_trip(token)
+    assert back.var is quiet
+    quiet.reset(back)
+    assert type(quiet.get()) is Silent
 
 
 def test_a_value_that_leads_to_its_token():
