@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sauerkraut.errors import CaptureError, ResumeError
-from sauerkraut.objects import freezing, graph
+from sauerkraut.objects import freezing, graph, passes
 from tests.unit.objects import things
 from tests.unit.objects.crossing import round_trip
 
@@ -85,7 +85,7 @@ def test_registered_reducers(monkeypatch):
 
 
 def test_dill_takes_the_whole_graph_when_the_pickler_cannot(caplog, monkeypatch):
-    monkeypatch.setattr(graph, "_warned", set())
+    monkeypatch.setattr(passes, "_warned", set())
     array = np.arange(10.0)
     increment, read = things.counter(1)
     odd = dict.__dict__["fromkeys"]  # a classmethod_descriptor

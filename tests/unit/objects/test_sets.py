@@ -6,7 +6,7 @@ import random
 import pytest
 
 from sauerkraut import _native
-from sauerkraut.objects import graph, inert, state
+from sauerkraut.objects import graph, inert, passes, state
 from tests.processes import run_python
 from tests.unit.objects import crossing
 from tests.unit.objects.crossing import round_trip
@@ -151,7 +151,7 @@ def test_people_see_the_elements():
 
 
 def test_random_hashing_is_told_once(caplog, monkeypatch):
-    monkeypatch.setattr(graph, "_warned", set())
+    monkeypatch.setattr(passes, "_warned", set())
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     graph.freeze([{"a"}])
     monkeypatch.delenv("PYTHONHASHSEED")
