@@ -2,32 +2,67 @@
 
 import os
 import random
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from sauerkraut.errors import NoCheckpoint
 from sauerkraut.flow import journal
-from sauerkraut.storage import Trust
+from sauerkraut.storage import Trust, catalog
 from tests.processes import run_python
 
-PROGRAM = Path(__file__).parents[1] / "programs" / "pipeline.py"
-KILLS = 160 if int(os.environ.get("KILLS", "18")) >= 60 else 10
+PROGRAMS = Path(__file__).parents[1] / "programs"
+LONG = int(os.environ.get("KILLS", "18")) >= 60
+LIMIT = 120  # seconds that a job may take
 
 pytestmark = pytest.mark.job
 
 
-def stored_index(path):
+def stored_in_file(path):
     """Index of the step that the next run must start at."""
     contents = journal.read(path, Trust())
     records = [each.record for each in contents.frames if each.parts] if contents else []
-    return records[-1]["index"] if records else 0
+    return {records[-1]["index"] if records else 0}
 
 
-def test_kills(tmp_path):
-    undisturbed = run_python(PROGRAM, tmp_path / "other.pkl", tmp_path / "other.log").stdout
+def stored_in_epochs(path):
+    """Likewise; an attempt that was sealed on all ranks counts as well, as the next start does."""
+    try:
+        newest = next(iter(catalog.committed(path)), None)
+    except NoCheckpoint:
+        newest = None
+    index = 0
+    if newest is not None:
+        index = catalog.read_manifest(newest.path).about.more["flow"]["index"]
+    return {index, (index + 1) % 6}
+
+
+def steps_that_ran(log, rank):
+    file = Path(f"{log}.{rank}")
+    ran = [int(line) for line in file.read_text().split()] if file.exists() else []
+    file.unlink(missing_ok=True)
+    return ran
+
+
+@pytest.fixture
+def in_memory():
+    """A directory where there is no disk to wait for, on systems that have one."""
+    where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="sauerkraut-flow-", dir=where) as directory:
+        yield Path(directory)
+
+
+def test_kills_of_one_process(in_memory):
+    program = PROGRAMS / "pipeline.py"
+    log = in_memory / "log"
+    undisturbed = run_python(program, in_memory / "other.pkl", log, 1).stdout
     draw = random.Random(11)
-    path, log, kills = tmp_path / "checkpoint.pkl", tmp_path / "log", 0
-    while kills < KILLS:
+    path, kills = in_memory / "checkpoint.pkl", 0
+    steps_that_ran(log, 0)
+    while kills < (160 if LONG else 10):
         kill = draw.choice(
             [
                 ("call", draw.randint(1, 25)),
@@ -35,10 +70,9 @@ def test_kills(tmp_path):
                 ("time", draw.random() / 9),
             ]
         )
-        before = stored_index(path)
-        log.write_text("")
-        done = run_python(PROGRAM, path, log, *kill, check=False)
-        ran = [int(line) for line in log.read_text().split()]
+        (before,) = stored_in_file(path)
+        done = run_python(program, path, log, 1, *kill, check=False)
+        ran = steps_that_ran(log, 0)
         assert ran == list(range(before, before + len(ran))), kill
         if done.returncode == 0:
             assert done.stdout == undisturbed
@@ -46,5 +80,68 @@ def test_kills(tmp_path):
             continue
         assert done.returncode == -9, done.stderr
         kills += 1
-    log.write_text("")
-    assert run_python(PROGRAM, path, log).stdout == undisturbed
+    assert run_python(program, path, log, 1).stdout == undisturbed
+
+
+def test_kills_of_four_ranks(launcher, tmp_path):
+    log = tmp_path / "log"
+
+    def run(path, *kill):
+        return subprocess.run(
+            [*launcher.command(4), sys.executable, PROGRAMS / "pipeline.py", path, log, "4", *kill],
+            env={**os.environ, **launcher.environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+
+    undisturbed = run(tmp_path / "other").stdout
+    assert undisturbed.count("[0, ") == 4
+    draw = random.Random(5)
+    path, kills = tmp_path / "ckpt", 0
+    for rank in range(4):
+        steps_that_ran(log, rank)
+    while kills < (40 if LONG else 3):
+        kill = draw.choice([("call", str(draw.randint(1, 40))), ("step", str(draw.randint(1, 4)))])
+        before = stored_in_epochs(path)
+        done = run(path, *kill)
+        of_ranks = [steps_that_ran(log, rank) for rank in range(4)]
+        for ran in of_ranks:
+            if ran:
+                assert ran[0] in before, (kill, done.stderr)
+                assert ran == list(range(ran[0], ran[0] + len(ran))), kill
+        assert len({ran[0] for ran in of_ranks if ran}) <= 1, kill
+        if done.returncode == 0:
+            assert done.stdout == undisturbed
+            continue
+        kills += 1
+    assert run(path).stdout == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("scenario", "status", "told"),
+    [
+        ("raise", 1, ["rank 1 failed:", "ValueError: of no use"]),
+        ("endless", 86, ["step 1 'second' took twice its timeout of 1 s", "in second"]),
+    ],
+)
+def test_one_rank_alone_does_not_leave_the_others_waiting(
+    launcher, tmp_path, scenario, status, told
+):
+    done = subprocess.run(
+        [*launcher.command(4), sys.executable, PROGRAMS / "pipeline_alone.py", "ckpt", scenario],
+        cwd=tmp_path,
+        env={**os.environ, **launcher.environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    for each in told:
+        assert each in done.stderr
+    newest = next(iter(catalog.committed(tmp_path / "ckpt")))
+    assert catalog.read_manifest(newest.path).about.step == 1
