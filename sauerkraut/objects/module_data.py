@@ -1,4 +1,4 @@
-"""The data that project modules hold in globals: part of what the frames on the stack work on."""
+"""The data of project modules, in globals and classes: part of what the frames work on."""
 
 from __future__ import annotations
 
@@ -37,6 +37,9 @@ def collect(
 ) -> dict[str, dict[str, object]]:
     """Module -> variable -> value of the data to capture.
 
+    An attribute of a class is a variable of the class's own module: ``Particle.count``. Those of
+    the project's classes count, nested ones too, that a global of these modules is or names.
+
     Args:
         owners: Names of the modules whose functions are on the captured stack.
         modules: "auto": ``__main__`` and those owners that are the user's own; "none"; or names
@@ -55,39 +58,89 @@ def collect(
         if module is None or (modules == "auto" and not is_project(name)):
             continue
         data = {key: value for key, value in vars(module).items() if _is_data(key, value)}
-        used = frozenset(_names_used(module))
-        dropped = [
-            key
-            for key, value in data.items()
-            if key not in used
-            and not isinstance(value, _ATOMS)
-            and not _can_be_captured(name, key, value, anchors or {})
-        ]
-        for key in dropped:
-            del data[key]
-        if data:
-            found[name] = data
+        _keep(found, name, data, frozenset(_names_used(module)), anchors or {})
+    for cls in _classes([sys.modules[name] for name in names if name in sys.modules]):
+        data = {
+            f"{cls.__qualname__}.{key}": value
+            for key, value in vars(cls).items()
+            if _is_data(key, value) and not hasattr(type(value), "__get__")
+        }
+        _keep(found, cls.__module__, data, frozenset(_names_used(cls)), anchors or {})
+    return found
+
+
+def _keep(
+    found: dict[str, dict[str, object]],
+    module: str,
+    data: Mapping[str, object],
+    used: frozenset[str],
+    anchors: Mapping[str, object],
+) -> None:
+    """Add data of a module to ``found``, but for what cannot be captured and has no use."""
+    for key, value in data.items():
+        if (
+            isinstance(value, _ATOMS)
+            or key.rpartition(".")[2] in used
+            or _can_be_captured(module, key, value, anchors)
+        ):
+            found.setdefault(module, {})[key] = value
+
+
+def _classes(modules: Sequence[types.ModuleType]) -> list[type]:
+    """The project's classes that globals of the modules are, those defined inside of them too."""
+    waiting = [value for module in modules for value in vars(module).values()]
+    found: dict[type, None] = {}
+    while waiting:
+        cls = waiting.pop()
+        if isinstance(cls, type) and cls not in found and _takes_data(cls):
+            found[cls] = None
+            waiting += [*vars(cls).values(), *cls.__bases__]
+    return list(found)
+
+
+def _takes_data(cls: type) -> bool:
+    """Whether a class is found again by its name, and an attribute is set there plainly."""
+    return (
+        is_project(cls.__module__)
+        and type(cls).__setattr__ is type.__setattr__  # not an enumeration, not of ctypes
+        and _class_at(sys.modules[cls.__module__], cls.__qualname__) is cls
+    )
+
+
+def _class_at(module: types.ModuleType, qualname: str) -> object:
+    found: object = module
+    for name in qualname.split("."):
+        found = getattr(found, "__dict__", {}).get(name)
     return found
 
 
 def restore(data: Mapping[str, Mapping[str, object]]) -> None:
     """Bind captured values to the variables of their modules, importing these if need be.
 
+    A class that this ``__main__`` does not define came by value, with its attributes.
+
     Raises:
-        ResumeError: a module cannot be imported; nothing was bound.
+        ResumeError: a module cannot be imported, or has a class no more; nothing was bound.
     """
-    loaded = {}
-    for name in data:
+    bound: list[tuple[type | types.ModuleType, str, object]] = []
+    for name, values in data.items():
         try:
-            loaded[name] = importlib.import_module(name)
+            module = importlib.import_module(name)
         except ImportError as error:
             raise ResumeError(f"module {name!r}, whose data was captured: {error}") from error
-    for name, values in data.items():
-        vars(loaded[name]).update(values)
+        for key, value in values.items():
+            qualname, _, attribute = key.rpartition(".")
+            holder = _class_at(module, qualname) if qualname else module
+            if isinstance(holder, (type, types.ModuleType)):
+                bound.append((holder, attribute, value))
+            elif name != "__main__":
+                raise ResumeError(f"class {qualname} of module {name!r} is not there any more")
+    for holder, attribute, value in bound:
+        setattr(holder, attribute, value)
 
 
 def _is_data(name: str, value: object) -> bool:
-    if name.startswith("__") and name.endswith("__"):
+    if (name.startswith("__") and name.endswith("__")) or name == "_abc_impl":
         return False
     if isinstance(value, _NO_DATA):
         return False
@@ -98,13 +151,14 @@ def _is_data(name: str, value: object) -> bool:
     )
 
 
-def _names_used(module: types.ModuleType) -> Iterator[str]:
-    """Names that the code of a module's functions and methods looks up."""
-    for value in list(vars(module).values()):
+def _names_used(holder: types.ModuleType | type) -> Iterator[str]:
+    """Names that the code of the functions and methods of a module or class looks up."""
+    module = holder.__module__ if isinstance(holder, type) else holder.__name__
+    for value in list(vars(holder).values()):
         held = list(vars(value).values()) if isinstance(value, type) else [value]
         for each in held:
             function = getattr(each, "__func__", getattr(each, "__wrapped__", each))
-            if isinstance(function, types.FunctionType) and function.__module__ == module.__name__:
+            if isinstance(function, types.FunctionType) and function.__module__ == module:
                 yield from names_in(function.__code__)
 
 

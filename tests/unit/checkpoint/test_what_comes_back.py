@@ -65,6 +65,32 @@ def test_globals_of_the_program_come_back(make):
     assert make().run(count) == 1
 
 
+class Particle:
+    made = 0
+    names = ()
+
+    def __init__(self):
+        Particle.made += 1
+        type(self).names += (f"particle {Particle.made}",)
+
+
+def make_particles():
+    Particle()
+    if isinstance(skt.current().checkpoint(), skt.Epoch):
+        raise CrashError
+    Particle()
+    return Particle.made, Particle.names
+
+
+def test_attributes_of_classes_come_back(make, monkeypatch):
+    monkeypatch.setattr(Particle, "made", 0)
+    monkeypatch.setattr(Particle, "names", ())
+    with pytest.raises(CrashError):
+        make().run(make_particles)
+    Particle.made, Particle.names = 0, ()
+    assert make().run(make_particles) == (2, ("particle 1", "particle 2"))
+
+
 def test_globals_can_be_left_alone(make):
     global counter
     counter = {"steps": 0}

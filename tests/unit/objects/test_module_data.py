@@ -6,10 +6,12 @@ import types
 import numpy as np
 import pytest
 
-from sauerkraut.errors import CaptureError
+from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.objects import graph, module_data
 
 SOURCE = """
+import abc
+import enum
 import functools
 import math
 import threading
@@ -22,10 +24,23 @@ _hidden = {"a": 1}
 lock = threading.Thread()
 named = threading.Thread()
 
-class Solver:
+class Base:
+    tried = [1]
+
+class Solver(Base):
     limit = 3
+    __slots__ = ("own",)
     def stop(self):
         return named
+    class Inner:
+        table = {}
+    again = Base
+
+class Color(enum.Enum):
+    RED = 1
+
+class Shape(abc.ABC):
+    sides = 0
 
 @functools.cache
 def cached(x):
@@ -53,7 +68,10 @@ def test_data_of_project_modules(module, caplog):
     module.array = np.zeros(3)
     data = module_data.collect(["data_sample", "json", "no_such_module"])
     assert "json" not in data
-    assert data["data_sample"].keys() == {"u", "count", "_hidden", "named", "array"}
+    assert data["data_sample"].keys() == {
+        *("u", "count", "_hidden", "named", "array"),
+        *("Base.tried", "Solver.limit", "Solver.Inner.table", "Shape.sides"),
+    }
     (told,) = caplog.records
     assert told.message == (
         "global data_sample.lock is not captured, and no function names it: value 0: "
@@ -91,3 +109,25 @@ def test_rebinding(module):
     assert module.count == 0
     assert module.new == 1
     assert module.step() is module.u
+
+
+def test_attributes_of_classes_are_set_again(module):
+    data = module_data.collect([], ["data_sample"])
+    module.Solver.limit, module.Solver.Inner.table, module.count = 7, {"a": 1}, 5
+    module_data.restore(data)
+    assert (module.Solver.limit, module.count) == (3, 0)
+    assert module.Solver.Inner.table is data["data_sample"]["Solver.Inner.table"]
+    del module.Solver.Inner
+    module.count = 5
+    with pytest.raises(ResumeError, match=r"class Solver.Inner of module 'data_sample'"):
+        module_data.restore(data)
+    assert module.count == 5
+
+
+def test_a_class_that_a_module_imported_counts_for_its_own(module, monkeypatch):
+    user = types.ModuleType("data_user")
+    user.__file__, user.Solver = module.__file__, module.Solver
+    monkeypatch.setitem(sys.modules, user.__name__, user)
+    data = module_data.collect(["data_user"])
+    assert data["data_sample"].keys() == {"Base.tried", "Solver.limit", "Solver.Inner.table"}
+    assert "data_user" not in data
