@@ -38,6 +38,9 @@ from sauerkraut.objects import arguments, graph, module_data, process_state, sta
 from sauerkraut.objects.reducers.definitions import attribute
 from sauerkraut.storage import About, Array, Piece, Stream
 
+_BETWEEN = ("sauerkraut.checkpoint.", "sauerkraut.frames.")
+"""Modules whose frames lie between `Checkpointer.run` and the function given to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Captured:
@@ -173,7 +176,7 @@ class State:
         if here is None:
             raise CaptureError("this thread is not inside the function given to run")
         # between the two lie frames of ours: those that called or resumed the function
-        while frames and frames[-1].f_globals.get("__name__", "").startswith("sauerkraut."):
+        while frames and frames[-1].f_globals.get("__name__", "").startswith(_BETWEEN):
             frames.pop()
         if not frames:
             raise CaptureError("the function given to run has no Python frame")

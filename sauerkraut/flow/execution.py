@@ -11,6 +11,7 @@ from sauerkraut.flow import dependence, digest, policy, states
 from sauerkraut.flow.command import again
 from sauerkraut.flow.measure import Measure
 from sauerkraut.flow.policy import LoadPolicy
+from sauerkraut.flow.polling import Polling, Turn
 from sauerkraut.flow.progress import Progress
 from sauerkraut.flow.ranks import Ranks
 from sauerkraut.flow.record import Failure, Record, StepRecord, now
@@ -32,6 +33,7 @@ class Execution:
         store: Opened.
         history: What it held then.
         ranks: All of them run each step.
+        polling: Runs those that poll.
         reports: Told what a person should know.
         load_policy: As checked.
         live: Whether a terminal shows the step that runs.
@@ -44,6 +46,7 @@ class Execution:
         history: History,
         *,
         ranks: Ranks,
+        polling: Polling,
         reports: Reports,
         load_policy: LoadPolicy,
         live: bool,
@@ -52,6 +55,7 @@ class Execution:
         self._store = store
         self._history = history
         self._ranks = ranks
+        self._polling = polling
         self._reports = reports
         self._policy = load_policy
         self._progress = Progress(reports, len(steps), live=live)
@@ -61,6 +65,8 @@ class Execution:
         state = begin.state
         data: Data = {}
         record = Record(begin.run, begin.index, begin.steps, data_keys=begin.data_keys, when=now())
+        if not begin.inside:
+            self._polling.forget()
         if not begin.stored:
             self._commit(state, record, "the start")
         for index in range(begin.index, len(self._steps)):
@@ -91,6 +97,7 @@ class Execution:
         )
         state[INDEX] = after.index
         self._commit(state, after, self._name(index))
+        self._polling.forget()
         self._progress.ended(index, told)
         return after
 
@@ -140,11 +147,10 @@ class Execution:
         self._ranks.together(self._name(index), keep)
         for tries in range(1, step.retries + 2):
             measure = Measure()
-            error = self._try(begin, index, state, data)
             try:
-                self._ranks.settle(self._name(index), error)
+                self._try(begin, index, state, data, fresh=tries > 1)
             except Exception as failure:
-                if tries > step.retries or not self._may_repeat(error):
+                if tries > step.retries or not self._may_repeat(failure):
                     raise
                 self._reports.warn(
                     f"{self._name(index)} failed ({_one_line(failure)}): "
@@ -155,26 +161,39 @@ class Execution:
             return self._measured(told, measure, tries, before, state)
         raise AssertionError("the last try returns or raises")
 
-    def _try(self, begin: Start, index: int, state: State, data: Data) -> BaseException | None:
-        """Load, run and save once, on this rank alone; returns what that raised."""
-        step = self._steps[index]
-        try:
-            with (
-                self._progress.step(index, step.name),
-                Watchdog(step.timeout, self._name(index), self._ranks.group),
-            ):
-                for each in policy.loaded_before(self._policy, begin.index, index):
-                    self._steps[each].load_into(data, state)
-                if index == begin.index:
-                    self._warn_of_lost(begin, data)
-                step.run(state, data)
-        except BaseException as error:  # noqa: BLE001 - raised where all ranks are
-            return error
-        return None
+    def _try(self, begin: Start, index: int, state: State, data: Data, *, fresh: bool) -> None:
+        """Load, run and save once; raises on all ranks what any of them raises."""
+        step, name = self._steps[index], self._name(index)
 
-    def _may_repeat(self, error: BaseException | None) -> bool:
+        def load() -> None:
+            for each in policy.loaded_before(self._policy, begin.index, index):
+                self._steps[each].load_into(data, state)
+            if index == begin.index:
+                self._warn_of_lost(begin, data)
+
+        watched = Watchdog(step.timeout, name, self._ranks.group)
+        with self._progress.step(index, step.name):
+            if step.interval is not None:
+                turn = Turn(step, name, state, data, load, self._ranks)
+                with watched:
+                    self._polling.run(turn, begin.run, index, fresh=fresh)
+                if any(self._ranks.together(name, lambda: watched.overdue() is not None)):
+                    self._polling.forget()  # what was computed is dropped
+                self._ranks.settle(name, watched.overdue())
+                return
+            error: BaseException | None = None
+            try:
+                with watched:
+                    load()
+                    step.run(state, data)
+                error = watched.overdue()
+            except BaseException as caught:  # noqa: BLE001 - raised where all ranks are
+                error = caught
+            self._ranks.settle(name, error)
+
+    def _may_repeat(self, failure: Exception) -> bool:
         """Whether no rank was interrupted: an interrupt is meant for the program."""
-        fine = error is None or isinstance(error, Exception)
+        fine = failure.__cause__ is None or isinstance(failure.__cause__, Exception)
         return all(self._ranks.together("retries", lambda: fine))
 
     def _measured(

@@ -6,21 +6,23 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sauerkraut import group
 from sauerkraut.checkpoint.leaving import UncaughtErrors
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.errors import FlowError
-from sauerkraut.flow import account, policy, start
+from sauerkraut.flow import account, policy, polling, start
 from sauerkraut.flow.adapted import StateHandler
 from sauerkraut.flow.execution import Execution
 from sauerkraut.flow.handlers import store_of
 from sauerkraut.flow.policy import LoadPolicy
+from sauerkraut.flow.polling import Polling
 from sauerkraut.flow.ranks import Ranks
 from sauerkraut.flow.record import Record, StepRecord
 from sauerkraut.flow.start import OnChange
-from sauerkraut.flow.step import Condition, Data, Function, Load, Step, check_data
+from sauerkraut.flow.step import Condition, Data, Function, Interval, Load, Step, check_data
 from sauerkraut.flow.stores import State
 
 F = TypeVar("F", bound=Function)
@@ -84,6 +86,8 @@ class CheckpointFlow:
         if self._ranks.many:
             self._uncaught.install()
         self._reports = Reports(self._ranks.group.rank, quiet=quiet)
+        frames = Path(f"{os.fspath(state_path)}.frames")
+        self._polling = Polling(frames, comm, self._ranks, self._reports)
         self._store = store_of(
             state_path,
             handler,
@@ -92,6 +96,10 @@ class CheckpointFlow:
             shared=self._shared,
             reports=self._reports,
         )
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Inside the frames of a step, a flow stands for the one that runs there."""
+        return (polling.running, ())
 
     def add_step(
         self,
@@ -104,6 +112,7 @@ class CheckpointFlow:
         timeout: float | None = None,
         skip_if: Condition | None = None,
         depends: Sequence[str] | None = None,
+        interval: Interval = None,
     ) -> Callable[[F], Callable[..., Data]]:
         """Decorate a function ``f(state, data)``, which becomes the next step.
 
@@ -127,6 +136,10 @@ class CheckpointFlow:
                 earlier steps, and keys of the state. When none of them has changed since a run of
                 it that is stored, it is passed over, and the keys of the state that it had set then
                 are set again. For steps that hand on nothing in ``data``.
+            interval: For a step of hours: how often, as for a `Checkpointer`, its calls of
+                ``sauerkraut.current().poll()`` checkpoint inside of it, ``state`` and ``data``
+                included, not globals. A restart goes into its frames; to its start when its code,
+                or Python, is another since.
 
         Returns:
             A decorator. The decorated function can be called by itself:
@@ -147,6 +160,7 @@ class CheckpointFlow:
             timeout=timeout,
             skip_if=skip_if,
             depends=depends,
+            interval=interval,
         )
 
         def decorate(function: F) -> Callable[..., Data]:
@@ -243,6 +257,7 @@ class CheckpointFlow:
             self._check(state, load_policy, checkpoint)
             return [StepRecord(each.name, each.identity()) for each in self._steps]
 
+        polling.refuse_inside()
         records = self._ranks.together("the flow", look)[self._ranks.group.rank]
         self._ranks.alike(
             {
@@ -279,11 +294,13 @@ class CheckpointFlow:
                 self._store,
                 history,
                 ranks=self._ranks,
+                polling=self._polling,
                 reports=self._reports,
                 load_policy=load_policy,
                 live=not self._quiet and self._ranks.first,
             )
-            return execution.run(begin)
+            with self._polling.of(self):
+                return execution.run(begin)
         finally:
             self._store.close()
 

@@ -26,6 +26,8 @@ class Start:
     """All steps of the flow, those before ``index`` as they were when they ran."""
     why: str
     """For a person, one line."""
+    inside: bool = False
+    """Whether frames of that step, if there are any, are where the run goes on."""
     stored: bool = False
     """Whether what is stored begins here already."""
     data_keys: tuple[str, ...] = ()
@@ -173,6 +175,7 @@ def _going_on(
         state,
         _kept(steps, history, index),
         f"{where}: run {record.run} goes on at {_name(steps, index)}: {because}",
+        inside=found is history.commits[0] and index == newest.index,
         stored=found is history.commits[0] and index == record.index,
         data_keys=record.data_keys,
         warnings=warnings,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from sauerkraut.checkpoint import interval as intervals
 from sauerkraut.flow import digest, identity
 from sauerkraut.flow.record import Identity
 from sauerkraut.flow.stores import State
@@ -15,6 +17,7 @@ Data = dict[str, Any]
 Load = Callable[[State], Data]
 Function = Callable[..., object]
 Condition = Callable[[State], object]
+Interval = float | str | timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Step:
     timeout: float | None = None
     skip_if: Condition | None = None
     depends: Sequence[str] | None = None
+    interval: Interval = None
 
     def __post_init__(self) -> None:
         if not callable(self.function):
@@ -49,6 +53,7 @@ class Step:
             raise ValueError(f"timeout={self.timeout!r}: seconds, more than 0")
         if isinstance(self.depends, str):
             raise TypeError(f"depends={self.depends!r}: a list of names")
+        intervals.parse(self.interval)
 
     def identity(self) -> Identity:
         """What the code of the step says now, and its parameters."""

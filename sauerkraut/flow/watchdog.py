@@ -22,9 +22,6 @@ class Watchdog:
         seconds: What it may take; None: as long as it likes.
         what: What a person calls it.
         group: All its ranks end with 86 and this rank's stack, after twice the time.
-
-    Raises:
-        TimeoutError: at the end of the block, when it took longer.
     """
 
     def __init__(self, seconds: float | None, what: str, group: Group) -> None:
@@ -33,7 +30,7 @@ class Watchdog:
         self._group = group
         self._thread = threading.get_ident()
         self._timer: threading.Timer | None = None
-        self._began = 0.0
+        self._began = self._took = 0.0
 
     def __enter__(self) -> Self:
         self._began = monotonic()
@@ -53,16 +50,15 @@ class Watchdog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer.join()
-        if error is None:
-            self.check()
+        self._took = monotonic() - self._began
 
-    def check(self) -> None:
-        """Raise TimeoutError when the time is over."""
-        took = monotonic() - self._began
-        if self._seconds is not None and took > self._seconds:
-            raise TimeoutError(
-                f"{self._what} took {took:.1f} s, its timeout is {self._seconds:g} s"
-            )
+    def overdue(self) -> TimeoutError | None:
+        """The error of a block that took too long, once it is left; None: it did not."""
+        if self._seconds is None or self._took <= self._seconds:
+            return None
+        return TimeoutError(
+            f"{self._what} took {self._took:.1f} s, its timeout is {self._seconds:g} s"
+        )
 
     def _end_job(self) -> None:
         frame = sys._current_frames().get(self._thread)

@@ -145,3 +145,26 @@ def test_one_rank_alone_does_not_leave_the_others_waiting(
         assert each in done.stderr
     newest = next(iter(catalog.committed(tmp_path / "ckpt")))
     assert catalog.read_manifest(newest.path).about.step == 1
+
+
+def test_a_step_that_polls_goes_on_inside_on_all_ranks(launcher, tmp_path):
+    program = PROGRAMS / "pipeline_polling.py"
+
+    def run(*words):
+        done = subprocess.run(
+            [*launcher.command(2), sys.executable, program, "ckpt", "2", *words],
+            cwd=tmp_path,
+            env={**os.environ, **launcher.environment},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        return sorted(done.stdout.splitlines()), done.stderr
+
+    run("leave", "1")
+    said, told = run()
+    assert said == sorted(
+        2 * ["turn 1", "turn 2", "turn 3"] + [f"third {6 + rank} [0, 1, 2, 3]" for rank in (0, 1)]
+    ), told

@@ -1,0 +1,186 @@
+"""Steps that poll: a restart goes into their frames, not to their start.
+
+Such a step runs under a `Checkpointer` of its own, beside the states of the flow, for as long as it
+takes; `sauerkraut.current()` is that. Its captured stack begins with `_run_step` below, whose
+variables are all of it that a restart brings back.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sauerkraut.checkpoint.checkpointer import Checkpointer, current
+from sauerkraut.checkpoint.reports import Reports
+from sauerkraut.errors import FlowError, ResumeError
+from sauerkraut.flow.ranks import Ranks
+from sauerkraut.flow.step import Data, Step
+from sauerkraut.flow.stores import State
+
+_OURS = re.compile(r"run-\d+-step-\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The step that runs."""
+
+    step: Step
+    name: str
+    state: State
+    data: Data
+    load: Callable[[], None]
+    """Brings into ``data`` what the load policy says; not called when frames come back."""
+    ranks: Ranks
+
+
+_turns: list[Turn] = []  # of this process; frames find it here, as it is never captured
+_flows: list[Any] = []
+
+
+def running() -> Any:
+    """What a flow that is met in the frames of a step comes back as: the one that runs."""
+    return _flows[-1] if _flows else None
+
+
+def refuse_inside() -> None:
+    """Refuse to run a flow where a Checkpointer runs: its frames cannot be captured.
+
+    Raises:
+        FlowError: one does.
+    """
+    try:
+        current()
+    except RuntimeError:
+        return
+    raise FlowError(
+        "a flow cannot run inside of Checkpointer.run, or of a step with interval=: run it by "
+        "itself, and give the steps that poll interval="
+    )
+
+
+class Polling:
+    """The places where steps that poll keep their frames.
+
+    Args:
+        path: Directory, made when one is needed.
+        comm: The communicator of the flow, or None.
+        ranks: Its ranks.
+        reports: Told what a person should know.
+    """
+
+    def __init__(self, path: Path, comm: Any, ranks: Ranks, reports: Reports) -> None:
+        self._path = path
+        self._comm = comm
+        self._ranks = ranks
+        self._reports = reports
+
+    @contextmanager
+    def of(self, flow: object) -> Iterator[None]:
+        """Let frames know the flow that runs."""
+        _flows.append(flow)
+        try:
+            yield
+        finally:
+            _flows.pop()
+
+    def run(self, turn: Turn, run: int, index: int, *, fresh: bool) -> None:
+        """Run a step, from where its frames stood if there are any; changes state and data.
+
+        Collective.
+
+        Args:
+            turn: The step.
+            run: Number of the run; frames of other runs and steps are not for this one.
+            index: Of the step.
+            fresh: Forget frames that are there.
+
+        Raises:
+            RankError: a rank has failed, in the step or in the checkpoints.
+        """
+        place = self._path / f"run-{run}-step-{index}"
+        _turns.append(turn)
+        try:
+            try:
+                state, data = self._checkpointed(turn, place, fresh=fresh)
+            except _UnfitError as error:
+                self._reports.warn(f"{turn.name} begins at its start: {error.__cause__}")
+                state, data = self._checkpointed(turn, place, fresh=True)
+        finally:
+            _turns.pop()
+        for ours, theirs in ((turn.state, state), (turn.data, data)):
+            if ours is not theirs:
+                ours.clear()
+                ours.update(theirs)
+
+    def _checkpointed(self, turn: Turn, place: Path, *, fresh: bool) -> tuple[State, Data]:
+        checkpointer = Checkpointer(
+            place, self._comm, interval=turn.step.interval, globals="none", quiet=True
+        )
+        try:
+            return checkpointer.run(_run_step, fresh=fresh)
+        except ResumeError as error:
+            if checkpointer.last is not None or checkpointer.restarted is not None or fresh:
+                raise
+            raise _UnfitError from error
+        finally:
+            checkpointer.close()
+
+    def forget(self) -> None:
+        """Remove the frames of steps that are done. Never raises."""
+        if self._ranks.first and self._path.is_dir():
+            for each in self._path.iterdir():
+                if _OURS.fullmatch(each.name):
+                    shutil.rmtree(each, ignore_errors=True)
+
+
+class _UnfitError(Exception):
+    """The frames of a step are not of this code or this Python; the cause says which."""
+
+
+def _run_step() -> tuple[State, Data]:
+    """The outermost captured frame: what it holds, a restart brings back."""
+    state, data = _begin()
+    error = None
+    try:
+        _function()(state, data, **_params())
+        _save()(state, data)
+    except BaseException as caught:  # noqa: BLE001 - raised where all ranks are
+        error = caught
+    _settle(error)
+    return state, data
+
+
+def _begin() -> tuple[State, Data]:
+    turn = _turns[-1]
+    error: BaseException | None = None
+    try:
+        turn.load()
+    except BaseException as caught:  # noqa: BLE001 - raised where all ranks are
+        error = caught
+    turn.ranks.settle(turn.name, error)
+    return turn.state, turn.data
+
+
+def _function() -> Any:
+    return _turns[-1].step.function
+
+
+def _params() -> dict[str, Any]:
+    return dict(_turns[-1].step.params)
+
+
+def _save() -> Any:
+    return _turns[-1].step.save or _nothing
+
+
+def _nothing(state: State, data: Data) -> None:
+    """Save nothing."""
+
+
+def _settle(error: BaseException | None) -> None:
+    _turns[-1].ranks.settle(_turns[-1].name, error)

@@ -1,0 +1,92 @@
+"""A step that polls: a restart goes into its frames."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import sauerkraut as skt
+from sauerkraut.errors import FlowError
+from sauerkraut.flow import CheckpointFlow
+from tests.processes import run_python
+from tests.unit.flow.pipelines import BrokenError, Pipeline
+
+PROGRAM = Path(__file__).parents[2] / "programs" / "pipeline_polling.py"
+END = "third 6 [0, 1, 2, 3]"
+
+
+def run(path, *words, **environment):
+    done = run_python(PROGRAM, path, 1, *words, env={**os.environ, **environment})
+    return done.stdout.splitlines(), done.stderr
+
+
+def test_a_restart_goes_into_the_step(path):
+    assert run(path)[0] == ["first", "turn 0", "turn 1", "turn 2", "turn 3", END]
+    path.unlink()
+    assert run(path, "leave", 1)[0] == ["first", "turn 0"]
+    assert run(path, "leave", 2)[0] == ["turn 1"]
+    assert run(path)[0] == ["turn 2", "turn 3", END]
+    assert not list(Path(f"{path}.frames").iterdir())
+    assert run(path)[0][0] == "first"
+
+
+def test_to_its_start_when_its_code_changed_and_says_so(path):
+    run(path, "leave", 1)
+    said, told = run(path, MENDED="1")
+    assert said == ["mended", "third -1 []"]
+    assert "step 1 'second' begins at its start: " in told
+    assert "has changed" in told
+
+
+@pytest.mark.parametrize("given", [{}, {"state": {"sum": 10}}])
+def test_as_asked_it_begins_at_its_start(path, given):
+    """run(checkpoint=...) means the start of the step, whatever frames there are."""
+    ran = []
+
+    def pipeline(leave):
+        flow = CheckpointFlow(path, quiet=True)
+        flow.add_step()(nothing)
+
+        @flow.add_step(interval="1h")
+        def polls(state, data):
+            ran.append("begins")
+            skt.current().checkpoint()
+            if leave:
+                raise BrokenError
+
+        return flow
+
+    with pytest.raises(BrokenError):
+        pipeline(True).run({"sum": 1})
+    pipeline(False).run(checkpoint=1, **given)
+    assert ran == ["begins", "begins"]
+
+
+def nothing(state, data):
+    pass
+
+
+def test_a_retry_begins_at_its_start(path):
+    flow, tries = CheckpointFlow(path, quiet=True), []
+
+    @flow.add_step(interval="1h", retries=1)
+    def polls(state, data):
+        tries.append(dict(state))
+        state["x"] = 1
+        skt.current().checkpoint()
+        if len(tries) == 1:
+            raise BrokenError
+
+    assert flow.run({}) == {"x": 1, "checkpoint_index": 0}
+    assert tries == [{}, {}]
+
+
+def test_a_flow_inside_of_a_checkpointer_is_refused(path):
+    ckpt = skt.Checkpointer(path.with_name("ckpt"), interval=None, quiet=True)
+    with pytest.raises(FlowError, match=r"a flow cannot run inside of Checkpointer\.run"):
+        ckpt.run(Pipeline(path, "a").run, {})
+
+
+def test_an_interval_is_one(path):
+    with pytest.raises(ValueError, match="interval='soon'"):
+        CheckpointFlow(path).add_step(interval="soon")
