@@ -12,6 +12,7 @@ NB_MODULE(_native, m)
   sauerkraut::bindings::bind_contexts(m);
   sauerkraut::bindings::bind_plain(m);
   sauerkraut::bindings::bind_stack(m);
+  sauerkraut::bindings::bind_functions(m);
   sauerkraut::bindings::bind_generators(m);
   sauerkraut::bindings::bind_labels(m);
   sauerkraut::bindings::bind_control(m);

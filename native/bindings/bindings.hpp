@@ -9,6 +9,7 @@ void bind_anchors(nanobind::module_& m);
 void bind_contexts(nanobind::module_& m);
 void bind_control(nanobind::module_& m);
 void bind_errors(nanobind::module_& m);
+void bind_functions(nanobind::module_& m);
 void bind_generators(nanobind::module_& m);
 void bind_memory(nanobind::module_& m);
 void bind_plain(nanobind::module_& m);

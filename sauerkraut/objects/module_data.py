@@ -7,23 +7,19 @@ import logging
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from sauerkraut._native import Generators
+from sauerkraut import _native
 from sauerkraut.errors import CaptureError, ResumeError
-from sauerkraut.objects import graph
+from sauerkraut.objects import definition_data, graph
 from sauerkraut.objects.project import is_project
 from sauerkraut.objects.reducers.definitions import names_in
 
 logger = logging.getLogger(__name__)
 
-_NO_DATA = (
-    type,
-    types.BuiltinFunctionType,
-    types.FunctionType,
-    types.MethodType,
-    types.ModuleType,
-)
+_NO_DATA = (type, types.FunctionType, types.ModuleType)
+_BOUND = (types.BuiltinFunctionType, types.MethodType)
+_CONTAINERS = ("builtins", "collections", "itertools")
 _ATOMS = (bool, bytes, complex, float, int, str, type(None))
 
 _told: set[str] = set()
@@ -37,8 +33,8 @@ def collect(
 ) -> dict[str, dict[str, object]]:
     """Module -> variable -> value of the data to capture.
 
-    An attribute of a class is a variable of the class's own module: ``Particle.count``. Those of
-    the project's classes count, nested ones too, that a global of these modules is or names.
+    What the functions and classes hold that globals of these modules are counts as well, with its
+    path in their own module: ``Particle.count``, see `definition_data`.
 
     Args:
         owners: Names of the modules whose functions are on the captured stack.
@@ -46,8 +42,9 @@ def collect(
             of modules.
         anchors: As for `graph.freeze`.
 
-    A value that cannot be captured is left out with one warning when no function of its module
-    names it; otherwise it stays, and `graph.freeze` will name it in its error.
+    A value that cannot be captured is left out with one warning when it is held by a definition, or
+    no function of its module names it; otherwise it stays, and `graph.freeze` will name it in its
+    error.
     """
     if modules == "none":
         return {}
@@ -58,91 +55,49 @@ def collect(
         if module is None or (modules == "auto" and not is_project(name)):
             continue
         data = {key: value for key, value in vars(module).items() if _is_data(key, value)}
-        _keep(found, name, data, frozenset(_names_used(module)), anchors or {})
-    for cls in _classes([sys.modules[name] for name in names if name in sys.modules]):
-        data = {
-            f"{cls.__qualname__}.{key}": value
-            for key, value in vars(cls).items()
-            if _is_data(key, value) and not hasattr(type(value), "__get__")
-        }
-        _keep(found, cls.__module__, data, frozenset(_names_used(cls)), anchors or {})
-    return found
-
-
-def _keep(
-    found: dict[str, dict[str, object]],
-    module: str,
-    data: Mapping[str, object],
-    used: frozenset[str],
-    anchors: Mapping[str, object],
-) -> None:
-    """Add data of a module to ``found``, but for what cannot be captured and has no use."""
-    for key, value in data.items():
-        if (
-            isinstance(value, _ATOMS)
-            or key.rpartition(".")[2] in used
-            or _can_be_captured(module, key, value, anchors)
-        ):
-            found.setdefault(module, {})[key] = value
-
-
-def _classes(modules: Sequence[types.ModuleType]) -> list[type]:
-    """The project's classes that globals of the modules are, those defined inside of them too."""
-    waiting = [value for module in modules for value in vars(module).values()]
-    found: dict[type, None] = {}
-    while waiting:
-        cls = waiting.pop()
-        if isinstance(cls, type) and cls not in found and _takes_data(cls):
-            found[cls] = None
-            waiting += [*vars(cls).values(), *cls.__bases__]
-    return list(found)
-
-
-def _takes_data(cls: type) -> bool:
-    """Whether a class is found again by its name, and an attribute is set there plainly."""
-    return (
-        is_project(cls.__module__)
-        and type(cls).__setattr__ is type.__setattr__  # not an enumeration, not of ctypes
-        and _class_at(sys.modules[cls.__module__], cls.__qualname__) is cls
-    )
-
-
-def _class_at(module: types.ModuleType, qualname: str) -> object:
-    found: object = module
-    for name in qualname.split("."):
-        found = getattr(found, "__dict__", {}).get(name)
+        used = frozenset(_names_used(module))
+        dropped = [
+            key
+            for key, value in data.items()
+            if key not in used
+            and not isinstance(value, _ATOMS)
+            and not _can_be_captured(name, key, value, anchors or {})
+        ]
+        for key in dropped:
+            del data[key]
+        if data:
+            found[name] = data
+    scanned = [sys.modules[name] for name in names if name in sys.modules]
+    for name, path, value in definition_data.collect(scanned, _is_data):
+        if isinstance(value, _ATOMS) or _can_be_captured(name, path, value, anchors or {}):
+            found.setdefault(name, {})[path] = value
     return found
 
 
 def restore(data: Mapping[str, Mapping[str, object]]) -> None:
     """Bind captured values to the variables of their modules, importing these if need be.
 
-    A class that this ``__main__`` does not define came by value, with its attributes.
-
     Raises:
-        ResumeError: a module cannot be imported, or has a class no more; nothing was bound.
+        ResumeError: a module cannot be imported; nothing was bound.
     """
-    bound: list[tuple[type | types.ModuleType, str, object]] = []
-    for name, values in data.items():
+    loaded = {}
+    for name in data:
         try:
-            module = importlib.import_module(name)
+            loaded[name] = importlib.import_module(name)
         except ImportError as error:
             raise ResumeError(f"module {name!r}, whose data was captured: {error}") from error
-        for key, value in values.items():
-            qualname, _, attribute = key.rpartition(".")
-            holder = _class_at(module, qualname) if qualname else module
-            if isinstance(holder, (type, types.ModuleType)):
-                bound.append((holder, attribute, value))
-            elif name != "__main__":
-                raise ResumeError(f"class {qualname} of module {name!r} is not there any more")
-    for holder, attribute, value in bound:
-        setattr(holder, attribute, value)
+    for name, values in data.items():
+        for path, value in values.items():
+            if "." in path:
+                definition_data.put(loaded[name], path, value)
+            else:
+                vars(loaded[name])[path] = value
 
 
 def _is_data(name: str, value: object) -> bool:
     if (name.startswith("__") and name.endswith("__")) or name == "_abc_impl":
         return False
-    if isinstance(value, _NO_DATA):
+    if isinstance(value, _NO_DATA) or (isinstance(value, _BOUND) and not _binds_data(value)):
         return False
     if callable(value) and getattr(value, "__wrapped__", None) is not None:
         return False  # a decorated function: functools.cache, numba.njit, ...
@@ -151,25 +106,34 @@ def _is_data(name: str, value: object) -> bool:
     )
 
 
-def _names_used(holder: types.ModuleType | type) -> Iterator[str]:
-    """Names that the code of the functions and methods of a module or class looks up."""
-    module = holder.__module__ if isinstance(holder, type) else holder.__name__
-    for value in list(vars(holder).values()):
+def _binds_data(method: Any) -> bool:
+    """Whether a method is one of the program's objects, not of a module, a class or a library."""
+    bound = method.__self__
+    if bound is None or isinstance(bound, (type, types.ModuleType)):
+        return False
+    return is_project(type(bound).__module__) or type(bound).__module__ in _CONTAINERS
+
+
+def _names_used(module: types.ModuleType) -> Iterator[str]:
+    """Names that the code of a module's functions and methods looks up."""
+    for value in list(vars(module).values()):
         held = list(vars(value).values()) if isinstance(value, type) else [value]
         for each in held:
             function = getattr(each, "__func__", getattr(each, "__wrapped__", each))
-            if isinstance(function, types.FunctionType) and function.__module__ == module:
+            if isinstance(function, types.FunctionType) and function.__module__ == module.__name__:
                 yield from names_in(function.__code__)
 
 
 def _can_be_captured(module: str, name: str, value: object, anchors: Mapping[str, object]) -> bool:
+    if _native.plain(value):
+        return True
     try:
         graph.freeze(
-            [value], anchors=anchors, arrays="borrow", threshold=0, generators=Generators()
+            [value], anchors=anchors, arrays="borrow", threshold=0, generators=_native.Generators()
         ).release()
     except CaptureError as error:
         if (key := f"{module}.{name}") not in _told:
             _told.add(key)
-            logger.warning("global %s is not captured, and no function names it: %s", key, error)
+            logger.warning("global %s is not captured: %s", key, error)
         return False
     return True

@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from sauerkraut.errors import CaptureError, ResumeError
+from sauerkraut.errors import CaptureError
 from sauerkraut.objects import graph, module_data
 
 SOURCE = """
@@ -74,7 +74,7 @@ def test_data_of_project_modules(module, caplog):
     }
     (told,) = caplog.records
     assert told.message == (
-        "global data_sample.lock is not captured, and no function names it: value 0: "
+        "global data_sample.lock is not captured: value 0: "
         "threading.Thread cannot be captured; join it before the checkpoint, or exclude it and "
         "start it again in on_restart"
     )
@@ -119,9 +119,79 @@ def test_attributes_of_classes_are_set_again(module):
     assert module.Solver.Inner.table is data["data_sample"]["Solver.Inner.table"]
     del module.Solver.Inner
     module.count = 5
-    with pytest.raises(ResumeError, match=r"class Solver.Inner of module 'data_sample'"):
-        module_data.restore(data)
-    assert module.count == 5
+    module_data.restore(data)  # what held it is gone
+    assert module.count == 0
+
+
+STATEFUL = """
+import functools
+
+def counting(function):
+    calls = 0
+    @functools.wraps(function)
+    def wrapper(*given):
+        nonlocal calls
+        calls += 1
+        return calls, function(*given)
+    return wrapper
+
+def make():
+    total = [0]
+    def add(value):
+        total[0] += value
+        return total[0]
+    return add, lambda: total
+
+@counting
+def step(x, seen=[]):
+    step.last = x
+    seen.append(x)
+    return list(seen)
+
+class Thing:
+    def keep(self, value, *, kept=[]):
+        kept.append(value)
+        return len(kept)
+
+    @staticmethod
+    @counting
+    def count():
+        return None
+
+add, read = make()
+values = [1]
+put = values.append
+later = lambda *, options={}: options
+"""
+
+
+def test_state_of_functions_comes_back(tmp_path, monkeypatch):
+    def use(module):
+        module.put(2)
+        options = module.later()
+        options["n"] = options.get("n", 0) + 1
+        thing = module.Thing()
+        told = [module.step(5), module.step.last, module.add(3), thing.keep(1), thing.count()]
+        return [*told, dict(options), list(module.values), list(module.read())]
+
+    def load():
+        made = types.ModuleType("stateful_sample")
+        made.__file__ = str(tmp_path / "stateful_sample.py")
+        monkeypatch.setitem(sys.modules, made.__name__, made)
+        exec(compile(STATEFUL, made.__file__, "exec", dont_inherit=True), vars(made))
+        return made
+
+    module = load()
+    use(module)
+    frozen = graph.freeze([module_data.collect(["stateful_sample"]), module.put])
+    expected = use(module)
+    again = load()
+    data, put = graph.thaw(frozen)
+    module_data.restore(data)
+    assert put.__self__ is again.values
+    assert use(again) == expected
+    assert again.add.__closure__[0] is again.read.__closure__[0]
+    assert again.step.__wrapped__.__defaults__[0] == [5, 5]
 
 
 def test_a_class_that_a_module_imported_counts_for_its_own(module, monkeypatch):

@@ -1,0 +1,121 @@
+"""Data that hangs on functions and classes: attributes, defaults, and variables of closures.
+
+A definition that a name finds is captured by that name: what it holds is captured beside it, and
+put into it again. A path leads to it from its module: ``Class.method``, ``function.__wrapped__``,
+``function.<variable>`` for what a variable of its closure holds.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from sauerkraut import _native
+from sauerkraut.objects.project import is_project
+from sauerkraut.objects.reducers.definitions import attribute
+
+Definition = type | types.FunctionType
+IsData = Callable[[str, object], bool]
+
+_ATOMS = (bool, bytes, complex, float, int, str, type(None), frozenset, range, type(...))
+_CLOSURE = "__closure__"
+
+
+def collect(
+    modules: Sequence[types.ModuleType], is_data: IsData
+) -> Iterator[tuple[str, str, object]]:
+    """(module, path, value) of what the project's definitions hold that globals are or name.
+
+    Args:
+        modules: Those whose globals count; for what one of them defines, and others import, it is
+            enough that one of those does.
+        is_data: Whether a name and value are state, not code.
+    """
+    for module, path, definition in _definitions(modules):
+        held = _of_class if isinstance(definition, type) else _of_function
+        for name, value in held(definition, is_data):
+            yield module, f"{path}.{name}", value
+
+
+def put(module: types.ModuleType, path: str, value: Any) -> None:
+    """Put a value where `collect` found it; where the program has no such definition, nowhere."""
+    path, _, name = path.rpartition(".")
+    found = _at(module, path)
+    if isinstance(found, types.FunctionType) and name == _CLOSURE:
+        variables = found.__code__.co_freevars
+        cells = zip(variables, found.__closure__ or (), strict=True)
+        _native.set_closure(found, tuple(value.get(each, cell) for each, cell in cells))
+    elif isinstance(found, (type, types.FunctionType)):
+        setattr(found, name, value)
+
+
+def _definitions(modules: Sequence[types.ModuleType]) -> Iterator[tuple[str, str, Definition]]:
+    """Each once, with the module and the path that lead to it."""
+    waiting = [(each.__name__, name, v) for each in modules for name, v in vars(each).items()]
+    seen: set[int] = set()
+    while waiting:
+        module, path, found = waiting.pop()
+        if isinstance(found, (classmethod, staticmethod)):
+            found = found.__func__
+        if id(found) in seen or not isinstance(found, (type, types.FunctionType)):
+            continue
+        seen.add(id(found))
+        if not is_project(found.__module__):
+            continue
+        if attribute(found.__module__, found.__qualname__) is found:
+            module, path = found.__module__, found.__qualname__
+        if isinstance(found, types.FunctionType):
+            yield module, path, found
+            waiting += [(module, f"{path}.<{n}>", c.cell_contents) for n, c in _cells(found)]
+            waiting += [(module, f"{path}.{n}", held) for n, held in found.__dict__.items()]
+        elif path == found.__qualname__ and type(found).__setattr__ is type.__setattr__:
+            # No enumeration, nothing of ctypes: there an attribute is more than its value.
+            yield module, path, found
+            waiting += [(module, f"{path}.{n}", held) for n, held in vars(found).items()]
+            waiting += [(module, path, base) for base in found.__bases__]
+
+
+def _of_class(cls: Any, is_data: IsData) -> Iterator[tuple[str, object]]:
+    for name, value in vars(cls).items():
+        if is_data(name, value) and not hasattr(type(value), "__get__"):
+            yield name, value
+
+
+def _of_function(function: Any, is_data: IsData) -> Iterator[tuple[str, object]]:
+    yield from ((name, held) for name, held in function.__dict__.items() if is_data(name, held))
+    if any(_may_change(each, is_data) for each in function.__defaults__ or ()):
+        yield "__defaults__", function.__defaults__
+    if any(_may_change(each, is_data) for each in (function.__kwdefaults__ or {}).values()):
+        yield "__kwdefaults__", function.__kwdefaults__
+    if cells := {n: cell for n, cell in _cells(function) if is_data(n, cell.cell_contents)}:
+        yield _CLOSURE, cells
+
+
+def _cells(function: types.FunctionType) -> Iterator[tuple[str, types.CellType]]:
+    """The variables of a closure that have a value."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            _ = cell.cell_contents
+        except ValueError:
+            continue
+        yield name, cell
+
+
+def _may_change(value: object, is_data: IsData) -> bool:
+    if isinstance(value, tuple):
+        return any(_may_change(each, is_data) for each in value)
+    return not isinstance(value, _ATOMS) and is_data("", value)
+
+
+def _at(module: types.ModuleType, path: str) -> object:
+    found: Any = module
+    for name in path.split("."):
+        if name.startswith("<") and isinstance(found, types.FunctionType):
+            cell = dict(_cells(found)).get(name[1:-1])
+            found = None if cell is None else cell.cell_contents
+        else:
+            found = getattr(found, "__dict__", {}).get(name)
+        if isinstance(found, (classmethod, staticmethod)):
+            found = found.__func__
+    return found
