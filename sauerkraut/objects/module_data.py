@@ -19,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 _NO_DATA = (type, types.FunctionType, types.ModuleType)
 _BOUND = (types.BuiltinFunctionType, types.MethodType)
-_CONTAINERS = ("builtins", "collections", "itertools")
 _ATOMS = (bool, bytes, complex, float, int, str, type(None))
 
 _told: set[str] = set()
@@ -42,8 +41,8 @@ def collect(
             of modules.
         anchors: As for `graph.freeze`.
 
-    A value that cannot be captured is left out with one warning when it is held by a definition, or
-    no function of its module names it; otherwise it stays, and `graph.freeze` will name it in its
+    A value that cannot be captured is left out with one warning when it is held by a definition, is
+    a method, or no function of its module names it; otherwise it stays, and `graph.freeze` will name it in its
     error.
     """
     if modules == "none":
@@ -59,7 +58,7 @@ def collect(
         dropped = [
             key
             for key, value in data.items()
-            if key not in used
+            if (key not in used or isinstance(value, _BOUND))
             and not isinstance(value, _ATOMS)
             and not _can_be_captured(name, key, value, anchors or {})
         ]
@@ -107,11 +106,13 @@ def _is_data(name: str, value: object) -> bool:
 
 
 def _binds_data(method: Any) -> bool:
-    """Whether a method is one of the program's objects, not of a module, a class or a library."""
+    """Whether a method is one of an object, not of a module, a class or an MPI handle."""
     bound = method.__self__
-    if bound is None or isinstance(bound, (type, types.ModuleType)):
-        return False
-    return is_project(type(bound).__module__) or type(bound).__module__ in _CONTAINERS
+    return not (
+        bound is None
+        or isinstance(bound, (type, types.ModuleType))
+        or type(bound).__module__ == "mpi4py.MPI"
+    )
 
 
 def _names_used(module: types.ModuleType) -> Iterator[str]:

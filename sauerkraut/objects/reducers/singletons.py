@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import random
 import sys
 import threading
@@ -58,6 +59,16 @@ def _reduce_random(generator: random.Random, _: Freezing) -> Reduced:
     if generator is getattr(random, "_inst", None):
         return (find, ("random", "_inst"))
     return generator.__reduce__()
+
+
+@reduces(type(os.environ))
+def _reduce_environment(environment: Any, _: Freezing) -> Reduced:
+    # The process's own, not a copy of what it was elsewhere.
+    for name in ("environ", "environb"):
+        if environment is getattr(os, name):
+            return (find, ("os", name))
+    reduced: tuple[Any, ...] = environment.__reduce_ex__(5)
+    return reduced
 
 
 @reduces(type(threading.main_thread()))

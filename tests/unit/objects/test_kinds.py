@@ -157,3 +157,9 @@ def test_csv_writer_of_what_is_not_found_again():
 
     with pytest.raises(CaptureError, match=r"_csv\.writer cannot be captured; keep the file"):
         rt(csv.writer(Printing()))
+
+
+def test_the_environment_is_that_of_the_process():
+    back, get = rt(os.environ, os.environ.get)
+    assert back is os.environ
+    assert get.__self__ is os.environ
