@@ -42,8 +42,8 @@ def collect(
         anchors: As for `graph.freeze`.
 
     A value that cannot be captured is left out with one warning when it is held by a definition, is
-    a method, or no function of its module names it; otherwise it stays, and `graph.freeze` will name it in its
-    error.
+    a method, or no function of its module names it; otherwise it stays, and `graph.freeze` will
+    name it in its error.
     """
     if modules == "none":
         return {}
