@@ -310,7 +310,13 @@ class State:
 
 
 def _stream(piece: Piece, name: str) -> Any:
-    return next(each.data for each in piece.streams if each.name == name)
+    for each in piece.streams:
+        if each.name == name:
+            return each.data
+    raise ResumeError(
+        f"the epoch holds no {name!r}, as that of a pipeline does not: give run a directory of its "
+        "own"
+    )
 
 
 def _control(piece: Piece) -> bytes:

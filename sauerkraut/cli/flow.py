@@ -18,7 +18,7 @@ from typing import Any
 
 from sauerkraut.cli import report
 from sauerkraut.errors import FlowError, NoCheckpoint
-from sauerkraut.flow import CheckpointFlow, handlers
+from sauerkraut.flow import CheckpointFlow, handlers, polling
 from sauerkraut.flow.record import Failure, Record, StepRecord
 
 
@@ -156,5 +156,6 @@ def _reset(chosen: argparse.Namespace) -> int:
     if not path.exists():
         raise NoCheckpoint(f"{path}: nothing is stored there")
     handlers.stored_at(path).reset()
+    polling.forget(polling.place_of(path))
     print(f"{path}: forgotten", file=sys.stderr)
     return 0

@@ -7,6 +7,7 @@ rest as a stream, below ``/ranks/<rank>/flow``, and for all the record of the ru
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,14 @@ from typing import Any
 from sauerkraut import storage
 from sauerkraut.checkpoint.agreement import agreed, shared, together
 from sauerkraut.checkpoint.reports import Reports
-from sauerkraut.checkpoint.store import NFS_WAIT, Store
-from sauerkraut.errors import CorruptCheckpoint, FlowError, NoCheckpoint, WorldSizeMismatch
+from sauerkraut.checkpoint.store import NFS_WAIT, TOUCH_EVERY, Store
+from sauerkraut.errors import (
+    CorruptCheckpoint,
+    FlowError,
+    NoCheckpoint,
+    SauerkrautError,
+    WorldSizeMismatch,
+)
 from sauerkraut.flow import common, states
 from sauerkraut.flow.record import Failure, Record
 from sauerkraut.flow.stores import Commit, History, State
@@ -58,6 +65,7 @@ class Epochs:
         self._settings = Settings.from_environment()
         self._trust = Trust()
         self._store: Store | None = None
+        self._owner: _Owner | None = None
         self._committed: list[tuple[int, Record]] = []
         self._attempt: str | None = None
 
@@ -88,6 +96,7 @@ class Epochs:
         except BaseException:
             self.close()
             raise
+        self._owner = _Owner(self._store) if self._group.rank == 0 else None
         return history
 
     def commit(self, state: State, record: Record) -> None:
@@ -123,6 +132,9 @@ class Epochs:
 
     def close(self) -> None:
         """See `StepStore.close`."""
+        if self._owner is not None:
+            self._owner.stop()
+            self._owner = None
         if self._store is not None:
             self._store.release()
             self._store = None
@@ -213,6 +225,28 @@ class Epochs:
 
         together(group, f"reading {path.name}", read)
         return common.spread(group, state, self._shared)
+
+
+class _Owner:
+    """Shows, while a step takes hours, that the owner of the directory lives. Rank 0 only."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._touch, name="sauerkraut owner", daemon=True)
+        self._thread.start()
+
+    def _touch(self) -> None:
+        while not self._stop.wait(TOUCH_EVERY):
+            try:
+                self._store.touch(0.0)
+            except SauerkrautError:  # whatever it is, the next commit meets it, too
+                return
+
+    def stop(self) -> None:
+        """Return when nothing is touched any more."""
+        self._stop.set()
+        self._thread.join()
 
 
 def _about(record: Record) -> About:

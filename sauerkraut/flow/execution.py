@@ -172,7 +172,7 @@ class Execution:
                 self._warn_of_lost(begin, data)
 
         watched = Watchdog(step.timeout, name, self._ranks.group)
-        with self._progress.step(index, step.name):
+        with self._progress.step(index, step.name, polls=step.interval is not None):
             if step.interval is not None:
                 turn = Turn(step, name, state, data, load, self._ranks)
                 with watched:

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sauerkraut import group
@@ -86,8 +85,8 @@ class CheckpointFlow:
         if self._ranks.many:
             self._uncaught.install()
         self._reports = Reports(self._ranks.group.rank, quiet=quiet)
-        frames = Path(f"{os.fspath(state_path)}.frames")
-        self._polling = Polling(frames, comm, self._ranks, self._reports)
+        place = polling.place_of(state_path)
+        self._polling = Polling(place, comm, self._ranks, self._reports)
         self._store = store_of(
             state_path,
             handler,

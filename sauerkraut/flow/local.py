@@ -42,6 +42,10 @@ class LocalFile:
 
     def read(self) -> History:
         """See `StepStore.read`."""
+        return self._look(None)
+
+    def _look(self, found: File | None) -> History:
+        """What the file holds; states are read from ``found``, or from the file as it is then."""
         self._trust = Trust.of(self._settings)
         contents = journal.read(self._path, self._trust)
         self._frames = []
@@ -66,7 +70,7 @@ class LocalFile:
         )
         newest = self._frames[-1][1]
         return History(
-            tuple(self._commit_of(frame, record) for frame, record in reversed(commits)),
+            tuple(self._commit_of(frame, record, found) for frame, record in reversed(commits)),
             newest.failure,
             (note,) if contents.passed_over else (),
         )
@@ -75,9 +79,9 @@ class LocalFile:
         """See `StepStore.open`."""
         self.take()
         try:
-            history = self.read()
-            if history.commits:
+            if self._path.exists():
                 self._found = File.open(self._path)
+            history = self._look(self._found)
         except BaseException:
             self.close()
             raise
@@ -162,15 +166,17 @@ class LocalFile:
                 chosen[each.run, each.index, each.finished] = (frame, each)
         return sorted(chosen.values(), key=lambda entry: entry[0].start)
 
-    def _commit_of(self, frame: Frame, record: Record) -> Commit:
+    def _commit_of(self, frame: Frame, record: Record, found: File | None) -> Commit:
         nbytes = sum(part.nbytes for part in frame.parts)
-        return Commit(
-            record, lambda touch_files: self._load(frame, touch_files=touch_files), nbytes
-        )
 
-    def _load(self, frame: Frame, *, touch_files: bool) -> State:
-        if self._found is not None:
-            parts = journal.read_parts(self._found, frame, self._trust)
+        def load(touch_files: bool) -> State:
+            return self._load(frame, found, touch_files=touch_files)
+
+        return Commit(record, load, nbytes)
+
+    def _load(self, frame: Frame, found: File | None, *, touch_files: bool) -> State:
+        if found is not None:
+            parts = journal.read_parts(found, frame, self._trust)
         else:
             with File.open(self._path) as file:
                 parts = journal.read_parts(file, frame, self._trust)

@@ -7,6 +7,8 @@ variables are all of it that a restart brings back.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -132,10 +134,24 @@ class Polling:
 
     def forget(self) -> None:
         """Remove the frames of steps that are done. Never raises."""
-        if self._ranks.first and self._path.is_dir():
-            for each in self._path.iterdir():
-                if _OURS.fullmatch(each.name):
-                    shutil.rmtree(each, ignore_errors=True)
+        if self._ranks.first:
+            forget(self._path)
+
+
+def place_of(state_path: str | os.PathLike[str]) -> Path:
+    """The directory where steps that poll keep their frames."""
+    return Path(f"{os.fspath(state_path)}.frames")
+
+
+def forget(place: Path) -> None:
+    """Remove all frames there; never raises."""
+    if not place.is_dir():
+        return
+    for each in place.iterdir():
+        if _OURS.fullmatch(each.name):
+            shutil.rmtree(each, ignore_errors=True)
+    with contextlib.suppress(OSError):  # something that is not ours
+        place.rmdir()
 
 
 class _UnfitError(Exception):

@@ -29,9 +29,13 @@ class Progress:
         self._live = live and sys.stderr is not None and sys.stderr.isatty()
 
     @contextmanager
-    def step(self, index: int, name: str) -> Iterator[None]:
-        """Show that a step runs, while the block does."""
-        live = self._line(f"step {index} of {self._steps} {name!r}") if self._live else None
+    def step(self, index: int, name: str, *, polls: bool) -> Iterator[None]:
+        """Show that a step runs, while the block does.
+
+        Not for one that polls: the standard streams that its frames see must be the program's.
+        """
+        text = f"step {index} of {self._steps} {name!r}"
+        live = self._line(text) if self._live and not polls else None
         if live is None:
             yield
             return
@@ -61,8 +65,9 @@ class Progress:
             console=Console(stderr=True),
             transient=True,
             refresh_per_second=_LIVE_PER_SECOND,
-            redirect_stdout=False,
-            redirect_stderr=False,
+            # so that what the step prints stands above; into a file it goes as it is
+            redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+            redirect_stderr=True,
         )
 
 

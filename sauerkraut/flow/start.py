@@ -142,8 +142,8 @@ def _going_on(
         because = f"it failed there: {history.failure.error}"
     elif record.steps == ():
         because = "so says its checkpoint_index"
+    changed = differences(record, steps) if record.steps else []
     if record.steps:
-        changed = differences(record, steps)
         if changed and on_change == "error":
             raise _refusal(where, record, steps, changed)
         if changed:
@@ -176,7 +176,7 @@ def _going_on(
         _kept(steps, history, index),
         f"{where}: run {record.run} goes on at {_name(steps, index)}: {because}",
         inside=found is history.commits[0] and index == newest.index,
-        stored=found is history.commits[0] and index == record.index,
+        stored=found is history.commits[0] and index == record.index and not changed,
         data_keys=record.data_keys,
         warnings=warnings,
     )
@@ -242,11 +242,15 @@ def _is_finished(record: Record, steps: Sequence[StepRecord]) -> bool:
 
 
 def _kept(steps: Sequence[StepRecord], history: History, index: int) -> tuple[StepRecord, ...]:
-    """The flow's steps, those before ``index`` with what is known of when they ran."""
+    """The flow's steps, those before ``index`` with what is known of when they ran.
+
+    What they say now is what counts from here on: a change was accepted.
+    """
     newest = history.newest
     then = {} if newest is None else {each.name: each for each in newest.steps}
     return tuple(
-        then.get(each.name, each) if number < index else each for number, each in enumerate(steps)
+        replace(then.get(each.name, each), identity=each.identity) if number < index else each
+        for number, each in enumerate(steps)
     )
 
 

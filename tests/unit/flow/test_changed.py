@@ -166,6 +166,15 @@ def test_on_change(failed, program, on_change, second, ran, caplog):
     assert "step 1 'second' has changed" in caplog.text
 
 
+def test_a_change_that_was_accepted_is_none_later(failed, program):
+    changed = PIPELINE.replace('state["first"] + 1', 'state["first"] + 10')
+    with pytest.raises(ZeroDivisionError):
+        program(changed).flow_at(failed, on_change="keep").run()
+    mended = program(changed.replace("1 / 0", 'state["third"] = 3'))
+    assert mended.flow_at(failed).run()["third"] == 3
+    assert mended.ran == ["third"]
+
+
 def test_on_change_is_one_of_three(path):
     with pytest.raises(ValueError, match="on_change='ask': one of 'error', 'keep', 'rerun'"):
         Pipeline(path, "a", on_change="ask")

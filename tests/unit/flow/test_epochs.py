@@ -12,6 +12,7 @@ from sauerkraut.errors import (
     DirectoryOwned,
     FlowError,
     RankError,
+    ResumeError,
 )
 from sauerkraut.flow import CheckpointFlow
 from sauerkraut.storage import catalog, events
@@ -159,6 +160,14 @@ def test_a_directory_of_another_program_is_refused(make, path):
     with pytest.raises(FlowError, match="holds checkpoints of another program"):
         make("a").run({})
     shutil.rmtree(path)
+
+
+def test_a_checkpointer_refuses_the_directory_of_a_flow(make, path):
+    import sauerkraut as skt
+
+    make("a").run({})
+    with pytest.raises(ResumeError, match="as that of a pipeline does not: give run a directory"):
+        skt.Checkpointer(path, interval=None, quiet=True).run(lambda: None)
 
 
 def test_steps_that_depend_on_nothing_new_are_passed_over(make, path):

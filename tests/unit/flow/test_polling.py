@@ -26,7 +26,7 @@ def test_a_restart_goes_into_the_step(path):
     assert run(path, "leave", 1)[0] == ["first", "turn 0"]
     assert run(path, "leave", 2)[0] == ["turn 1"]
     assert run(path)[0] == ["turn 2", "turn 3", END]
-    assert not list(Path(f"{path}.frames").iterdir())
+    assert not Path(f"{path}.frames").exists()
     assert run(path)[0][0] == "first"
 
 

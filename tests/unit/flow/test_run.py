@@ -62,6 +62,17 @@ def test_a_step_cannot_change_what_is_stored_of_it_by_failing(path):
         flow.run()
 
 
+def test_a_step_may_look_at_what_is_stored(path):
+    for _ in range(2):
+        flow = CheckpointFlow(path, quiet=True)
+
+        @flow.add_step()
+        def looks(state, data, flow=flow):
+            state["seen"] = flow.check_point()
+
+        assert flow.run({"x": 1})["seen"] == {"x": 1}
+
+
 def test_steps_without_any_are_refused(path):
     with pytest.raises(FlowError, match="there are no steps: add_step"):
         CheckpointFlow(path).run({})
