@@ -19,6 +19,9 @@ logger = logging.getLogger(__name__)
 
 _NO_DATA = (type, types.FunctionType, types.ModuleType)
 _BOUND = (types.BuiltinFunctionType, types.MethodType)
+# What a restarted program has its own of: handles, and what stands for something in the language.
+_BY_NAME = ("mpi4py.MPI", "_cffi_backend", "__future__", "typing")
+_HANDLES = ("ctypes.CDLL", "_ctypes.CFuncPtr")
 _ATOMS = (bool, bytes, complex, float, int, str, type(None))
 
 _told: set[str] = set()
@@ -101,7 +104,8 @@ def _is_data(name: str, value: object) -> bool:
     if callable(value) and getattr(value, "__wrapped__", None) is not None:
         return False  # a decorated function: functools.cache, numba.njit, ...
     return not any(
-        cls.__module__ in ("mpi4py.MPI", "__future__", "typing") for cls in type(value).__mro__
+        f"{cls.__module__}.{cls.__qualname__}" in _HANDLES or cls.__module__ in _BY_NAME
+        for cls in type(value).__mro__
     )
 
 

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from sauerkraut.objects.freezing import Freezing, Reduced, reduces
+from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
+from sauerkraut.objects.project import is_project
 
 _KINDS = (object, contextvars.ContextVar)
 
@@ -69,6 +70,17 @@ def _reduce_environment(environment: Any, _: Freezing) -> Reduced:
             return (find, ("os", name))
     reduced: tuple[Any, ...] = environment.__reduce_ex__(5)
     return reduced
+
+
+@reduces("ctypes.CDLL", "_ctypes.CFuncPtr", "_cffi_backend.Lib", "_cffi_backend.CompiledFFI")
+def _reduce_library(library: Any, _: Freezing) -> Reduced:
+    """A library in C, or a function of it, as the global of the project that holds it."""
+    for module, holder in list(sys.modules.items()):
+        if is_project(module):
+            for name, value in list(vars(holder).items()):
+                if value is library:
+                    return (find, (module, name))
+    raise refuse(library, "keep it in a global, and do not rebind that")
 
 
 @reduces(type(threading.main_thread()))

@@ -3,6 +3,7 @@
 import argparse
 import configparser
 import csv
+import ctypes
 import datetime as dt
 import decimal
 import functools
@@ -163,3 +164,16 @@ def test_the_environment_is_that_of_the_process():
     back, get = rt(os.environ, os.environ.get)
     assert back is os.environ
     assert get.__self__ is os.environ
+
+
+c_library = ctypes.CDLL(None)
+getpid = c_library.getpid
+
+
+def test_a_library_in_c_is_that_of_a_global():
+    back, function = rt(c_library, getpid)
+    assert back is c_library
+    assert function is getpid
+    for unknown in (ctypes.CDLL(None), ctypes.CDLL(None).getppid):
+        with pytest.raises(CaptureError, match="keep it in a global"):
+            rt(unknown)

@@ -1,5 +1,6 @@
 """Which globals are captured with the frames."""
 
+import ctypes
 import sys
 import types
 
@@ -91,6 +92,16 @@ def test_what_a_function_names_stays_and_is_an_error(module):
             list(data["data_sample"].values()),
             names=lambda i: f"data_sample -> global {list(data['data_sample'])[i]!r}",
         )
+
+
+def test_libraries_in_c_are_those_of_the_restarted_program(module):
+    module.library = ctypes.CDLL(None)
+    module.getpid = module.library.getpid
+    module.number = ctypes.c_int(3)
+    module.used = lambda: (module.library, module.getpid)
+    data = module_data.collect(["data_sample"])["data_sample"]
+    assert "number" in data
+    assert data.keys().isdisjoint(["library", "getpid"])
 
 
 def test_selection(module):
