@@ -9,6 +9,7 @@ checkpoint runs.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,7 +21,8 @@ from sauerkraut.errors import NoCheckpoint
 from sauerkraut.flow import handlers
 from sauerkraut.flow.record import Record
 from sauerkraut.frames import stored
-from sauerkraut.storage import Manifest, Shard, catalog
+from sauerkraut.objects import inert
+from sauerkraut.storage import Array, Manifest, Shard, catalog
 
 _STATES = {"": "", "created": " (not started)", "suspended": " (suspended)"}
 _ARRAY = re.compile(r"(numpy\.ndarray) (.+) (\(.*\))")
@@ -64,16 +66,54 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _show_flow(chosen: argparse.Namespace, manifest: Manifest, record: Record) -> int:
-    """Show the steps of a pipeline, which has no stacks."""
+    """Show the steps of a pipeline, which has no stacks, and the states that it left."""
     newest = handlers.stored_at(chosen.directory).read()
     failure = newest.failure if newest.newest == record else None
+    ranks = range(manifest.world_size) if chosen.rank is None else chosen.rank
+    states = {rank: _state_of_flow(manifest, rank) for rank in ranks}
     if chosen.json:
         flow_of = replace(record, failure=failure).to_json()
-        report.print_json({"epoch": manifest.epoch.number, "flow": flow_of})
+        described = [{"rank": rank, "state": rows} for rank, rows in states.items()]
+        epoch = manifest.epoch
+        report.print_json(
+            {"epoch": epoch.number, "bytes": epoch.bytes, "flow": flow_of, "ranks": described}
+        )
         return 0
     print(f"{_headline(manifest)}, {report.size(manifest.epoch.bytes)}")
     flow.show("pipeline", record, failure)
+    for rank, rows in states.items():
+        print(f"\nrank {rank}")
+        for row in rows:
+            nbytes = report.size(row["bytes"]) if row["bytes"] else ""
+            print(report.printable(f"  {row['key']}  {row['value'] or ''}  {nbytes}".rstrip()))
     return 0
+
+
+def _state_of_flow(manifest: Manifest, rank: int) -> list[dict[str, Any]]:
+    """The keys of the state, with values where they are small, and its arrays."""
+    seal = manifest.seals[rank]
+    with Shard.open(manifest.epoch.path / seal.file, seal=seal) as shard:
+        (state, *_), _ = inert.read(shard.stream("flow/objects"))
+        arrays = shard.arrays()
+    rows = [
+        {"key": f"state[{key!r}]", "value": inert.text(value), "bytes": None}
+        for key, value in (state.items() if isinstance(state, dict) else ())
+    ]
+    known = {each.path: each for each in arrays}
+    for row in rows:
+        if (array := known.pop(str(row["key"]), None)) is not None:
+            row |= _array(array)
+    return rows + [{"key": path, **_array(each)} for path, each in known.items()]
+
+
+def _array(array: Array) -> dict[str, Any]:
+    nbytes = math.prod(array.shape) * _item_size(array.dtype)
+    return {"value": f"{array.dtype} {array.shape}", "bytes": nbytes}
+
+
+def _item_size(dtype: str) -> int:
+    digits = re.search(r"\d+$", dtype)
+    return int(digits[0]) if digits else 0
 
 
 def _epoch(directory: Path, number: int | None) -> Path:

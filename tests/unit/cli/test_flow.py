@@ -5,8 +5,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from sauerkraut.flow import CheckpointFlow
 from tests.processes import run_python
 
 PIPELINE = """
@@ -97,6 +99,51 @@ class TestStatus:
     def test_nothing_stored_runs(self, failed, sauerkraut):
         (failed.parent / "pipeline.py").unlink()
         assert sauerkraut("flow", "status", failed).status == 0
+
+
+class TestEpochs:
+    """A pipeline of handler "hdf5", seen by the verbs of checkpoint directories."""
+
+    @pytest.fixture
+    def stored(self, place):
+        flow = CheckpointFlow("ckpt", handler="hdf5", quiet=True)
+
+        @flow.add_step()
+        def fill(state, data):
+            state["field"] = np.ones((100, 200))
+
+        @flow.add_step()
+        def breaks(state, data):
+            if state["broken"]:
+                raise ValueError("of no use")
+
+        with pytest.raises(ValueError, match="of no use"):
+            flow.run({"broken": True})
+        return place / "ckpt", flow
+
+    def test_inspect_shows_steps_states_and_errors(self, stored, sauerkraut):
+        done = sauerkraut("inspect", stored[0])
+        assert "epoch 2, step 1 of 2, committed" in done.out
+        assert "stopped in step 1 'breaks': ValueError: of no use" in done.out
+        assert "state['broken']  True" in done.out
+        assert "state['field']  <f8 (100, 200)  156.2 KiB" in done.out
+        found = sauerkraut("inspect", stored[0], "--json", "--epoch", 1).json
+        assert found["flow"]["index"] == 0
+        assert found["ranks"][0]["state"][0]["key"] == "state['broken']"
+
+    def test_ls_and_status_say_that_it_has_finished(self, stored, sauerkraut):
+        path, flow = stored
+        assert "flow-finished" not in sauerkraut("ls", path).out
+        assert "run 1 stopped in step 1 'breaks'" in sauerkraut("flow", "status", path).out
+        flow.run({"broken": False}, checkpoint=1)
+        assert sauerkraut("ls", path).out.splitlines()[1].split()[1] == "flow-finished"
+        assert "run 1 has finished" in sauerkraut("flow", "status", path).out
+        assert sauerkraut("verify", path).status == 0
+
+    def test_reset(self, stored, sauerkraut):
+        assert sauerkraut("flow", "reset", stored[0]).status == 0
+        assert "no epochs" in sauerkraut("ls", stored[0]).out
+        assert stored[1].newest() is None
 
 
 class TestRun:

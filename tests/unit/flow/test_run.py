@@ -7,7 +7,14 @@ import pytest
 
 from sauerkraut.errors import CaptureError, FlowError
 from sauerkraut.flow import CheckpointFlow, LocalStateHandler
+from tests.processes import run_python
 from tests.unit.flow.pipelines import BrokenError, Pipeline
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    heavy = ("dill", "h5py", "numpy", "pandas", "rich", "mpi4py")
+    text = f"import sys, sauerkraut.flow; print([m for m in {heavy} if m in sys.modules])"
+    assert run_python("-c", text).stdout == "[]\n"
 
 
 def test_a_run_starts_where_the_one_before_failed_and_the_next_one_starts_over(path):
