@@ -227,7 +227,11 @@ def sanitized(run, python, version, under=(), **options):
     run.command(*fuzz, "5000", "--here")
     gcovr = [*under, interpreter, "-m", "gcovr", "--exclude-throw-branches", "--filter"]
     run.command(*gcovr, "native/(wire|resume)/", f"build/{venv}")
-    run.pytest(interpreter, *UNIT, *existing(ENGINE), under=checked)
+    greenlets = "tests/unit/seed/test_greenlets.py"
+    run.missing.append(
+        f"{greenlets} under ASan on {version}: they copy the C stack, which it refuses"
+    )
+    run.pytest(interpreter, *UNIT, f"--ignore={greenlets}", *existing(ENGINE), under=checked)
 
 
 def main():
