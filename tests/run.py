@@ -249,7 +249,8 @@ def main():
         QUIETLY.extend(["-o", "faulthandler_timeout=1800"])
     run.pytest(python, *UNIT, "tests", **more)
     ranks(run, python)
-    run.pytest(python, *JOBS, "tests", KILLS="60" if everything else "18")
+    kills = {"KILLS": "60", "FLOW_KILLS": "160"} if everything else {"KILLS": "18"}
+    run.pytest(python, *JOBS, "tests", **kills)
 
     for version in ("3.12", "3.13"):
         found = find_python(version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -46,7 +47,7 @@ class Ranks:
         then it ends the job with its traceback, since they may wait for it somewhere else.
 
         Raises:
-            RankError: a rank has failed; in one process, ``error``.
+            RankError: a rank has failed, whose traceback is noted; in one process, ``error``.
         """
         if not self.many:
             if error is not None:
@@ -63,6 +64,15 @@ class Ranks:
                 leaving.fail(self.group, error)
         if not failed:
             return
-        told = self.group.allgather(None if error is None else Failure.of(error))
+        trace = "" if error is None else "".join(traceback.format_exception(error)).rstrip()
+        told = self.group.allgather(None if error is None else (Failure.of(error), trace))
         failures = {rank: each for rank, each in enumerate(told) if each is not None}
-        raise_together(self.group, phase, failures, error)
+        lowest = min(failures)
+        try:
+            raise_together(
+                self.group, phase, {rank: each for rank, (each, _) in failures.items()}, error
+            )
+        except BaseException as raised:
+            if lowest != self.group.rank:
+                raised.add_note(f"rank {lowest}:\n{failures[lowest][1]}")
+            raise

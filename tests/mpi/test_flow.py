@@ -69,6 +69,9 @@ def test_an_error_on_one_rank_is_every_ranks_and_nothing_is_committed(make, comm
         assert raised.value.failures == {last: f"BrokenError: on rank {last}"}
     assert flow.check_point()["checkpoint_index"] == 1
     assert flow.newest().index == 1
+    told = flow._store.read().failure
+    assert told.name == "b"
+    assert 'raise BrokenError(f"on rank {comm.rank}")' in told.traceback
 
 
 def test_all_ranks_try_again_when_one_has_failed(make, comm):
