@@ -51,8 +51,8 @@ class Checkpointer:
         exclude: Names of locals that are not captured, in any frame; or a mapping from qualified
             names of functions to such names.
         globals: "auto": the data that ``__main__`` and every project module owning a captured frame
-            hold in globals, and in attributes of the project's classes among these; "none"; or
-            the modules to take.
+            hold in globals, functions and classes, and what may have changed in the project's
+            modules that these import; "none"; or the modules to take.
         code_changes: "frames": refuse to restart when a function on the stack changed; "all":
             when any captured function or class did.
         allow: "threads", "processes": of those that were started inside `run` some may run at a

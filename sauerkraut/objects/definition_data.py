@@ -7,6 +7,8 @@ put into it again. A path leads to it from its module: ``Class.method``, ``funct
 
 from __future__ import annotations
 
+import dis
+import functools
 import types
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -20,6 +22,7 @@ IsData = Callable[[str, object], bool]
 
 _ATOMS = (bool, bytes, complex, float, int, str, type(None), frozenset, range, type(...))
 _CLOSURE = "__closure__"
+_STORES = ("STORE_ATTR", "STORE_GLOBAL")
 
 
 def collect(
@@ -36,6 +39,34 @@ def collect(
         held = _of_class if isinstance(definition, type) else _of_function
         for name, value in held(definition, is_data):
             yield module, f"{path}.{name}", value
+
+
+def names_stored(modules: Sequence[types.ModuleType]) -> frozenset[str]:
+    """Names of globals and attributes that the project's functions assign, found as by `collect`.
+
+    Attributes set by `setattr` are not among them.
+    """
+    return frozenset[str]().union(
+        *(
+            _names_stored(definition.__code__)
+            for _, _, definition in _definitions(modules)
+            if isinstance(definition, types.FunctionType)
+        )
+    )
+
+
+def may_change(value: object, is_data: IsData) -> bool:
+    """Whether a value is state that can change in place."""
+    if isinstance(value, tuple):
+        return any(may_change(each, is_data) for each in value)
+    return not isinstance(value, _ATOMS) and is_data("", value)
+
+
+@functools.cache
+def _names_stored(code: types.CodeType) -> frozenset[str]:
+    inner = [each for each in code.co_consts if isinstance(each, types.CodeType)]
+    stored = {each.argval for each in dis.get_instructions(code) if each.opname in _STORES}
+    return frozenset(stored).union(*map(_names_stored, inner))
 
 
 def put(module: types.ModuleType, path: str, value: Any) -> None:
@@ -84,9 +115,9 @@ def _of_class(cls: Any, is_data: IsData) -> Iterator[tuple[str, object]]:
 
 def _of_function(function: Any, is_data: IsData) -> Iterator[tuple[str, object]]:
     yield from ((name, held) for name, held in function.__dict__.items() if is_data(name, held))
-    if any(_may_change(each, is_data) for each in function.__defaults__ or ()):
+    if any(may_change(each, is_data) for each in function.__defaults__ or ()):
         yield "__defaults__", function.__defaults__
-    if any(_may_change(each, is_data) for each in (function.__kwdefaults__ or {}).values()):
+    if any(may_change(each, is_data) for each in (function.__kwdefaults__ or {}).values()):
         yield "__kwdefaults__", function.__kwdefaults__
     if cells := {n: cell for n, cell in _cells(function) if is_data(n, cell.cell_contents)}:
         yield _CLOSURE, cells
@@ -100,12 +131,6 @@ def _cells(function: types.FunctionType) -> Iterator[tuple[str, types.CellType]]
         except ValueError:
             continue
         yield name, cell
-
-
-def _may_change(value: object, is_data: IsData) -> bool:
-    if isinstance(value, tuple):
-        return any(_may_change(each, is_data) for each in value)
-    return not isinstance(value, _ATOMS) and is_data("", value)
 
 
 def _at(module: types.ModuleType, path: str) -> object:

@@ -36,7 +36,10 @@ def collect(
     """Module -> variable -> value of the data to capture.
 
     What the functions and classes hold that globals of these modules are counts as well, with its
-    path in their own module: ``Particle.count``, see `definition_data`.
+    path in their own module: ``Particle.count``, see `definition_data`. With "auto" also the data
+    of the project's other modules, as far as these lead to them and it may have changed since they
+    were imported: what can change in place, and numbers and texts that a function of the project
+    assigns.
 
     Args:
         owners: Names of the modules whose functions are on the captured stack.
@@ -44,36 +47,60 @@ def collect(
             of modules.
         anchors: As for `graph.freeze`.
 
-    A value that cannot be captured is left out with one warning when it is held by a definition, is
-    a method, or no function of its module names it; otherwise it stays, and `graph.freeze` will
-    name it in its error.
+    A value that cannot be captured stays when it is a global of these modules that a function
+    there names, and `graph.freeze` will name it in its error; else it is left out with one warning.
     """
     if modules == "none":
         return {}
     names = dict.fromkeys(["__main__", *owners] if modules == "auto" else modules)
+    chosen = [
+        sys.modules[name]
+        for name in names
+        if name in sys.modules and (modules != "auto" or is_project(name))
+    ]
     found: dict[str, dict[str, object]] = {}
-    for name in names:
-        module = sys.modules.get(name)
-        if module is None or (modules == "auto" and not is_project(name)):
-            continue
-        data = {key: value for key, value in vars(module).items() if _is_data(key, value)}
+    for module in chosen:
         used = frozenset(_names_used(module))
-        dropped = [
-            key
-            for key, value in data.items()
-            if (key not in used or isinstance(value, _BOUND))
-            and not isinstance(value, _ATOMS)
-            and not _can_be_captured(name, key, value, anchors or {})
-        ]
-        for key in dropped:
-            del data[key]
-        if data:
-            found[name] = data
-    scanned = [sys.modules[name] for name in names if name in sys.modules]
-    for name, path, value in definition_data.collect(scanned, _is_data):
-        if isinstance(value, _ATOMS) or _can_be_captured(name, path, value, anchors or {}):
+        for key, value in _data_of(module):
+            if (key in used and not isinstance(value, _BOUND)) or _can_be_captured(
+                module.__name__, key, value, anchors or {}
+            ):
+                found.setdefault(module.__name__, {})[key] = value
+    others = _imported_by(chosen) if modules == "auto" else []
+    stored = definition_data.names_stored([*chosen, *others])
+    further = [(module.__name__, *entry) for module in others for entry in _data_of(module)]
+    for name, path, value in (
+        *further,
+        *definition_data.collect([*chosen, *others], _is_data),
+    ):
+        changes = name in names or definition_data.may_change(value, _is_data)
+        if (changes or path.rpartition(".")[2] in stored) and _can_be_captured(
+            name, path, value, anchors or {}
+        ):
             found.setdefault(name, {})[path] = value
     return found
+
+
+def _data_of(module: types.ModuleType) -> list[tuple[str, object]]:
+    return [(key, value) for key, value in vars(module).items() if _is_data(key, value)]
+
+
+def _imported_by(modules: Sequence[types.ModuleType]) -> list[types.ModuleType]:
+    """The project's other modules that globals of these are, or come from, and so on."""
+    found = {each.__name__: each for each in modules}
+    waiting = list(modules)
+    while waiting:
+        for value in list(vars(waiting.pop()).values()):
+            if isinstance(value, types.ModuleType):
+                name = value.__name__
+            elif isinstance(value, (type, types.FunctionType)):
+                name = value.__module__
+            else:
+                continue
+            if name not in found and is_project(name):
+                found[name] = sys.modules[name]
+                waiting.append(found[name])
+    return list(found.values())[len(modules) :]
 
 
 def restore(data: Mapping[str, Mapping[str, object]]) -> None:
@@ -130,7 +157,7 @@ def _names_used(module: types.ModuleType) -> Iterator[str]:
 
 
 def _can_be_captured(module: str, name: str, value: object, anchors: Mapping[str, object]) -> bool:
-    if _native.plain(value):
+    if isinstance(value, _ATOMS) or _native.plain(value):
         return True
     try:
         graph.freeze(

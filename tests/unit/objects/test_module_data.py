@@ -205,10 +205,21 @@ def test_state_of_functions_comes_back(tmp_path, monkeypatch):
     assert again.step.__wrapped__.__defaults__[0] == [5, 5]
 
 
-def test_a_class_that_a_module_imported_counts_for_its_own(module, monkeypatch):
+def test_of_modules_that_others_import_what_may_change(module, monkeypatch, caplog):
     user = types.ModuleType("data_user")
     user.__file__, user.Solver = module.__file__, module.Solver
     monkeypatch.setitem(sys.modules, user.__name__, user)
     data = module_data.collect(["data_user"])
-    assert data["data_sample"].keys() == {"Base.tried", "Solver.limit", "Solver.Inner.table"}
+    assert data["data_sample"].keys() == {
+        *(
+            "u",
+            "count",
+            "_hidden",
+            "Base.tried",
+            "Solver.Inner.table",
+        ),  # Solver.limit is set nowhere
+    }
     assert "data_user" not in data
+    assert {each.message.split()[1] for each in caplog.records} == {
+        *("data_sample.lock", "data_sample.named"),  # never an error
+    }
