@@ -1,10 +1,11 @@
 """What a step of a pipeline costs beside its own work, against what Gumly does: a bare dill.dump.
 
 Each line is the median of ratios, both sides measured in turn in the same run, so that a busy
-machine slows both. `python benchmarks/flow.py [--steps 40] [--pairs 7] [--mib 1024] [DIRECTORY]`
+machine slows both. `python benchmarks/flow.py [--steps 10] [--pairs 7] [--mib 1024] [DIRECTORY]`
 """
 
 import argparse
+import functools
 import os
 import shutil
 import statistics
@@ -31,8 +32,8 @@ def nothing(state, data):
     pass
 
 
-def flow_of(path, steps):
-    flow = CheckpointFlow(path, quiet=True)
+def flow_of(path, steps, handler="local"):
+    flow = CheckpointFlow(path, handler, quiet=True)
     for index in range(steps):
         flow.add_step(name=f"step {index}")(nothing)
     return flow
@@ -59,18 +60,18 @@ def compare(label, ours, theirs, pairs, scale):
         ratios.append(mine / other)
         costs.append((mine * scale, other * scale))
     mine, other = (statistics.median(each) for each in zip(*costs, strict=True))
-    print(f"{label:<52}{mine:10.2f} ms{other:10.2f} ms   {statistics.median(ratios):6.2f}")
+    print(f"{label:<58}{mine:10.2f} ms{other:10.2f} ms   {statistics.median(ratios):6.2f}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--mib", type=int, default=1024, help="size of the large state")
     parser.add_argument("directory", nargs="?", type=Path, help="where to write")
     chosen = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="sauerkraut-flow-", dir=chosen.directory))
-    print(f"{'one step':<52}{'flow':>13}{'dill':>13}    ratio")
+    print(f"{'one step':<58}{'flow':>13}{'dill':>13}    ratio")
     try:
         measure(directory, chosen)
     finally:
@@ -93,19 +94,28 @@ def measure(directory, chosen):
     compare(label, run, lambda: dumps(False), chosen.pairs, scale)
 
     large = {"field": np.random.default_rng(0).random((chosen.mib, 1 << 17))}
-    flow_of(directory / "large", 2).run({})
 
-    def grow():
-        # the state that the second step leaves: one commit of it, and the one it starts with
-        (directory / "large").unlink()
-        flow_of(directory / "large", 1).run(large)
+    def keep(handler):
+        # two commits: what the step begins with, and what it leaves
+        path = directory / handler
+        path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+        flow_of(path, 1, handler).run(large)
 
     def dump_twice():
         for name in ("one", "two"):
+            (directory / name).unlink(missing_ok=True)
             dumped(directory / name, large, sync=True)
 
-    label = f"arrays of {chosen.mib} MiB, against dill.dump and fsync"
-    compare(label, grow, dump_twice, max(chosen.pairs // 2, 1), 1e3 / 2)
+    pairs = max(chosen.pairs // 2, 1)
+    for handler in ("local", "hdf5"):
+        label = f"arrays of {chosen.mib} MiB, {handler}, against dill.dump and fsync"
+        compare(label, functools.partial(keep, handler), dump_twice, pairs, 1e3 / 2)
+        keep_nothing(directory)
+
+
+def keep_nothing(directory):
+    for each in directory.iterdir():
+        each.unlink() if each.is_file() else shutil.rmtree(each)
 
 
 if __name__ == "__main__":

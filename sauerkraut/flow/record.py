@@ -106,8 +106,8 @@ class Record:
         return cls(run=1, index=index or 0, finished=index == 0, when=now())
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        steps = [_fields(step) | {"identity": _fields(step.identity)} for step in self.steps]
+        """Return plain values; of steps only those that say something."""
+        steps = [_told(step) | {"identity": _told(step.identity)} for step in self.steps]
         failure = None if self.failure is None else _fields(self.failure)
         return _fields(self) | {"steps": steps, "failure": failure}
 
@@ -123,7 +123,7 @@ class Record:
                 **{
                     **each,
                     "identity": Identity(**each["identity"]),
-                    "outputs": tuple(each["outputs"]),
+                    "outputs": tuple(each.get("outputs", ())),
                 }
             )
             for each in values["steps"]
@@ -140,9 +140,14 @@ class Record:
         )
 
 
-def _fields(record: Identity | StepRecord | Failure | Record) -> dict[str, Any]:
+def _fields(record: Failure | Record) -> dict[str, Any]:
     # `asdict` copies values that nobody changes, at each commit
     return {name: getattr(record, name) for name in record.__slots__}
+
+
+def _told(record: Identity | StepRecord) -> dict[str, Any]:
+    # all steps are in each commit
+    return {name: value for name in record.__slots__ if (value := getattr(record, name))}
 
 
 def now() -> str:
