@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from sauerkraut.checkpoint import interval as intervals
-from sauerkraut.flow import digest, identity
+from sauerkraut.flow import digest, identity, reach
 from sauerkraut.flow.record import Identity
 from sauerkraut.flow.stores import State
 
@@ -56,11 +56,13 @@ class Step:
         intervals.parse(self.interval)
 
     def identity(self) -> Identity:
-        """What the code of the step says now, and its parameters."""
-        said = identity.of(self.function, self.load, self.save)
-        if not self.params:
+        """What the code of the step says now, its parameters and those that partials bind."""
+        functions = self.function, self.load, self.save
+        said = identity.of(*functions)
+        bound = [reach.bound_by(each) for each in functions]
+        if not self.params and not any(bound):
             return said
-        return dataclasses.replace(said, params=digest.of(dict(self.params)))
+        return dataclasses.replace(said, params=digest.of([dict(self.params), bound]))
 
     def load_into(self, data: Data, state: State) -> None:
         """Add what ``load`` returns, if there is one, to ``data``.

@@ -35,10 +35,14 @@ def is_project(module: str | None) -> bool:
     file = getattr(sys.modules[module], "__file__", None)
     known = _known.get(module)
     if known is None or known[0] != file:
-        own = (
-            isinstance(file, str)
-            and module.partition(".")[0] != "sauerkraut"
-            and not file.startswith(_INSTALLED)
-        )
-        known = _known[module] = (file, own)
+        known = _known[module] = (file, is_project_file(module, file))
     return known[1]
+
+
+def is_project_file(module: str, file: object) -> bool:
+    """Whether ``module`` belongs to the user's program if ``file`` is where its source is."""
+    return (
+        isinstance(file, str)
+        and module.partition(".")[0] != "sauerkraut"
+        and not file.startswith(_INSTALLED)
+    )

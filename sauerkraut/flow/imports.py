@@ -1,0 +1,72 @@
+"""Modules of the project that a function imports while it runs: they count as a whole.
+
+They may not have been imported yet, and importing has effects: their files are read instead.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from typing import Any
+
+from sauerkraut.flow import syntax
+from sauerkraut.objects.project import is_project_file
+
+
+def texts(nodes: Sequence[ast.AST], definition: Any) -> list[str]:
+    """What the modules say that code of ``definition`` imports, and those that they import."""
+    module = definition.__module__ or ""
+    found: dict[str, str] = {}
+    waiting = [name for node in nodes for name in _imported(node, module.rpartition(".")[0])]
+    while waiting:
+        name = waiting.pop()
+        spec = _spec(name)
+        if name in found or spec is None or not is_project_file(name, spec.origin):
+            continue
+        tree = _tree(str(spec.origin))
+        if tree is not None:
+            found[name] = f"{name}\n{syntax.text([tree])}"
+            waiting += _imported(tree, name if spec.submodule_search_locations else spec.parent)
+    return [text for _, text in sorted(found.items())]
+
+
+def _imported(tree: ast.AST, package: str | None) -> Iterator[str]:
+    """Names that may be modules, of the import statements in a tree."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                yield from _with_parents(each.name)
+        elif isinstance(node, ast.ImportFrom):
+            name = f"{'.' * node.level}{node.module or ''}"
+            try:
+                base = importlib.util.resolve_name(name, package)
+            except ImportError:
+                continue
+            yield from _with_parents(base)
+            yield from (f"{base}.{each.name}" for each in node.names if each.name != "*")
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    words = name.split(".")
+    yield from (".".join(words[: count + 1]) for count in range(len(words)))
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    """Where a module is, without importing it or its packages; None: nowhere on the path."""
+    spec, places = None, None
+    for each in _with_parents(name):
+        spec = PathFinder.find_spec(each, places)
+        if spec is None:
+            return None
+        places = list(spec.submodule_search_locations or ())
+    return spec
+
+
+def _tree(path: str) -> ast.AST | None:
+    try:
+        return ast.parse(Path(path).read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return None
