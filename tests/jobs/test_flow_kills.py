@@ -15,6 +15,7 @@ import pytest
 from sauerkraut.errors import NoCheckpoint
 from sauerkraut.flow import journal
 from sauerkraut.storage import Trust, catalog
+from sauerkraut.testing import Job
 from tests.processes import run_python
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
@@ -90,18 +91,15 @@ def test_kills_of_four_ranks(launcher, tmp_path):
     log = tmp_path / "log"
 
     def run(path, *kill):
-        return subprocess.run(
-            [*launcher.command(4), sys.executable, PROGRAMS / "pipeline.py", path, log, "4", *kill],
-            env={**os.environ, **launcher.environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
+        output = tmp_path / "output"
+        output.unlink(missing_ok=True)
+        words = [sys.executable, PROGRAMS / "pipeline.py", path, log, "4", *kill]
+        # what a job that is killed leaves in shared memory is removed with it
+        with Job(launcher, 4, [*map(str, words)], cwd=tmp_path, output=output) as job:
+            return job.wait(LIMIT), output.read_text()
 
-    undisturbed = run(tmp_path / "other").stdout
-    assert undisturbed.count("[0, ") == 4
+    status, undisturbed = run(tmp_path / "other")
+    assert (status, undisturbed.count("[0, ")) == (0, 4), undisturbed
     draw = random.Random(5)
     path, kills = tmp_path / "ckpt", 0
     for rank in range(4):
@@ -109,18 +107,18 @@ def test_kills_of_four_ranks(launcher, tmp_path):
     while kills < max(3, KILLS // 4):
         kill = draw.choice([("call", str(draw.randint(1, 40))), ("step", str(draw.randint(1, 4)))])
         before = stored_in_epochs(path)
-        done = run(path, *kill)
+        status, said = run(path, *kill)
         of_ranks = [steps_that_ran(log, rank) for rank in range(4)]
         for ran in of_ranks:
             if ran:
-                assert ran[0] in before, (kill, done.stderr)
+                assert ran[0] in before, (kill, said)
                 assert ran == list(range(ran[0], ran[0] + len(ran))), kill
         assert len({ran[0] for ran in of_ranks if ran}) <= 1, kill
-        if done.returncode == 0:
-            assert done.stdout == undisturbed
+        if status == 0:
+            assert said == undisturbed
             continue
         kills += 1
-    assert run(path).stdout == undisturbed
+    assert run(path) == (0, undisturbed)
 
 
 @pytest.mark.parametrize(
