@@ -38,8 +38,8 @@ class Failure:
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
-        """Describe ``error``; runs nothing of it but ``str``."""
-        kind, said = _class_of(error), str(error)
+        """Describe ``error``; runs nothing of it but ``str``, and raises nothing."""
+        kind, said = _class_of(error), text_of(error)
         if isinstance(error, RankError) and type(error) is not RankError:
             text = said
         else:
@@ -51,10 +51,18 @@ class Failure:
         details = None
         if isinstance(error, OSError):
             name = error.filename
-            details = (error.errno, error.strerror, None if name is None else str(name))
+            details = (error.errno, error.strerror, None if name is None else text_of(name))
         short = said if said and isinstance(error, SauerkrautError) else text
         is_exception = isinstance(error, Exception)
         return cls(text, short, kind.__module__, kind.__qualname__, is_exception, details, detail)
+
+
+def text_of(value: object) -> str:
+    """``str(value)``, also where that raises."""
+    try:
+        return str(value)
+    except Exception as problem:  # noqa: BLE001 - the other ranks wait for a text
+        return f"(its text cannot be had: {type(problem).__name__} in str())"
 
 
 def together(group: Group, phase: str, work: Callable[[], T]) -> list[T]:

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from sauerkraut.errors import FlowError
 from sauerkraut.flow import digest
 from sauerkraut.flow.record import StepRecord
 from sauerkraut.flow.step import Step
 from sauerkraut.flow.stores import Commit, History, State
 
 
+def check(steps: Sequence[Step]) -> None:
+    """Refuse steps that depend on later ones; raises ValueError."""
+    for index, step in enumerate(steps):
+        later = {each.name for each in steps[index + 1 :]}.intersection(step.depends or ())
+        if later:
+            raise ValueError(
+                f"step {index} {step.name!r} depends on {min(later)!r}, which is a later step: "
+                "name earlier steps and keys of the state"
+            )
+
+
+def is_named(steps: Sequence[Step], index: int) -> bool:
+    """Whether a later step depends on step ``index``."""
+    name = steps[index].name
+    return any(name in (each.depends or ()) for each in steps[index + 1 :])
+
+
 def inputs(steps: Sequence[Step], records: Sequence[StepRecord], index: int, state: State) -> str:
-    """Digest of all that step ``index`` depends on; empty when it does not say what that is.
+    """Digest of all that step ``index`` depends on; empty when it is not known.
 
     Its code and parameters, those of the steps that it names (and what these depend on, if they
-    say), and the values of the keys of the state that it names.
+    say) with the values of the keys that they set, and the values of the keys that it names.
+
+    Raises:
+        FlowError: it names what is neither an earlier step nor a key of the state.
     """
     names = steps[index].depends
     if names is None:
@@ -25,11 +46,26 @@ def inputs(steps: Sequence[Step], records: Sequence[StepRecord], index: int, sta
     for name in names:
         if name in before:
             earlier = records[before[name]]
+            if earlier.outputs is None:  # it did not run, or nobody depended on it then
+                return ""
             parts.append(f"step {name} {_of_step(earlier)} {earlier.inputs}")
+            parts += [_of_key(key, state) for key in earlier.outputs]
+        elif name in state:
+            parts.append(_of_key(name, state))
         else:
-            held = digest.of(state[name]) if name in state else "absent"
-            parts.append(f"key {name} {held}")
+            raise FlowError(
+                f"step {index} {steps[index].name!r} depends on {name!r}, which is neither an "
+                f"earlier step ({_listed(before)}) nor a key of the state ({_listed(state)})"
+            )
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _of_key(key: str, state: State) -> str:
+    return f"key {key} {digest.of(state[key]) if key in state else 'absent'}"
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(map(repr, names)) or "there are none"
 
 
 def joined(inputs: Sequence[str]) -> str:
@@ -44,16 +80,20 @@ def _of_step(record: StepRecord) -> str:
     return f"{said.source or said.bytecode} {said.params}"
 
 
-def changed(before: Mapping[str, str], state: State) -> tuple[str, ...]:
-    """Keys of a state that were set or changed since ``digest.of_keys`` told what they were."""
-    return tuple(key for key, now in digest.of_keys(state).items() if before.get(key) != now)
+def changed(before: Mapping[str, str], state: State) -> tuple[str, ...] | None:
+    """Keys of a state that were set or changed since ``digest.of_keys`` told what they were.
+
+    None: among them is one that is no text, which no record can name.
+    """
+    keys = [key for key, now in digest.of_keys(state).items() if before.get(key) != now]
+    return tuple(keys) if all(type(key) is str for key in keys) else None
 
 
 def results(history: History, name: str, wanted: str) -> State | None:
     """What a step set in the state when its inputs were the ``wanted`` ones; None: not known."""
     for each in history.commits:
         found = _where(each, name)
-        if found is not None and found.inputs == wanted:
+        if found is not None and found.inputs == wanted and found.outputs is not None:
             held = each.load(False)
             return {key: held[key] for key in found.outputs if key in held}
     return None
@@ -62,6 +102,8 @@ def results(history: History, name: str, wanted: str) -> State | None:
 def _where(commit: Commit, name: str) -> StepRecord | None:
     """What is known of a step, if this is the commit after it."""
     record = commit.record
+    if record.begins:
+        return None
     last = len(record.steps) if record.finished else record.index
     if not 0 < last <= len(record.steps) or record.steps[last - 1].name != name:
         return None

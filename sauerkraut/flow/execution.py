@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from sauerkraut.checkpoint.agreement import text_of
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.errors import CaptureError, StorageError
 from sauerkraut.flow import dependence, digest, policy, states
@@ -58,13 +59,21 @@ class Execution:
         self._polling = polling
         self._reports = reports
         self._policy = load_policy
+        self._last: int | None = None  # step that was executed, and not passed over
         self._progress = Progress(reports, len(steps), live=live)
 
     def run(self, begin: Start) -> State:
         """Run the steps from ``begin`` on; returns the state at the end."""
         state = begin.state
         data: Data = {}
-        record = Record(begin.run, begin.index, begin.steps, data_keys=begin.data_keys, when=now())
+        record = Record(
+            begin.run,
+            begin.index,
+            begin.steps,
+            begins=True,
+            data_keys=begin.data_keys,
+            when=now(),
+        )
         if not begin.inside:
             self._polling.forget()
         if not begin.stored:
@@ -85,6 +94,7 @@ class Execution:
         told = self._skipped(record, index, state)
         if not told.skipped:
             told = self._run(begin, told, index, state, data)
+            self._last = index
         steps = (*record.steps[:index], told, *record.steps[index + 1 :])
         last = index + 1 == len(steps)
         after = Record(
@@ -110,6 +120,8 @@ class Execution:
 
         def ask() -> tuple[bool, str]:
             skip = step.skip_if is not None and bool(step.skip_if(state))
+            if skip:
+                return skip, ""
             return skip, dependence.inputs(self._steps, record.steps, index, state)
 
         answers = self._ranks.together(self._name(index), ask)
@@ -131,11 +143,12 @@ class Execution:
     ) -> StepRecord:
         """Load, run and save, as often as it may take; returns what it took."""
         step = self._steps[index]
-        before: dict[str, str] = {}
+        wanted = bool(told.inputs) or dependence.is_named(self._steps, index)
+        before: dict[str, str] | None = {} if wanted else None
         kept: list[Snapshot] = []
 
         def keep() -> None:
-            if told.inputs:
+            if before is not None:
                 before.update(digest.of_keys(state))
             if step.retries:
                 kept.append(states.capture_both(state, data))
@@ -166,9 +179,9 @@ class Execution:
         step, name = self._steps[index], self._name(index)
 
         def load() -> None:
-            for each in policy.loaded_before(self._policy, begin.index, index):
+            for each in policy.loaded_before(self._policy, self._last, index):
                 self._steps[each].load_into(data, state)
-            if index == begin.index:
+            if self._last is None:
                 self._warn_of_lost(begin, data)
 
         watched = Watchdog(step.timeout, name, self._ranks.group)
@@ -201,23 +214,28 @@ class Execution:
         told: StepRecord,
         measure: Measure,
         tries: int,
-        before: Mapping[str, str],
+        before: Mapping[str, str] | None,
         state: State,
     ) -> StepRecord:
         """What is known of a step that ran: the most that any rank took."""
 
-        def look() -> tuple[float, int, tuple[str, ...]]:
-            outputs = dependence.changed(before, state) if told.inputs else ()
+        def look() -> tuple[float, int, tuple[str, ...] | None]:
+            outputs = None if before is None else dependence.changed(before, state)
             return measure.seconds, measure.peak_bytes, outputs
 
         seconds, peaks, outputs = zip(*self._ranks.together("measures", look), strict=True)
+        known = [each for each in outputs if each is not None]
         return replace(
             told,
             when=now(),
             seconds=round(max(seconds), 6),
             peak_bytes=max(peaks),
             tries=tries,
-            outputs=tuple(dict.fromkeys(key for each in outputs for key in each)),
+            outputs=(
+                tuple(dict.fromkeys(key for each in known for key in each))
+                if len(known) == len(outputs)
+                else None
+            ),
         )
 
     @property
@@ -255,4 +273,4 @@ class Execution:
 
 
 def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".partition("\n")[0]
+    return f"{type(error).__name__}: {text_of(error)}".partition("\n")[0]

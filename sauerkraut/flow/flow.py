@@ -12,7 +12,7 @@ from sauerkraut import group
 from sauerkraut.checkpoint.leaving import UncaughtErrors
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.errors import FlowError
-from sauerkraut.flow import account, policy, polling, start
+from sauerkraut.flow import account, dependence, policy, polling, start
 from sauerkraut.flow.adapted import StateHandler
 from sauerkraut.flow.execution import Execution
 from sauerkraut.flow.handlers import store_of
@@ -78,6 +78,7 @@ class CheckpointFlow:
             raise TypeError(f"shared={shared!r}: a list of names")
         self._on_change: OnChange = on_change
         self._steps: list[Step] = []
+        self._undecorated: list[Step] = []
         self._quiet = quiet
         self._shared = tuple(shared)
         self._ranks = Ranks(group.of(comm))
@@ -149,8 +150,10 @@ class CheckpointFlow:
             TypeError, ValueError: an option means nothing; by the decorator: what it is given is no
                 function, or there is a step of that name already.
         """
+        if name == "":
+            raise ValueError("name='': a text to tell the step by, or None for the function's")
         asked = Step(
-            name or "",
+            "" if name is None else name,
             check_data,
             load,
             save,
@@ -162,7 +165,10 @@ class CheckpointFlow:
             interval=interval,
         )
 
+        self._undecorated.append(asked)
+
         def decorate(function: F) -> Callable[..., Data]:
+            self._undecorated = [each for each in self._undecorated if each is not asked]
             own = asked.name or _name_of(function)
             step = dataclasses.replace(asked, name=own, function=function)
             if any(step.name == each.name for each in self._steps):
@@ -306,9 +312,17 @@ class CheckpointFlow:
     def _check(self, state: object, load_policy: object, checkpoint: object) -> None:
         if state is not None and not isinstance(state, dict):
             raise TypeError(f"a state is a dict, not a {type(state).__name__}")
+        if self._undecorated:
+            given = self._undecorated[0]
+            what = given.name or getattr(given.load, "__name__", "")
+            raise FlowError(
+                f"add_step({what}) has decorated no function: @flow.add_step() stands before a "
+                "step, with parentheses"
+            )
         if not self._steps:
             raise FlowError("there are no steps: add_step() decorates the functions to run")
         policy.check(load_policy, len(self._steps))
+        dependence.check(self._steps)
         if checkpoint is None:
             return
         if type(checkpoint) is not int:

@@ -32,16 +32,16 @@ def check(policy: object, steps: int) -> TypeGuard[LoadPolicy]:
     return True
 
 
-def loaded_before(policy: LoadPolicy, first: int, index: int) -> Sequence[int]:
+def loaded_before(policy: LoadPolicy, last: int | None, index: int) -> Sequence[int]:
     """Indices of the steps whose data is loaded, in this order, before step ``index`` runs.
 
     Args:
         policy: As checked.
-        first: Index of the first step that this run executes.
-        index: From ``first`` on.
+        last: Index of the last step that this run has executed; None: of none so far.
+        index: Of the next one, which is not passed over.
     """
     if policy == "needed":
-        return range(index + 1) if index == first else (index,)
+        return range(0 if last is None else last + 1, index + 1)
     if policy == "first only":
-        return (index,) if index == first else ()
+        return (index,) if last is None else ()
     return (index,) if policy == "always" or policy[index] else ()

@@ -51,8 +51,8 @@ class StepRecord:
     """Why it did not run, though its turn had come; empty: it ran."""
     inputs: str = ""
     """Digest of all that it depends on; empty: it does not say what that is."""
-    outputs: tuple[str, ...] = ()
-    """Keys of the state that it set or changed, of a step that says what it depends on."""
+    outputs: tuple[str, ...] | None = None
+    """Keys of the state that it set or changed; None: nobody has to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,8 @@ class Record:
     steps: tuple[StepRecord, ...] = ()
     """All steps of the pipeline; empty: written by Gumly or a handler of the user's own."""
     finished: bool = False
+    begins: bool = False
+    """The run was started here: the state is not what the step before left, it may be given."""
     data_keys: tuple[str, ...] = ()
     """Keys of ``data`` when it was written, sorted."""
     when: str = ""
@@ -123,7 +125,7 @@ class Record:
                 **{
                     **each,
                     "identity": Identity(**each["identity"]),
-                    "outputs": tuple(each.get("outputs", ())),
+                    "outputs": None if "outputs" not in each else tuple(each["outputs"]),
                 }
             )
             for each in values["steps"]
@@ -134,6 +136,7 @@ class Record:
             index=int(values["index"]),
             steps=steps,
             finished=bool(values["finished"]),
+            begins=bool(values["begins"]),
             data_keys=tuple(map(str, values["data_keys"])),
             when=str(values["when"]),
             failure=None if failure is None else Failure(**failure),
@@ -146,8 +149,9 @@ def _fields(record: Failure | Record) -> dict[str, Any]:
 
 
 def _told(record: Identity | StepRecord) -> dict[str, Any]:
-    # all steps are in each commit
-    return {name: value for name in record.__slots__ if (value := getattr(record, name))}
+    # all steps are in each commit; no outputs are not the same as outputs that nobody knows
+    told = {name: getattr(record, name) for name in record.__slots__}
+    return {name: value for name, value in told.items() if value or value == ()}
 
 
 def now() -> str:

@@ -136,7 +136,8 @@ def _going_on(
     assert newest is not None, "something is stored"
     of_run = [each for each in history.commits if each.record.run == newest.run]
     found, state, warnings = _newest_whole(where, of_run, _next(newest, steps))
-    record, index = found.record, found.record.index
+    record = found.record
+    index = record.index
     because = "it is where the run was interrupted"
     if history.failure is not None and history.failure.index == index:
         because = f"it failed there: {history.failure.error}"
@@ -162,8 +163,12 @@ def _going_on(
             warnings, index = warnings + more, first
             because = "it is the first one that changed"
         elif changed:
-            index = _after_last_finished(record, steps)
-            because = 'after the last finished step, as on_change="keep" says'
+            kept = _kept_index(record, steps)
+            if kept is None:
+                raise _refusal(where, record, steps, changed)
+            index = kept
+            because = 'it did not finish, and on_change="keep" passes over what changed'
+            warnings += _never_run(where, record, steps[:index])
     elif index > len(steps):
         raise FlowError(
             f"{where} was stored by a flow of more steps: its checkpoint_index is {index}, there "
@@ -198,10 +203,25 @@ def differences(record: Record, steps: Sequence[StepRecord]) -> list[tuple[int, 
     return found
 
 
-def _after_last_finished(record: Record, steps: Sequence[StepRecord]) -> int:
-    """Index after the last step of the flow that has the name of a finished one."""
+def _kept_index(record: Record, steps: Sequence[StepRecord]) -> int | None:
+    """Where ``on_change="keep"`` goes on: at the step of that name which did not finish.
+
+    Where it is gone: behind the finished ones, if these are the first now. None: nobody can tell.
+    """
+    names = [each.name for each in steps]
+    if (name := _name_at(record.steps, record.index)) in names:
+        return names.index(str(name))
     finished = {each.name for each in record.steps[: record.index]}
-    return 1 + max((i for i, each in enumerate(steps) if each.name in finished), default=-1)
+    are_finished = [name in finished for name in names]
+    first = sum(are_finished)
+    return first if first and all(are_finished[:first]) else None
+
+
+def _never_run(where: str, record: Record, steps: Sequence[StepRecord]) -> tuple[str, ...]:
+    """A warning of steps that are passed over, though they did not run."""
+    finished = {each.name for each in record.steps[: record.index]}
+    names = ", ".join(_name(steps, i) for i, each in enumerate(steps) if each.name not in finished)
+    return (f"{where}: {names} never ran in this run, and is passed over",) if names else ()
 
 
 def _refusal(
@@ -211,10 +231,12 @@ def _refusal(
     changed: Sequence[tuple[int, str]],
 ) -> FlowError:
     first = min(changed[0][0], len(steps) - 1)
+    kept = _kept_index(record, steps)
+    keep = "" if kept is None else f'on_change="keep" to go on from {_name(steps, kept)}, '
     return FlowError(
         f"{where}: {'; '.join(text for _, text in changed)}. Type run(checkpoint={first}) to go on "
-        f'from {_name(steps, first)}, or give the flow on_change="keep" to go on from '
-        f'{_next(record, steps)}, on_change="rerun" to run again what has changed'
+        f"from {_name(steps, first)}, or give the flow {keep}"
+        'on_change="rerun" to run again what has changed'
     )
 
 
@@ -258,11 +280,19 @@ def _is_of_run(given: State, commits: Sequence[Commit]) -> bool:
     """Whether a state is the one the run began with, or stored last, as far as can be told."""
     for each in (commits[-1], commits[0]):
         try:
-            if each.nbytes > _COMPARED or bool(each.load(False) == given):
+            if each.nbytes > _COMPARED or _is_like(each.load(False), given):
                 return True
         except Exception:  # noqa: BLE001 - arrays and classes of the user's compare as they like
             return True
     return False
+
+
+def _is_like(then: State, given: State) -> bool:
+    """Whether states are equal; what is not even equal to its own copy cannot tell."""
+    return then.keys() == given.keys() and all(
+        bool(value == then[key]) or bool(states.copy(value) != value)
+        for key, value in given.items()
+    )
 
 
 def _name(steps: Sequence[StepRecord], index: int) -> str:

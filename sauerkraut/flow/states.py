@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 from sauerkraut import _native
-from sauerkraut.errors import CaptureError, ResumeError
+from sauerkraut.errors import CaptureError, FlowError, ResumeError
 from sauerkraut.flow.stores import State
 from sauerkraut.frames.capture import capture_values
 from sauerkraut.frames.snapshot import Snapshot
@@ -87,6 +89,19 @@ def restore(
     return values[0]
 
 
+def copy(value: object) -> object:
+    """A copy of ``value``, as a restart would bring it back.
+
+    Raises:
+        CaptureError: it cannot be stored.
+    """
+    captured = capture({"": value}, 1 << 62)
+    try:
+        return restore(captured.control, captured.stream, (), touch_files=False)[""]
+    finally:
+        captured.release()
+
+
 def capture_both(state: State, data: dict[str, Any]) -> Snapshot:
     """Keep copies of state and data, for `put_back`.
 
@@ -94,20 +109,35 @@ def capture_both(state: State, data: dict[str, Any]) -> Snapshot:
         CaptureError: something in them cannot be copied; names it.
     """
     try:
-        return capture_values([state, data], names=("state", "data").__getitem__)
+        return capture_values([state, data, {}], names=("state", "data", "").__getitem__)
     except CaptureError as error:
         raise CaptureError(f"for retries, state and data are copied: {error}") from error
 
 
 def put_back(kept: Snapshot, state: State, data: dict[str, Any]) -> None:
-    """Make state and data, the same dicts, what they were."""
+    """Make state and data, the same dicts, what they were.
+
+    Raises:
+        FlowError: one of them holds itself or the other, which a copy cannot stand for.
+    """
     thawed = kept.thaw()
     thawed.check()
+    *holders, of_none = [_holders(each) for each in thawed.values]
+    if max(holders) > of_none:
+        raise FlowError(
+            "state or data holds itself or the other one, so a step cannot be tried again with "
+            "what it saw: take that out, or do without retries"
+        )
     thawed.touch_files()
-    for held, then in zip((state, data), thawed.values, strict=True):
+    for held, then in zip((state, data), thawed.values[:2], strict=True):
         assert isinstance(then, dict), "they were captured as dicts"
         held.clear()
         held.update(then)
+
+
+def _holders(value: object) -> int:
+    """How many objects hold ``value``, but for frames."""
+    return sum(not isinstance(each, FrameType) for each in gc.get_referrers(value))
 
 
 def _as_blocks(blocks: Sequence[Any]) -> tuple[Block, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
 
 from sauerkraut.checkpoint import interval as intervals
@@ -18,6 +20,7 @@ Load = Callable[[State], Data]
 Function = Callable[..., object]
 Condition = Callable[[State], object]
 Interval = float | str | timedelta | None
+_LONGEST = 1e9  # seconds of a timeout; the clocks of threads end at some
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,20 @@ class Step:
             given = getattr(self, what)
             if given is not None and not callable(given):
                 raise TypeError(f"{what}={given!r} is not a function")
+            _refuse_lazy(what, given)
+        _refuse_lazy("a step", self.function)
+        if not isinstance(self.name, str):
+            raise TypeError(f"name={self.name!r}: a text")
         if not _are_keywords(self.params):
             raise TypeError(f"params={self.params!r}: a dict of keyword parameters")
         if not _is_count(self.retries):
             raise ValueError(f"retries={self.retries!r}: how often to try again, from 0 on")
-        if self.timeout is not None and not self.timeout > 0:
-            raise ValueError(f"timeout={self.timeout!r}: seconds, more than 0")
-        if isinstance(self.depends, str):
+        if self.timeout is not None and not _is_time(self.timeout):
+            raise ValueError(
+                f"timeout={self.timeout!r}: seconds, more than 0 and at most {_LONGEST:g}; "
+                "None: as long as it takes"
+            )
+        if self.depends is not None and not _are_names(self.depends):
             raise TypeError(f"depends={self.depends!r}: a list of names")
         intervals.parse(self.interval)
 
@@ -82,7 +92,7 @@ class Step:
 
     def run(self, state: State, data: Data) -> None:
         """Run the function, then ``save``; what they return does not count."""
-        self.function(state, data, **self.params)
+        refuse_unrun(self.function(state, data, **self.params))
         if self.save is not None:
             self.save(state, data)
 
@@ -91,6 +101,38 @@ def check_data(data: object) -> None:
     """Refuse data that is no dict; raises TypeError."""
     if type(data) is not dict:
         raise TypeError(f"data must be a dict, even an empty one, not a {type(data).__name__}")
+
+
+def refuse_unrun(returned: object) -> None:
+    """Refuse what a step returned when it has not run yet; raises TypeError."""
+    if isinstance(returned, (CoroutineType, GeneratorType, AsyncGeneratorType)):
+        raise TypeError(
+            f"a step runs when it is called, and returned a {type(returned).__name__}, whose code "
+            "has not run: a step is a function without async and yield"
+        )
+
+
+def _refuse_lazy(what: str, function: object) -> None:
+    """Refuse a function whose call runs nothing of it; raises TypeError."""
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    called = inspect.getattr_static(type(function), "__call__", None)
+    if any(is_kind(each) for is_kind in kinds for each in (function, called)):
+        raise TypeError(
+            f"{what} runs when it is called, and {function!r} does not: a function without async "
+            "and yield"
+        )
+
+
+def _is_time(given: object) -> bool:
+    if not isinstance(given, (int, float)) or isinstance(given, bool):
+        return False
+    return 0 < given <= _LONGEST
+
+
+def _are_names(given: object) -> bool:
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        return False
+    return all(isinstance(name, str) for name in given)
 
 
 def _is_count(given: object) -> bool:

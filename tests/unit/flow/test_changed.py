@@ -181,7 +181,7 @@ def test_on_change_is_one_of_three(path):
 
 
 class TestOtherSteps:
-    def test_one_put_in_front_is_not_passed_over(self, path):
+    def test_one_put_in_front_is_not_passed_over_unless_asked(self, path, caplog):
         Pipeline(path, "abc", broken="c").breaks({})
         with pytest.raises(FlowError, match="step 0 was 'a' when it finished: step 0 is 'new' now"):
             Pipeline(path, ["new", "a", "b", "c"]).run()
@@ -189,6 +189,7 @@ class TestOtherSteps:
         flow = Pipeline(path, ["new", "a", "b", "c"], on_change="keep")
         flow.run()
         assert flow.ran == ["c"]
+        assert "step 0 'new' never ran in this run, and is passed over" in caplog.text
 
     def test_one_put_in_front_runs_with_all_that_follow(self, path):
         Pipeline(path, "abc", broken="c").breaks({"x": 1})
@@ -205,6 +206,25 @@ class TestOtherSteps:
         assert flow.ran == []
         flow.run({})
         assert flow.ran == ["a", "b"]
+
+    def test_going_on_at_the_step_that_did_not_finish_is_what_keep_says_and_does(self, path):
+        Pipeline(path, "ab", broken="b").breaks({})
+        with pytest.raises(FlowError, match="\"keep\" to go on from step 1 'b'"):
+            Pipeline(path, ["a2", "b"]).run()
+        flow = Pipeline(path, ["a2", "b"], on_change="keep")
+        flow.run()
+        assert flow.ran == ["b"]
+
+    def test_keep_refuses_where_nobody_can_tell_what_has_to_run(self, path):
+        Pipeline(path, ["a", "b", "bad"], broken=["bad"]).breaks({})
+        for names in ("bca", "xy"):
+            flow = Pipeline(path, names, on_change="keep")
+            with pytest.raises(FlowError, match='give the flow on_change="rerun"'):
+                flow.run()
+            assert flow.ran == []
+        flow = Pipeline(path, "abc", on_change="keep")
+        flow.run()
+        assert flow.ran == ["c"]
 
     def test_removing_finished_ones(self, path):
         Pipeline(path, "abcd", broken="d").breaks({})

@@ -53,6 +53,13 @@ def breaks(state, data):
     raise BrokenError
 
 
+class UnspeakableError(Exception):
+    """One whose text cannot be had."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
 class TestRetries:
     def fails(self, times, errors=BrokenError):
         left = [times]
@@ -88,6 +95,17 @@ class TestRetries:
         with pytest.raises(KeyboardInterrupt):
             flow.run({"seen": []})
         assert flow.run()["seen"] == [0]
+
+    def test_a_state_that_holds_itself_cannot_be_put_back(self, flow):
+        flow.add_step(retries=1)(breaks)
+        state = {}
+        state["me"] = [state]
+        with pytest.raises(FlowError, match="holds itself"):
+            flow.run(state)
+
+    def test_the_error_of_an_error_without_text_does_not_matter(self, flow):
+        flow.add_step(load=lambda state: {"rows": []}, retries=1)(self.fails(1, UnspeakableError))
+        assert flow.run({"seen": []})["seen"] == [0]
 
     @pytest.mark.parametrize("retries", [-1, 1.5, True])
     def test_what_they_cannot_be(self, flow, retries):
@@ -127,9 +145,10 @@ class TestTimeout:
         assert "in endless" in done.stderr
         assert CheckpointFlow(path).check_point() == {"x": 1}
 
-    def test_what_it_cannot_be(self, flow):
-        with pytest.raises(ValueError, match="timeout=0: seconds, more than 0"):
-            flow.add_step(timeout=0)
+    @pytest.mark.parametrize("timeout", [0, -1, True, float("inf"), float("nan"), 1e12, "10"])
+    def test_what_it_cannot_be(self, flow, timeout):
+        with pytest.raises(ValueError, match=r"timeout=.*: seconds, more than 0 and at most"):
+            flow.add_step(timeout=timeout)
 
 
 class TestSkipIf:
@@ -147,6 +166,32 @@ class TestSkipIf:
         with pytest.raises(KeyError):
             flow.run({})
         assert flow.check_point()["checkpoint_index"] == 1
+
+
+class TestLoadPolicies:
+    """Of two steps that load, the first is passed over."""
+
+    def seen(self, path, policy, **options):
+        flow = CheckpointFlow(path, quiet=True)
+        flow.add_step(lambda state: {"x": 1}, name="a", **options)(lambda state, data: None)
+        seen = []
+        for name in "bc":
+            load = {"y": 2} if name == "b" else {"z": 3}
+            flow.add_step(lambda state, load=load: load, name=name)(
+                lambda state, data: seen.append(set(data))
+            )
+        flow.run({}, policy)
+        return seen
+
+    @pytest.mark.parametrize(
+        ("policy", "b", "c"),
+        [("first only", "y", "y"), ("needed", "xy", "xyz"), ("always", "y", "yz")],
+    )
+    @pytest.mark.parametrize("options", [{"skip_if": lambda state: True}, {"depends": []}])
+    def test_what_steps_behind_one_that_is_passed_over_see(self, path, policy, b, c, options):
+        if "depends" in options:
+            assert self.seen(path, "always", **options) == [{"x", "y"}, {"x", "y", "z"}]
+        assert self.seen(path, policy, **options) == [set(b), set(c)]
 
 
 class TestDepends:
@@ -197,9 +242,10 @@ class TestDepends:
         assert flow.run({"skip": False})["y"] == 1
         assert ran == [False]
 
-    def test_a_text_is_no_list_of_names(self, flow):
-        with pytest.raises(TypeError, match="depends='mesh': a list of names"):
-            flow.add_step(depends="mesh")
+    @pytest.mark.parametrize("depends", ["mesh", [["mesh"]], 5])
+    def test_what_it_cannot_be(self, flow, depends):
+        with pytest.raises(TypeError, match=r"depends=.*: a list of names"):
+            flow.add_step(depends=depends)
 
 
 def test_why_tells_of_each_step(path, capfd):
