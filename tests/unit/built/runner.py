@@ -7,6 +7,7 @@ Run as a program it prints a histogram of what was captured, and the seeds that 
 
 import collections
 import functools
+import gc
 import itertools
 import json
 import os
@@ -136,6 +137,8 @@ def attempt(seed, generations=3, wanted=None, **options):
     """
     program = builder.build(seed, **options)
     module = load(program)
+    gc.collect()
+    gc.disable()  # what is in a cycle would be closed at any time, and the program logs that
     try:
         return _attempt(random.Random(-seed - 1), program, module.main, generations, wanted)
     except TooLong:
@@ -143,6 +146,7 @@ def attempt(seed, generations=3, wanted=None, **options):
     except Refused as refusal:
         return "refused", (str(refusal),)
     finally:
+        gc.enable()
         del sys.modules[module.__name__]
 
 
