@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol, runtime_checkable
 
-from sauerkraut.errors import CorruptCheckpoint
+from sauerkraut.errors import CorruptCheckpoint, StorageError
 from sauerkraut.flow.record import Record
 from sauerkraut.flow.stores import Commit, History, State
 
@@ -58,7 +58,10 @@ class Adapted:
 
     def failed(self, record: Record) -> None:
         """See `StepStore.failed`: the failure goes beside the state as it was stored."""
-        self.commit(self._load(), record)
+        try:
+            self.commit(self._load(), record)
+        except Exception as error:  # the handler's, which must not hide that of the step
+            raise StorageError(f"{self.where}: {type(error).__name__}: {error}") from error
 
     def close(self) -> None:
         """See `StepStore.close`."""

@@ -6,6 +6,7 @@ rest as a stream, below ``/ranks/<rank>/flow``, and for all the record of the ru
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -68,6 +69,7 @@ class Epochs:
         self._owner: _Owner | None = None
         self._committed: list[tuple[int, Record]] = []
         self._attempt: str | None = None
+        self._process = os.getpid()
 
     def read(self) -> History:
         """See `StepStore.read`."""
@@ -81,7 +83,7 @@ class Epochs:
 
     def open(self) -> History:
         """See `StepStore.open`."""
-        self._store = Store(
+        store = Store(
             self._directory,
             self._group,
             self._settings,
@@ -90,18 +92,28 @@ class Epochs:
             reports=self._reports,
         )
         try:
-            self._store.take()
+            store.take()
+        except BaseException:
+            store.release()  # it may be this very flow that has the directory: it keeps its own
+            raise
+        self._store, self._process = store, os.getpid()
+        try:
             history = self.read()
-            self._store.follow(self._attempt)
+            store.follow(self._attempt)
         except BaseException:
             self.close()
             raise
-        self._owner = _Owner(self._store) if self._group.rank == 0 else None
+        self._owner = _Owner(store) if self._group.rank == 0 else None
         return history
 
     def commit(self, state: State, record: Record) -> None:
         """See `StepStore.commit`."""
         assert self._store is not None, "after open()"
+        if os.getpid() != self._process:
+            raise FlowError(
+                f"{self.where}: this process was forked inside of a step, and its parent has the "
+                "run: leave it with os._exit, or use multiprocessing"
+            )
         common.check(self._group, state, self._shared)
         captured: states.Captured | None = None
         piece = Piece(self._group.rank, ())
@@ -125,6 +137,8 @@ class Epochs:
 
     def failed(self, record: Record) -> None:
         """See `StepStore.failed`: a line of the log."""
+        if os.getpid() != self._process:
+            return  # it was forked inside of a step: the run is its parent's
         if self._store is not None and record.failure is not None:
             newest = self._committed[-1][0] if self._committed else None
             failure = {n: getattr(record.failure, n) for n in Failure.__slots__}
@@ -136,7 +150,8 @@ class Epochs:
             self._owner.stop()
             self._owner = None
         if self._store is not None:
-            self._store.release()
+            if os.getpid() == self._process:
+                self._store.release()
             self._store = None
 
     def reset(self) -> None:
@@ -195,7 +210,9 @@ class Epochs:
         """How many epochs stay, with that of ``record``: those of its run and of the last ones."""
         finished = sorted({each.run for _, each in self._committed if each.finished})
         runs = {record.run, *finished[-self._keep :]}
-        oldest = min((n for n, each in self._committed if each.run in runs), default=None)
+        last = {_place(each): number for number, each in self._committed if each.run in runs}
+        last.pop(_place(record), None)  # the one to come takes its place
+        oldest = min(last.values(), default=None)
         if oldest is None:
             return 1
         return 1 + sum(number >= oldest for number, _ in self._committed)
@@ -247,6 +264,10 @@ class _Owner:
         """Return when nothing is touched any more."""
         self._stop.set()
         self._thread.join()
+
+
+def _place(record: Record) -> tuple[int, int, bool]:
+    return record.run, record.index, record.finished
 
 
 def _about(record: Record) -> About:

@@ -59,4 +59,4 @@ def stored_at(path: Path) -> LocalFile | Epochs:
     if path.is_dir():
         group, reports = SoloGroup(), Reports(0, quiet=True)
         return Epochs(path, group, keep=1, shared_keys=(), reports=reports)
-    return LocalFile(path)
+    return LocalFile(path, only_look=True)

@@ -107,8 +107,13 @@ def _frame(file: File, start: int, size: int, trust: Trust) -> Frame | None:
         return None
     if text_bytes > _LARGEST_TEXT:
         return None
-    trust.check_keyed(bool(head[_KEYED]), file.path)
     text = _bytes(file, start + _TEXT, text_bytes)
+    keyed = trust.key is not None
+    if head[_KEYED] != keyed:
+        as_ours = head[:_KEYED] + bytes([keyed]) + head[_KEYED + 1 : _HEAD.size]
+        if head[_KEYED] > 1 or hashes.of_table(as_ours + text, trust.key) == head[_HEAD.size :]:
+            return None  # the byte that says so is damaged
+        trust.check_keyed(not keyed, file.path)
     if hashes.of_table(head[: _HEAD.size] + text, trust.key) != head[_HEAD.size :]:
         return None
     try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sauerkraut.errors import CorruptCheckpoint, ResumeError, StorageError
+from sauerkraut.errors import CorruptCheckpoint, FlowError, ResumeError, StorageError
 from sauerkraut.flow import gumly, journal, states
 from sauerkraut.flow.journal import Contents, Frame, Writer
 from sauerkraut.flow.lock import Lock
@@ -25,12 +26,14 @@ class LocalFile:
     Args:
         path: Made with the first commit.
         keep: How many runs that finished stay, beside the one at work.
+        only_look: Run nothing that the file holds; of one of Gumly's, plain values are read.
     """
 
-    def __init__(self, path: Path, keep: int = 1) -> None:
+    def __init__(self, path: Path, keep: int = 1, *, only_look: bool = False) -> None:
         self.where = str(path)
         self._path = Path(os.path.realpath(path))  # a link stays a link
         self._keep = keep
+        self._only_look = only_look
         self._settings = Settings.from_environment()
         self._trust = Trust()
         self._frames: list[tuple[Frame, Record]] = []
@@ -47,10 +50,11 @@ class LocalFile:
     def _look(self, found: File | None) -> History:
         """What the file holds; states are read from ``found``, or from the file as it is then."""
         self._trust = Trust.of(self._settings)
+        self._refuse_other_kinds()
         contents = journal.read(self._path, self._trust)
         self._frames = []
         self._must_replace = contents is None or not contents.frames or bool(contents.passed_over)
-        if contents is None or not (contents.frames or contents.head):
+        if contents is None:
             return History()
         if not contents.frames:
             return self._of_gumly(contents)
@@ -95,8 +99,11 @@ class LocalFile:
             CorruptCheckpoint: it is no file of a flow: it stays.
             StorageError: it could not be removed.
         """
-        self.open()
+        self.take()
         try:
+            contents = journal.read(self._path, self._trust)
+            if contents is not None and not contents.frames and contents.head:
+                self._refuse_unless_gumly(contents)
             disk.unlink(self._path)
             disk.sync_directory(self._path.parent)
         finally:
@@ -109,10 +116,16 @@ class LocalFile:
             DirectoryOwned, StorageError: see `Lock`.
         """
         self._trust = Trust.of(self._settings)
+        self._refuse_other_kinds()
         self._lock = Lock(self._path)
 
     def commit(self, state: State, record: Record) -> None:
         """See `StepStore.commit`."""
+        if self._is_forked():
+            raise FlowError(
+                f"{self.where}: this process was forked inside of a step, and its parent has the "
+                "run: leave it with os._exit, or use multiprocessing"
+            )
         captured = states.capture(state, self._settings.block_threshold)
         try:
             parts = [captured.control, captured.stream, *(b.memory for b in captured.blocks)]
@@ -122,7 +135,8 @@ class LocalFile:
 
     def failed(self, record: Record) -> None:
         """See `StepStore.failed`."""
-        self._store(record, [])
+        if not self._is_forked():
+            self._store(record, [])
 
     def close(self) -> None:
         """See `StepStore.close`."""
@@ -137,10 +151,15 @@ class LocalFile:
             self._lock.release()
             self._lock = None
 
+    def _is_forked(self) -> bool:
+        return self._lock is not None and self._lock.process != os.getpid()
+
     def _store(self, record: Record, parts: Sequence[Any]) -> None:
         known = any(record.run == each.run for _, each in self._frames)
-        if self._must_replace or not known or (self._writer and not self._writer.whole):
-            kept = self._kept(record)
+        kept = self._kept(record, replaced=bool(parts))
+        needed = sum(frame.nbytes for frame, _ in kept) + sum(memoryview(p).nbytes for p in parts)
+        wasteful = bool(parts) and self._end > 2 * needed
+        if self._must_replace or not known or wasteful or (self._writer and not self._writer.whole):
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
@@ -156,14 +175,21 @@ class LocalFile:
         self._writer.commit(record.to_json(), parts)
         self._frames.append((self._writer.frames[-1], record))
 
-    def _kept(self, record: Record) -> list[tuple[Frame, Record]]:
-        """Frames of the run at work and of the last ones that finished, one per index and run."""
+    def _kept(self, record: Record, *, replaced: bool) -> list[tuple[Frame, Record]]:
+        """Frames of the run at work and of the last ones that finished, one per index and run.
+
+        Args:
+            record: That of the frame to come.
+            replaced: Whether it takes the place of one of its index and run.
+        """
         finished = sorted({each.run for _, each in self._frames if each.finished})
         runs = {record.run, *finished[-self._keep :]}
         chosen: dict[tuple[int, int, bool], tuple[Frame, Record]] = {}
         for frame, each in self._frames:
             if frame.parts and each.run in runs:
                 chosen[each.run, each.index, each.finished] = (frame, each)
+        if replaced:
+            chosen.pop((record.run, record.index, record.finished), None)
         return sorted(chosen.values(), key=lambda entry: entry[0].start)
 
     def _commit_of(self, frame: Frame, record: Record, found: File | None) -> Commit:
@@ -183,14 +209,31 @@ class LocalFile:
         control, stream, *blocks = parts
         return states.restore(bytes(control), bytes(stream), blocks, touch_files=touch_files)
 
-    def _of_gumly(self, contents: Contents) -> History:
+    def _refuse_other_kinds(self) -> None:
+        """Refuse what is no file: a pipe would be waited for, and replaced."""
+        try:
+            mode = self._path.stat().st_mode
+        except OSError:  # whoever opens it will say so
+            return
+        if not stat.S_ISREG(mode):
+            raise CorruptCheckpoint(f"{self.where} is no file: give the flow another path")
+
+    def _refuse_unless_gumly(self, contents: Contents) -> None:
+        if not contents.head:
+            raise CorruptCheckpoint(
+                f"{self.where} is empty, as no run leaves it: remove it to start from zero"
+            )
         if not contents.head.startswith(gumly.BEGINS):
             raise CorruptCheckpoint(
                 f"{self.where} is neither a checkpoint of a flow nor one of Gumly's: give the flow "
                 "another path, or move the file away"
             )
+
+    def _of_gumly(self, contents: Contents) -> History:
+        self._refuse_unless_gumly(contents)
         try:
-            record = Record.of_state(gumly.read(self._path))
+            state = gumly.look(self._path) if self._only_look else gumly.read(self._path)
+            record = Record.of_state(state)
         except ValueError as error:
             if isinstance(error, ResumeError):
                 raise

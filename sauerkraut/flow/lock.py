@@ -5,17 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import weakref
 from pathlib import Path
 
 from sauerkraut.errors import DirectoryOwned, StorageError
 
 _ROOM = 300  # bytes; the text of a holder before us must not show behind ours
+_held: weakref.WeakSet[Lock] = weakref.WeakSet()
 
 
 class Lock:
     """An exclusive lock on ``path`` with ``.lock`` added, held until `release`.
 
-    The file stays, since one that is removed could be locked twice.
+    Processes that are forked from this one do not hold it: it ends with this one. The file stays,
+    since one that is removed could be locked twice.
 
     Raises:
         DirectoryOwned: another run holds it; names its host and process.
@@ -43,7 +46,20 @@ class Lock:
             ) from None
         holder = f"{socket.gethostname()}, pid {os.getpid()}"
         os.write(self._descriptor, f"{holder:<{_ROOM}}\n".encode())
+        self.process = os.getpid()
+        _held.add(self)
 
     def release(self) -> None:
         """Let others have it."""
-        os.close(self._descriptor)
+        _held.discard(self)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _let_go() -> None:
+    for each in list(_held):
+        each.release()  # closing it unlocks nothing while the parent has it open
+
+
+os.register_at_fork(after_in_child=_let_go)

@@ -44,10 +44,6 @@ class TestHandler:
         LocalStateHandler(path).write({"c": 3})
         assert LocalStateHandler(path).read() == {"c": 3}
 
-    def test_an_empty_file_holds_nothing(self, path):
-        path.touch()
-        assert LocalStateHandler(path).read() == {}
-
     def test_no_dict(self, path):
         with pytest.raises(TypeError, match="a state is a dict, not a list"):
             LocalStateHandler(path).write([])
