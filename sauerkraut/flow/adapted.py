@@ -56,7 +56,7 @@ class Adapted:
         """See `StepStore.commit`; errors of the handler pass through."""
         self._handler.write(state | {KEY: json.dumps(record.to_json())})
 
-    def failed(self, record: Record) -> None:
+    def failed(self, record: Record, *, alone: bool = False) -> None:  # noqa: ARG002 - one rank
         """See `StepStore.failed`: the failure goes beside the state as it was stored."""
         try:
             self.commit(self._load(), record)

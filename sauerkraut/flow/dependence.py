@@ -68,16 +68,8 @@ def _listed(names: Iterable[object]) -> str:
     return ", ".join(map(repr, names)) or "there are none"
 
 
-def joined(inputs: Sequence[str]) -> str:
-    """The inputs of all ranks as one; empty when they are."""
-    if len(inputs) == 1 or not inputs[0]:
-        return inputs[0]
-    return hashlib.blake2b("\n".join(inputs).encode(), digest_size=16).hexdigest()
-
-
 def _of_step(record: StepRecord) -> str:
-    said = record.identity
-    return f"{said.source or said.bytecode} {said.params}"
+    return f"{record.identity.code} {record.identity.params}"
 
 
 def changed(before: Mapping[str, str], state: State) -> tuple[str, ...] | None:

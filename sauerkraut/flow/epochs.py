@@ -70,6 +70,7 @@ class Epochs:
         self._committed: list[tuple[int, Record]] = []
         self._attempt: str | None = None
         self._process = os.getpid()
+        self._incarnation, self._mode = "", 0  # of lines of the log, on every rank
 
     def read(self) -> History:
         """See `StepStore.read`."""
@@ -98,6 +99,7 @@ class Epochs:
             raise
         self._store, self._process = store, os.getpid()
         try:
+            self._incarnation, self._mode = shared(self._group, "opening", self._tell_log)
             history = self.read()
             store.follow(self._attempt)
         except BaseException:
@@ -105,6 +107,11 @@ class Epochs:
             raise
         self._owner = _Owner(store) if self._group.rank == 0 else None
         return history
+
+    def _tell_log(self) -> tuple[str, int]:
+        assert self._store is not None, "after take()"
+        ownership = self._store.ownership
+        return ownership.incarnation.id, ownership.modes.file
 
     def commit(self, state: State, record: Record) -> None:
         """See `StepStore.commit`."""
@@ -135,14 +142,20 @@ class Epochs:
                 captured.release()
         self._committed.append((epoch.number, record))
 
-    def failed(self, record: Record) -> None:
+    def failed(self, record: Record, *, alone: bool = False) -> None:
         """See `StepStore.failed`: a line of the log."""
         if os.getpid() != self._process:
             return  # it was forked inside of a step: the run is its parent's
         if self._store is not None and record.failure is not None:
             newest = self._committed[-1][0] if self._committed else None
             failure = {n: getattr(record.failure, n) for n in Failure.__slots__}
-            self._store.event(FAILED, epoch=newest, run=record.run, failure=failure)
+            told = {"epoch": newest, "run": record.run, "failure": failure}
+            if alone:
+                storage.events.append_line(
+                    self._directory, self._mode, self._incarnation, FAILED, told
+                )
+            else:
+                self._store.event(FAILED, **told)
 
     def close(self) -> None:
         """See `StepStore.close`."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sauerkraut.checkpoint.agreement import text_of
-from sauerkraut.checkpoint.reports import Reports
+from sauerkraut.checkpoint.reports import Reports, write_line
 from sauerkraut.errors import CaptureError, StorageError
 from sauerkraut.flow import dependence, digest, policy, states
 from sauerkraut.flow.command import again
@@ -79,6 +80,7 @@ class Execution:
         if not begin.stored:
             self._commit(state, record, "the start")
         for index in range(begin.index, len(self._steps)):
+            self._ranks.lost = functools.partial(self._failed, record, index, alone=True)
             try:
                 record = self._step(begin, record, index, state, data)
             except BaseException as error:
@@ -128,7 +130,7 @@ class Execution:
         self._ranks.alike({f"skip_if of {self._name(index)}": str(answers[self._rank][0])})
         if answers[0][0]:
             return replace(told, when=now(), skipped="skip_if says so")
-        inputs = dependence.joined([each for _, each in answers])
+        inputs = digest.joined([each for _, each in answers])
         told = replace(told, inputs=inputs)
         if inputs:
             known = dependence.results(self._history, step.name, inputs)
@@ -162,8 +164,8 @@ class Execution:
             measure = Measure()
             try:
                 self._try(begin, index, state, data, fresh=tries > 1)
-            except Exception as failure:
-                if tries > step.retries or not self._may_repeat(failure):
+            except BaseException as failure:
+                if tries > step.retries or not self._may_repeat(step, failure):
                     raise
                 self._reports.warn(
                     f"{self._name(index)} failed ({_one_line(failure)}): "
@@ -204,9 +206,15 @@ class Execution:
                 error = caught
             self._ranks.settle(name, error)
 
-    def _may_repeat(self, failure: Exception) -> bool:
-        """Whether no rank was interrupted: an interrupt is meant for the program."""
-        fine = failure.__cause__ is None or isinstance(failure.__cause__, Exception)
+    def _may_repeat(self, step: Step, failure: BaseException) -> bool:
+        """Whether no rank was interrupted: an interrupt is meant for the program.
+
+        Collective, but for an error that the other ranks do not know of.
+        """
+        if self._ranks.many and step.interval is None and failure is not self._ranks.settled:
+            return False
+        causes = (failure, failure.__cause__ or failure)
+        fine = all(isinstance(each, Exception) for each in causes)
         return all(self._ranks.together("retries", lambda: fine))
 
     def _measured(
@@ -251,17 +259,23 @@ class Execution:
         except CaptureError as error:
             raise states.refused(error, after) from error
 
-    def _failed(self, record: Record, index: int, error: BaseException) -> None:
-        """Store how a step ended, and say what to do; never raises."""
+    def _failed(
+        self, record: Record, index: int, error: BaseException, *, alone: bool = False
+    ) -> None:
+        """Store how a step ended, on all ranks or alone, and say what to do; never raises."""
         failure = Failure.of(index, self._steps[index].name, error)
         try:
-            self._store.failed(replace(record, failure=failure, when=now()))
+            self._store.failed(replace(record, failure=failure, when=now()), alone=alone)
         except (StorageError, CaptureError) as problem:
             self._reports.warn(f"how {self._name(index)} failed could not be stored: {problem}")
-        self._reports.tell(
+        said = (
             f"{self._store.where}: {self._name(index)} did not finish; the next run starts there: "
             f"{again()}"
         )
+        if alone:
+            write_line(said)
+        else:
+            self._reports.tell(said)
 
     def _warn_of_lost(self, begin: Start, data: Data) -> None:
         lost = sorted(set(begin.data_keys) - set(map(str, data)))

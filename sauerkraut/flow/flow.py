@@ -6,13 +6,14 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sauerkraut import group
 from sauerkraut.checkpoint.leaving import UncaughtErrors
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.errors import FlowError
-from sauerkraut.flow import account, dependence, policy, polling, start
+from sauerkraut.flow import account, dependence, digest, policy, polling, start
 from sauerkraut.flow.adapted import StateHandler
 from sauerkraut.flow.execution import Execution
 from sauerkraut.flow.handlers import store_of
@@ -81,7 +82,9 @@ class CheckpointFlow:
         self._undecorated: list[Step] = []
         self._quiet = quiet
         self._shared = tuple(shared)
-        self._ranks = Ranks(group.of(comm))
+        self._keep = keep
+        self._path = str(Path(state_path).absolute())
+        self._ranks = Ranks(group.of(comm), group.of(comm))
         self._uncaught = UncaughtErrors(self._ranks.group)
         if self._ranks.many:
             self._uncaught.install()
@@ -252,6 +255,7 @@ class CheckpointFlow:
         try:
             return self._run(state, load_policy, checkpoint, why=why)
         except BaseException as error:
+            self._ranks.leave(error)
             self._uncaught.raised_together(error)
             raise
 
@@ -259,15 +263,23 @@ class CheckpointFlow:
         self, state: State | None, load_policy: LoadPolicy, checkpoint: int | None, *, why: bool
     ) -> State:
         def look() -> list[StepRecord]:
+            polling.refuse_inside()
             self._check(state, load_policy, checkpoint)
             return [StepRecord(each.name, each.identity()) for each in self._steps]
 
-        polling.refuse_inside()
-        records = self._ranks.together("the flow", look)[self._ranks.group.rank]
+        told = self._ranks.together("the flow", look)
+        own = told[self._ranks.group.rank]
+        self._ranks.alike({"the names of the steps": str(self.steps)})
         self._ranks.alike(
             {
-                "the names of the steps": str(self.steps),
-                "what they say": repr([each.identity.source for each in records]),
+                "what they say": repr([each.identity.code for each in own]),
+                **{
+                    f"{option} of step {index} {step.name!r}": said
+                    for index, step in enumerate(self._steps)
+                    for option, said in step.options().items()
+                },
+                "state_path": self._path,
+                "keep": str(self._keep),
                 "load_policy": repr(load_policy),
                 "checkpoint": repr(checkpoint),
                 "that a state is given": str(state is not None),
@@ -275,6 +287,7 @@ class CheckpointFlow:
                 "shared": str(self._shared),
             }
         )
+        records = _of_all_ranks(told)
         history = self._store.open()
         try:
             for note in history.notes:
@@ -306,6 +319,9 @@ class CheckpointFlow:
             )
             with self._polling.of(self):
                 return execution.run(begin)
+        except BaseException as error:
+            self._ranks.leave(error)  # before others may take what ranks at work still use
+            raise
         finally:
             self._store.close()
 
@@ -333,6 +349,19 @@ class CheckpointFlow:
             raise IndexError(
                 f"checkpoint={checkpoint}: there are {len(self._steps)} steps, counted from 0"
             )
+
+
+def _of_all_ranks(told: Sequence[Sequence[StepRecord]]) -> list[StepRecord]:
+    """The steps as all ranks tell them: alike, but for parameters, which may be each rank's own."""
+    return [
+        dataclasses.replace(
+            ranks[0],
+            identity=dataclasses.replace(
+                ranks[0].identity, params=digest.joined([each.identity.params for each in ranks])
+            ),
+        )
+        for ranks in zip(*told, strict=True)
+    ]
 
 
 def _name_of(function: Any) -> str:

@@ -133,7 +133,7 @@ class LocalFile:
         finally:
             captured.release()
 
-    def failed(self, record: Record) -> None:
+    def failed(self, record: Record, *, alone: bool = False) -> None:  # noqa: ARG002 - one rank
         """See `StepStore.failed`."""
         if not self._is_forked():
             self._store(record, [])

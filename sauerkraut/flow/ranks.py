@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from sauerkraut.checkpoint import leaving
 from sauerkraut.checkpoint.agreement import Failure, raise_together, refuse_unlike, together
 from sauerkraut.checkpoint.run import ARRIVAL_TIME
+from sauerkraut.errors import RankError
 from sauerkraut.group import Group
 
 T = TypeVar("T")
@@ -19,10 +21,18 @@ class Ranks:
 
     Args:
         group: The ranks.
+        leaving: The same ranks over another communicator: there they meet that leave with an
+            error, whatever the others wait for in ``group``.
     """
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: Group, leaving: Group) -> None:
         self.group = group
+        self._leaving = leaving
+        self._process = os.getpid()
+        self.settled: BaseException | None = None
+        """The error that the last `settle` raised, on all ranks."""
+        self.lost: Callable[[BaseException], object] | None = None
+        """Told of an error of this rank alone before it ends the job."""
         self.first = group.rank == 0
         """Whether this rank speaks for all."""
         self.many = group.size > 1
@@ -47,12 +57,16 @@ class Ranks:
         then it ends the job with its traceback, since they may wait for it somewhere else.
 
         Raises:
-            RankError: a rank has failed, whose traceback is noted; in one process, ``error``.
+            RankError: a rank has failed, whose traceback is noted; in one process, ``error``. What
+                is no `Exception` (an interrupt, `SystemExit`) is raised as it is on its rank.
         """
-        if not self.many:
+        if not self.many or self._is_forked():
             if error is not None:
                 raise error
             return
+        own = None
+        if error is not None:
+            own = Failure.of(error), "".join(traceback.format_exception(error)).rstrip()
         self.group.where = phase
         pending = self.group.begin_consensus([int(error is not None)])
         if error is None:
@@ -61,18 +75,45 @@ class Ranks:
             try:
                 (failed,) = pending.wait(ARRIVAL_TIME)
             except TimeoutError:
-                leaving.fail(self.group, error)
+                self._lose(error)
         if not failed:
             return
-        trace = "" if error is None else "".join(traceback.format_exception(error)).rstrip()
-        told = self.group.allgather(None if error is None else (Failure.of(error), trace))
+        told = self.group.allgather(own)
         failures = {rank: each for rank, each in enumerate(told) if each is not None}
         lowest = min(failures)
         try:
             raise_together(
                 self.group, phase, {rank: each for rank, (each, _) in failures.items()}, error
             )
-        except BaseException as raised:
+        except RankError as raised:
             if lowest != self.group.rank:
                 raised.add_note(f"rank {lowest}:\n{failures[lowest][1]}")
-            raise
+            is_own = error is not None and not isinstance(error, Exception)
+            self.settled = error if is_own else raised
+            if not is_own:
+                raise
+        assert error is not None, "it is raised as it is"
+        raise error
+
+    def leave(self, error: BaseException) -> None:
+        """End a run with an error; returns when all ranks do.
+
+        Those that do not within `ARRIVAL_TIME` seconds wait for this one, so the job is ended with
+        its traceback.
+        """
+        if self.many and not self._is_forked():
+            try:
+                self._leaving.begin_consensus([1]).wait(ARRIVAL_TIME)
+            except TimeoutError:
+                self._lose(error)
+
+    def _is_forked(self) -> bool:
+        """Whether this process was forked inside of a step: it is no rank."""
+        return os.getpid() != self._process
+
+    def _lose(self, error: BaseException) -> NoReturn:
+        try:
+            if self.lost is not None:
+                self.lost(error)
+        finally:
+            leaving.fail(self.group, error)

@@ -22,6 +22,11 @@ class Identity:
     params: str = ""
     """Digest of the keyword parameters; empty: none."""
 
+    @property
+    def code(self) -> str:
+        """What the code says, as far as it is known."""
+        return self.source or self.bytecode
+
     def is_like(self, other: Identity) -> bool:
         """Whether both say the same, as far as they can be compared."""
         if self.params != other.params:

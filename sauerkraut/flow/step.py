@@ -65,6 +65,15 @@ class Step:
             raise TypeError(f"depends={self.depends!r}: a list of names")
         intervals.parse(self.interval)
 
+    def options(self) -> dict[str, str]:
+        """Those that must be the same on every rank."""
+        names = ("retries", "timeout", "depends", "interval")
+        given = {name: repr(getattr(self, name)) for name in names}
+        return given | {
+            f"that there is {name}": str(getattr(self, name) is not None)
+            for name in ("load", "save", "skip_if")
+        }
+
     def identity(self) -> Identity:
         """What the code of the step says now, its parameters and those that partials bind."""
         functions = self.function, self.load, self.save

@@ -75,8 +75,13 @@ class StepStore(Protocol):
         """
         ...
 
-    def failed(self, record: Record) -> None:
-        """Store ``record.failure`` beside the newest state. Raises StorageError."""
+    def failed(self, record: Record, *, alone: bool = False) -> None:
+        """Store ``record.failure`` beside the newest state. Raises StorageError.
+
+        Args:
+            record: As the step left it.
+            alone: Only this rank knows of it, which ends the job then.
+        """
         ...
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,22 @@ def append(ownership: Ownership, event: str, **fields: Any) -> None:
         event: start, restart, begin, sealed, commit, failed, prune, stop, complete or superseded.
         fields: epoch, attempt, step, seconds, bytes, metrics, error: JSON values.
     """
+    append_line(ownership.directory, ownership.modes.file, ownership.incarnation.id, event, fields)
+
+
+def append_line(
+    directory: Path, mode: int, incarnation: str, event: str, fields: Mapping[str, Any]
+) -> None:
+    """As `append`, for a rank that has no `Ownership`, and ends the job after this line."""
     known = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "incarnation": ownership.incarnation.id,
+        "incarnation": incarnation,
         "event": event,
     }
-    line = json.dumps(known | fields, default=str).encode() + b"\n"
-    path = ownership.directory / layout.EVENTS
+    line = json.dumps({**known, **fields}, default=str).encode() + b"\n"
+    path = directory / layout.EVENTS
     try:
-        with File.open_to_append(path, ownership.modes.file) as file:
+        with File.open_to_append(path, mode) as file:
             size = file.status().st_size
             last = bytearray(1)
             if size and file.read(size - 1, last) and last != b"\n":

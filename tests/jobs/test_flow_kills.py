@@ -14,6 +14,7 @@ import pytest
 
 from sauerkraut.errors import NoCheckpoint
 from sauerkraut.flow import journal
+from sauerkraut.flow.handlers import stored_at
 from sauerkraut.storage import Trust, catalog
 from sauerkraut.testing import Job
 from tests.processes import run_python
@@ -125,6 +126,11 @@ def test_kills_of_four_ranks(launcher, tmp_path):
     ("scenario", "status", "told"),
     [
         ("raise", 1, ["rank 1 failed:", "ValueError: of no use"]),
+        (
+            "interrupt",
+            1,
+            ["rank 1 failed", "KeyboardInterrupt", "ckpt: step 1 'second' did not finish"],
+        ),
         ("endless", 86, ["step 1 'second' took twice its timeout of 1 s", "in second"]),
     ],
 )
@@ -146,6 +152,10 @@ def test_one_rank_alone_does_not_leave_the_others_waiting(
         assert each in done.stderr
     newest = next(iter(catalog.committed(tmp_path / "ckpt")))
     assert catalog.read_manifest(newest.path).about.step == 1
+    if status == 1:
+        failure = stored_at(tmp_path / "ckpt").read().failure
+        assert told[1] in failure.error
+        assert "in second" in failure.traceback or scenario == "interrupt"
 
 
 def test_a_step_that_polls_goes_on_inside_on_all_ranks(launcher, tmp_path):

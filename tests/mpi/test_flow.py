@@ -13,12 +13,19 @@ class BrokenError(Exception):
     """What a step raises to fail."""
 
 
+class UnspeakableError(Exception):
+    """One whose text cannot be had."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
 @pytest.fixture
 def make(comm, shared_dir):
     """Flows over the ranks: a, which adds what the rank is, b, and c, which says what it saw."""
 
-    def make(broken=(), options=None, on=comm, **settings):
-        flow = CheckpointFlow(shared_dir / "ckpt", handler="hdf5", comm=on, quiet=True, **settings)
+    def make(broken=(), options=None, on=comm, error=None, path="ckpt", **settings):
+        flow = CheckpointFlow(shared_dir / path, handler="hdf5", comm=on, quiet=True, **settings)
         ran = []
         flow.ran = ran
 
@@ -29,9 +36,11 @@ def make(comm, shared_dir):
             state["total"] = comm.allreduce(comm.rank)
 
         @flow.add_step(**(options or {}))
-        def b(state, data):
+        def b(state, data, **params):
             ran.append("b")
             if comm.rank in broken:
+                if error is not None:
+                    raise error
                 raise BrokenError(f"on rank {comm.rank}")
 
         @flow.add_step()
@@ -82,6 +91,45 @@ def test_all_ranks_try_again_when_one_has_failed(make, comm):
     assert flow.ran == ["a", "b", "b"]
 
 
+def test_an_error_whose_text_cannot_be_had_is_every_ranks_as_well(make, comm):
+    with pytest.raises(UnspeakableError):
+        make(broken=[comm.size - 1], error=UnspeakableError()).run({})
+
+
+def test_what_ends_a_program_ends_it_on_its_rank_as_it_would_alone(make, comm):
+    with pytest.raises(SystemExit) as left:
+        make(broken=range(comm.size), error=SystemExit(3)).run({})
+    assert left.value.code == 3
+    last = comm.size - 1
+    flow = make([last], {"retries": 1}, error=KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt if comm.rank == last else RankError):
+        flow.run()
+    assert flow.ran == ["b"]
+
+
+@pytest.mark.parametrize("on_change", ["error", "rerun"])
+def test_parameters_may_be_each_ranks_own(make, comm, on_change):
+    def flow(broken, part):
+        made = make(options={"params": {"part": part}}, on_change=on_change)
+        made.add_step(name="d")(lambda state, data: 1 / (not broken))
+        return made
+
+    with pytest.raises(ZeroDivisionError):
+        flow(broken=True, part=comm.rank).run({})
+    same = flow(broken=False, part=comm.rank)
+    same.run()
+    assert same.ran == []
+    with pytest.raises(ZeroDivisionError):
+        flow(broken=True, part=comm.rank).run({})
+    other = flow(broken=False, part=comm.rank + (comm.rank == comm.size - 1))
+    if on_change == "error":
+        with pytest.raises(FlowError, match="step 1 'b' has changed since it finished"):
+            other.run()
+    else:
+        other.run()
+        assert other.ran == ["b", "c"]
+
+
 def test_from_a_step(make, comm):
     make().run({"given": comm.rank})
     flow = make()
@@ -96,6 +144,12 @@ def test_what_differs_between_ranks_is_refused(make, comm):
         make().run({}, checkpoint=comm.rank % 2)
     with pytest.raises(TypeError, match="rank 0"):
         make().run([] if comm.rank == 0 else {})
+    with pytest.raises(RankError, match="retries of step 1 'b' must be the same on every rank"):
+        make(options={"retries": comm.rank % 2}).run({})
+    with pytest.raises(RankError, match="keep must be the same on every rank"):
+        make(keep=1 + comm.rank % 2).run({})
+    with pytest.raises(RankError, match="state_path must be the same on every rank"):
+        make(path=f"ckpt{comm.rank % 2}").run({})
     with pytest.raises(RankError, match="skip_if of step 1 'b' must be the same on every rank"):
         make(options={"skip_if": lambda state: comm.rank > 0}).run({})
 
