@@ -18,7 +18,7 @@ from typing import Any
 
 from sauerkraut.cli import report
 from sauerkraut.errors import FlowError, NoCheckpoint
-from sauerkraut.flow import CheckpointFlow, handlers, polling
+from sauerkraut.flow import CheckpointFlow, handlers, policy, polling
 from sauerkraut.flow.record import Failure, Record, StepRecord
 
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run = parser.add_argument_group("run")
     run.add_argument("--from", dest="step", metavar="STEP", help="its name or index, from 0 on")
     run.add_argument("--why", action="store_true", help="say of each step whether it runs and why")
-    run.add_argument("--load-policy", default="first only", help='"first only", "always", "needed"')
+    run.add_argument("--load-policy", default=policy.NAMES[0], choices=policy.NAMES, help="of data")
 
 
 def on_every_rank(chosen: argparse.Namespace) -> bool:
@@ -103,6 +103,8 @@ def _run(chosen: argparse.Namespace) -> int:
     flow = _find(chosen.target)
     checkpoint = None if chosen.step is None else _index(flow, chosen.step)
     newest = flow.newest()
+    if newest is None and checkpoint == 0:
+        checkpoint = None  # nothing is stored that it could start from: as any first run
     if checkpoint is None and newest is not None and newest.finished:
         checkpoint = 0  # with what the first step saw
     flow.run(checkpoint=checkpoint, load_policy=chosen.load_policy, why=chosen.why)
@@ -146,9 +148,10 @@ def _find(target: str) -> CheckpointFlow:
 def _index(flow: CheckpointFlow, step: str) -> int:
     if step in flow.steps:
         return flow.steps.index(step)
-    if step.isdecimal():
+    if step.isdecimal() and int(step) < len(flow.steps):
         return int(step)
-    raise FlowError(f"--from {step}: the steps are {', '.join(flow.steps) or 'none'}")
+    names = ", ".join(f"{index} {name}" for index, name in enumerate(flow.steps))
+    raise FlowError(f"--from {step}: the steps are {names or 'none'}")
 
 
 def _reset(chosen: argparse.Namespace) -> int:

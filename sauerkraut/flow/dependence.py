@@ -73,21 +73,31 @@ def _of_step(record: StepRecord) -> str:
 
 
 def changed(before: Mapping[str, str], state: State) -> tuple[str, ...] | None:
-    """Keys of a state that were set or changed since ``digest.of_keys`` told what they were.
+    """Keys of a state that were set, changed or removed since ``before``, their digests then.
 
     None: among them is one that is no text, which no record can name.
     """
     keys = [key for key, now in digest.of_keys(state).items() if before.get(key) != now]
+    keys += [key for key in before if key not in state]
     return tuple(keys) if all(type(key) is str for key in keys) else None
 
 
-def results(history: History, name: str, wanted: str) -> State | None:
-    """What a step set in the state when its inputs were the ``wanted`` ones; None: not known."""
+def pass_over(history: History, name: str, wanted: str, state: State) -> tuple[str, ...] | None:
+    """Do to a state what a step did when its inputs were the ``wanted`` ones, if that is known.
+
+    Returns:
+        The keys that it set, changed or removed; None: not known, and nothing was done.
+    """
     for each in history.commits:
         found = _where(each, name)
         if found is not None and found.inputs == wanted and found.outputs is not None:
             held = each.load(False)
-            return {key: held[key] for key in found.outputs if key in held}
+            for key in found.outputs:
+                if key in held:
+                    state[key] = held[key]
+                else:
+                    state.pop(key, None)
+            return found.outputs
     return None
 
 

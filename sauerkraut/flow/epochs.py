@@ -168,7 +168,14 @@ class Epochs:
             self._store = None
 
     def reset(self) -> None:
-        """Forget what is stored: every epoch."""
+        """Forget what is stored: every epoch.
+
+        Raises:
+            NoCheckpoint: nothing is; the directory is left as it is.
+            FlowError: checkpoints of another program are.
+        """
+        if not self.read().commits:
+            raise NoCheckpoint(f"{self.where}: nothing is stored there")
         self.open()
         try:
             assert self._store is not None, "after open()"

@@ -133,11 +133,10 @@ class Execution:
         inputs = digest.joined([each for _, each in answers])
         told = replace(told, inputs=inputs)
         if inputs:
-            known = dependence.results(self._history, step.name, inputs)
+            known = dependence.pass_over(self._history, step.name, inputs, state)
             if known is not None:
-                state.update(known)
                 because = "what it depends on did not change"
-                return replace(told, when=now(), skipped=because, outputs=tuple(known))
+                return replace(told, when=now(), skipped=because, outputs=known)
         return told
 
     def _run(
@@ -270,7 +269,7 @@ class Execution:
             self._reports.warn(f"how {self._name(index)} failed could not be stored: {problem}")
         said = (
             f"{self._store.where}: {self._name(index)} did not finish; the next run starts there: "
-            f"{again()}"
+            f"{again(self._ranks.group.size)}"
         )
         if alone:
             write_line(said)

@@ -75,6 +75,8 @@ class Failure:
     def of(cls, index: int, name: str, error: BaseException) -> Failure:
         """Describe an error that step ``index`` raised."""
         text = "".join(traceback.format_exception_only(error)).strip()
+        if isinstance(error, SyntaxError):  # which begins with the place
+            text = f"{type(error).__name__}: {error}"
         lines = "".join(traceback.format_exception(error))
         return cls(index, name, text.partition("\n")[0], lines, now())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -135,7 +135,11 @@ def _going_on(
     newest = history.newest
     assert newest is not None, "something is stored"
     of_run = [each for each in history.commits if each.record.run == newest.run]
-    found, state, warnings = _newest_whole(where, of_run, _next(newest, steps))
+
+    def refuse(record: Record) -> None:
+        _refuse(where, record, steps, of_run, on_change)
+
+    found, state, warnings = _newest_whole(where, of_run, _next(newest, steps), refuse)
     record = found.record
     index = record.index
     because = "it is where the run was interrupted"
@@ -145,35 +149,20 @@ def _going_on(
         because = "so says its checkpoint_index"
     changed = differences(record, steps) if record.steps else []
     if record.steps:
-        if changed and on_change == "error":
-            raise _refusal(where, record, steps, changed)
         if changed:
             warnings += (f"{where}: {'; '.join(text for _, text in changed)}",)
         if changed and on_change == "rerun":
             first = changed[0][0]
-            if first >= len(steps):
-                raise _refusal(where, record, steps, changed)
             seen = [each for each in of_run if each.record.index == first]
-            if not seen:
-                raise FlowError(
-                    f"{where}: {_name(steps, first)} is to be run again, but what it saw is not "
-                    f"stored: run(state, checkpoint={first}) gives it a state"
-                )
             found, state, more = _newest_whole(where, seen, _name(steps, first))
             warnings, index = warnings + more, first
             because = "it is the first one that changed"
         elif changed:
             kept = _kept_index(record, steps)
-            if kept is None:
-                raise _refusal(where, record, steps, changed)
+            assert kept is not None, "else it was refused"
             index = kept
             because = 'it did not finish, and on_change="keep" passes over what changed'
             warnings += _never_run(where, record, steps[:index])
-    elif index > len(steps):
-        raise FlowError(
-            f"{where} was stored by a flow of more steps: its checkpoint_index is {index}, there "
-            f"are {len(steps)} steps: run(state, checkpoint=0) starts over"
-        )
     return Start(
         record.run,
         index,
@@ -185,6 +174,39 @@ def _going_on(
         data_keys=record.data_keys,
         warnings=warnings,
     )
+
+
+def _refuse(
+    where: str,
+    record: Record,
+    steps: Sequence[StepRecord],
+    of_run: Sequence[Commit],
+    on_change: OnChange,
+) -> None:
+    """Refuse to go on from a commit; before its state is read, which may cut files back."""
+    if not record.steps:
+        if record.index > len(steps):
+            raise FlowError(
+                f"{where} was stored by a flow of more steps: its checkpoint_index is "
+                f"{record.index}, there are {len(steps)} steps: run(state, checkpoint=0) starts "
+                "over"
+            )
+        return
+    changed = differences(record, steps)
+    if not changed:
+        return
+    first = changed[0][0]
+    if (
+        on_change == "error"
+        or (on_change == "rerun" and first >= len(steps))
+        or (on_change == "keep" and _kept_index(record, steps) is None)
+    ):
+        raise _refusal(where, record, steps, changed)
+    if on_change == "rerun" and all(each.record.index != first for each in of_run):
+        raise FlowError(
+            f"{where}: {_name(steps, first)} is to be run again, but what it saw is not "
+            f"stored: run(state, checkpoint={first}) gives it a state"
+        )
 
 
 def differences(record: Record, steps: Sequence[StepRecord]) -> list[tuple[int, str]]:
@@ -234,18 +256,23 @@ def _refusal(
     kept = _kept_index(record, steps)
     keep = "" if kept is None else f'on_change="keep" to go on from {_name(steps, kept)}, '
     return FlowError(
-        f"{where}: {'; '.join(text for _, text in changed)}. Type run(checkpoint={first}) to go on "
-        f"from {_name(steps, first)}, or give the flow {keep}"
+        f"{where}: {'; '.join(text for _, text in changed)}. Type run(checkpoint={first}), or flow "
+        f"run --from {first}, to go on from {_name(steps, first)}, or give the flow {keep}"
         'on_change="rerun" to run again what has changed'
     )
 
 
 def _newest_whole(
-    where: str, commits: Sequence[Commit], step: str
+    where: str,
+    commits: Sequence[Commit],
+    step: str,
+    refuse: Callable[[Record], None] | None = None,
 ) -> tuple[Commit, State, tuple[str, ...]]:
     """The newest commit that can be read, its state, and warnings about those that are damaged."""
     warnings: tuple[str, ...] = ()
     for each in commits:
+        if refuse is not None:
+            refuse(each.record)
         try:
             return each, each.load(True), warnings
         except CorruptCheckpoint as error:

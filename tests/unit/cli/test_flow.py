@@ -166,7 +166,8 @@ class TestRun:
     @pytest.mark.parametrize(
         ("words", "told"),
         [
-            (["pipeline:flow", "--from", "fourth"], "the steps are first, second, third"),
+            (["pipeline:flow", "--from", "fourth"], "the steps are 0 first, 1 second, 2 third"),
+            (["pipeline:flow", "--from", "9"], "--from 9: the steps are 0 first"),
             (["pipeline:Kept"], "is no CheckpointFlow"),
             (["pipeline"], "a module and a flow in it"),
             (["absent:flow"], "absent: no such module"),
@@ -186,6 +187,21 @@ class TestRun:
         assert "ValueError: of no use" in done.stderr
         assert f"{sys.executable} -m sauerkraut flow run pipeline:flow" in done.stderr
 
+    def test_from_the_first_step_where_nothing_is_stored(self, place):
+        (place / "pipeline.py").write_text(MENDED)
+        assert flow("run", "pipeline:flow", "--from", "0").stdout.startswith("first None\n")
+
+    def test_a_load_policy_that_there_is_not(self, failed):
+        done = flow("run", "pipeline:flow", "--load-policy=zz", check=False)
+        assert done.returncode == 2
+        assert "invalid choice: 'zz'" in done.stderr
+
+    def test_the_command_that_goes_on_names_no_step(self, failed):
+        (failed.parent / "pipeline.py").write_text(BROKEN)
+        for words in (["--from", "first"], ["--from=first"]):
+            done = flow("run", "pipeline:flow", *words, check=False)
+            assert "sauerkraut flow run pipeline:flow\n" in done.stderr
+
 
 class TestReset:
     def test_the_next_run_starts_over(self, failed, sauerkraut):
@@ -200,3 +216,8 @@ class TestReset:
     def test_of_nothing(self, place, sauerkraut):
         assert sauerkraut("flow", "reset", place / "absent").status == 1
         assert list(place.iterdir()) == []
+        (place / "results").mkdir()
+        done = sauerkraut("flow", "reset", place / "results")
+        assert (done.status, done.err.count("\n")) == (1, 1)
+        assert "nothing is stored there" in done.err
+        assert list((place / "results").iterdir()) == []
