@@ -74,6 +74,7 @@ def explain(
         told = describe(type(culprit)) if tracing.way else "an object"
         reason = f"{told} cannot be captured; exclude it or register a reducer ({error})"
     separator = " " if isinstance(error, RecursionError) else ": "
+    del error  # its traceback leads here: a circle would keep what the program gives up
     return CaptureError(f"{links}{separator}{reason}" if links else reason)
 
 

@@ -96,7 +96,10 @@ class Attempt:
             raise
         except Exception:  # noqa: BLE001 - the error to tell is that of the first pass
             raise self._explained(first) from first
-        _warn_once("the whole graph is pickled by dill, many times slower: %s", str(first))
+        finally:
+            reason = str(first)
+            del first  # its traceback leads here: a circle would keep what the program gives up
+        _warn_once("the whole graph is pickled by dill, many times slower: %s", reason)
         return done
 
     def _once(self, pickler: Callable[..., Any]) -> tuple[io.BytesIO, Freezing]:

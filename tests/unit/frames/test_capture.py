@@ -375,3 +375,26 @@ def test_an_interpreter_that_is_not_known_cannot_capture(monkeypatch):
     for capture in (skt.capture, skt.copy_current_frame):
         with pytest.raises(CaptureError, match="capture is disabled: frames are laid out otherwi"):
             capture()
+
+
+def test_a_refused_capture_keeps_nothing_alive():
+    class Thing:
+        pass
+
+    def work():
+        thing, _refused = Thing(), threading.Thread()
+        try:
+            skt.capture(base=work)
+        except CaptureError as error:
+            told.append(str(error))
+        return weakref.ref(thing)
+
+    told = []
+    gc.collect()
+    gc.disable()  # in a circle it would live until the collector comes by
+    try:
+        gone = work()
+        assert gone() is None
+        assert "threading.Thread" in told[0]
+    finally:
+        gc.enable()
