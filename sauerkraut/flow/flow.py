@@ -48,9 +48,10 @@ class CheckpointFlow:
         shared: Keys of the state that have the same value on every rank; stored once. All else is
             each rank's own.
         on_change: What `run` does when finished steps are not what they were: "error": refuse,
-            with what to type; "rerun": start at the first that changed; "keep": go on all the same.
-            A step is known by its name and what its code says, the project's functions that it
-            reaches included; comments, layout and docstrings do not count.
+            with what to type; "rerun": start at the first that changed; "keep": go on all the
+            same, at the step of that name which did not finish. A step is known by its name and
+            what its code says, the project's functions that it reaches included; comments, layout
+            and docstrings do not count.
         keep: How many runs that finished stay stored beside the one at work.
         quiet: Print no news, only warnings.
 
@@ -136,9 +137,10 @@ class CheckpointFlow:
             skip_if: ``skip_if(state)`` is asked before anything of the step; true: it is passed
                 over.
             depends: Names of all that the step depends on beside its own code and parameters:
-                earlier steps, and keys of the state. When none of them has changed since a run of
-                it that is stored, it is passed over, and the keys of the state that it had set then
-                are set again. For steps that hand on nothing in ``data``.
+                earlier steps, with what these set in the state, and keys of the state. When none of
+                them has changed since a run of it that is stored, it is passed over, and the keys
+                of the state that it had set then are set again. For steps that hand on nothing in
+                ``data``. A name that is neither is an error when the turn of the step comes.
             interval: For a step of hours: how often, as for a `Checkpointer`, its calls of
                 ``sauerkraut.current().poll()`` checkpoint inside of it, ``state`` and ``data``
                 included, not globals. A restart goes into its frames; to its start when its code,
@@ -231,8 +233,8 @@ class CheckpointFlow:
             state: What the first step sees, changed in place. A run that goes on behind the first
                 step has its own, and this one is ignored. None: an empty one.
             load_policy: "first only": the load function of the first step that is executed;
-                "always": those of all steps; "needed": those of all steps before the first that is
-                executed as well; or one boolean per step.
+                "always": those of all steps that are executed; "needed": those of all steps before
+                them as well, also of steps that are passed over; or one boolean per step.
             checkpoint: 0-based index of the step to start at, whatever finished: with the given
                 state, or else with what that step saw last. A run that starts at 0 is a new one.
             why: Say of each step, before the first runs, whether it will and why, also if quiet.
@@ -323,6 +325,7 @@ class CheckpointFlow:
             self._ranks.leave(error)  # before others may take what ranks at work still use
             raise
         finally:
+            self._ranks.lost = None
             self._store.close()
 
     def _check(self, state: object, load_policy: object, checkpoint: object) -> None:
