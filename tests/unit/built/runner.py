@@ -95,7 +95,8 @@ class BySeedApi(Pauses):
     """With dead locals left out: shows that liveness is sound."""
 
     def take(self):
-        return skt.copy_current_frame(stack=True, base=self.base)
+        # As bytes: a copy that is not written holds what the program may give up meanwhile.
+        return skt.copy_current_frame(stack=True, base=self.base, serialize=True)
 
 
 _pauses = [ByCapture(), BySeedApi()]
@@ -201,7 +202,7 @@ def outcome(pauses, run):
 def resume(snapshot):
     if isinstance(snapshot, skt.Snapshot):
         return skt.Snapshot.from_bytes(snapshot.to_bytes()).resume()
-    return skt.deserialize_frame(skt.serialize_frame(snapshot), run=True)
+    return skt.deserialize_frame(snapshot, run=True)
 
 
 def batch(seeds, **options):
