@@ -10,6 +10,7 @@ from typing import Any
 
 from sauerkraut.flow import identity, states
 from sauerkraut.flow.stores import State
+from sauerkraut.objects.project import is_project
 
 _ATOMS = frozenset({NoneType, bool, int, float, complex, str, bytes})
 
@@ -19,9 +20,9 @@ def of(value: object) -> str:
 
     Equal digests mean equal values. Containers, arrays, functions and instances of plain classes
     have the same one in every process that makes them alike, whatever the order of dicts and sets
-    and whatever objects are shared. A function counts by what its code says and leads to, its
-    defaults and the variables of its closure. Of all else it is a digest of what is stored, which
-    may differ though the values are equal.
+    and whatever objects are shared. Functions, and classes of the project, count by what their code
+    says and leads to; functions by their defaults and the variables of their closures as well. Of
+    all else it is a digest of what is stored, which may differ though the values are equal.
 
     Raises:
         CaptureError: it cannot be stored.
@@ -71,6 +72,7 @@ class _Walk:
 
     def __init__(self) -> None:
         self._inside: dict[int, int] = {}
+        self._names: dict[type, str] = {}
 
     def of(self, value: Any) -> bytes:
         if type(value) in _ATOMS:
@@ -100,9 +102,19 @@ class _Walk:
         if kind is FunctionType:
             return self._of_function(value)
         if _is_plain(kind):
-            name = f"{kind.__module__}.{kind.__qualname__}"
-            return _hash(f"instance {name}", (self.of(vars(value)),))
+            return _hash(f"instance {self._name(kind)}", (self.of(vars(value)),))
         return _of_stored(value)
+
+    def _name(self, kind: type) -> str:
+        """A class by its name and, if it is of the project, by what it says.
+
+        Its module does not count then: a program is ``__main__`` when it is started itself.
+        """
+        if kind not in self._names:
+            said = identity.of(kind) if is_project(kind.__module__) else None
+            where = kind.__module__ if said is None else said.source or said.bytecode
+            self._names[kind] = f"{kind.__qualname__} {where}"
+        return self._names[kind]
 
     def _of_function(self, function: FunctionType) -> bytes:
         said = identity.of(function)

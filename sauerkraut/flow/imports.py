@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -18,9 +19,9 @@ from sauerkraut.objects.project import is_project_file
 
 def texts(nodes: Sequence[ast.AST], definition: Any) -> list[str]:
     """What the modules say that code of ``definition`` imports, and those that they import."""
-    module = definition.__module__ or ""
+    package = getattr(sys.modules.get(definition.__module__), "__package__", None)
     found: dict[str, str] = {}
-    waiting = [name for node in nodes for name in _imported(node, module.rpartition(".")[0])]
+    waiting = [name for node in nodes for name in _imported(node, package)]
     while waiting:
         name = waiting.pop()
         spec = _spec(name)

@@ -25,8 +25,6 @@ values = [
 ]
 if __name__ == "__main__":
     from sauerkraut.flow import digest
-    sys.modules["values"] = sys.modules["__main__"]
-    Plain.__module__ = "values"
     print(*map(digest.of, values))
 """
 
@@ -86,6 +84,19 @@ def test_functions_count_by_code_defaults_and_closures(program):
     made = "def make(n): return lambda: n\nf = make({})"
     assert of(made.format(1)) == of(made.format(1))
     assert of(made.format(1)) != of(made.format(2))
+
+
+def test_instances_count_by_their_class_and_attributes(program):
+    text = "class C:\n  def __init__(self, x): self.x = x\n  def f(self): return 1{}\nc = C({})"
+
+    def of(comment, x, name="pipeline"):
+        module = program(text.format(comment, x))
+        module.C.__module__ = name
+        return digest.of(module.c)
+
+    assert of("", "{'a', 'b', 'c'}") == of("  # a comment", "{'c', 'b', 'a'}")
+    assert of("", 1) != of("", 2)
+    assert of("", 1) != of(" + 1", 1)
 
 
 def test_what_is_too_deep_to_be_stored():

@@ -100,6 +100,13 @@ class TestSize:
         assert Pipeline(path, "ab", handler=handler).run()["field"][-1] == 1
 
 
+def test_the_file_does_not_grow_with_a_step_that_is_mended_again_and_again(path):
+    state = {"field": np.ones(100_000)}
+    for _ in range(6):
+        Pipeline(path, "abc", broken="b").breaks({**state}, checkpoint=1)
+    assert path.stat().st_size < 3 * state["field"].nbytes
+
+
 def test_a_run_that_is_refused_inside_of_another_leaves_it_its_directory(path, monkeypatch):
     monkeypatch.setenv("SAUERKRAUT_OWNER_WAIT", "0")
     flow = CheckpointFlow(path, handler="hdf5", quiet=True)
