@@ -10,6 +10,7 @@ from typing import Any
 
 from sauerkraut.flow import identity, states
 from sauerkraut.flow.stores import State
+from sauerkraut.objects.definition_data import cells
 from sauerkraut.objects.project import is_project
 
 _ATOMS = frozenset({NoneType, bool, int, float, complex, str, bytes})
@@ -112,27 +113,18 @@ class _Walk:
         """
         if kind not in self._names:
             said = identity.of(kind) if is_project(kind.__module__) else None
-            where = kind.__module__ if said is None else said.source or said.bytecode
+            where = kind.__module__ if said is None else said.code
             self._names[kind] = f"{kind.__qualname__} {where}"
         return self._names[kind]
 
     def _of_function(self, function: FunctionType) -> bytes:
         said = identity.of(function)
-        cells = [each for each in function.__closure__ or () if not _is_empty(each)]
         parts = (
             function.__defaults__,
             function.__kwdefaults__,
-            [each.cell_contents for each in cells],
+            [cell.cell_contents for _, cell in cells(function)],
         )
-        return _hash(f"function {said.source or said.bytecode}", map(self.of, parts))
-
-
-def _is_empty(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018 - raises if it is
-    except ValueError:
-        return True
-    return False
+        return _hash(f"function {said.code}", map(self.of, parts))
 
 
 def _is_plain(kind: type) -> bool:

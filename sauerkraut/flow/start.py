@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sauerkraut.errors import CorruptCheckpoint, FlowError, ResumeError
+from sauerkraut.errors import CorruptCheckpoint, FlowError, ResumeError, StorageError
 from sauerkraut.flow import states
 from sauerkraut.flow.record import Record, StepRecord
 from sauerkraut.flow.stores import Commit, History, State
@@ -306,10 +306,16 @@ def _kept(steps: Sequence[StepRecord], history: History, index: int) -> tuple[St
 def _is_of_run(given: State, commits: Sequence[Commit]) -> bool:
     """Whether a state is the one the run began with, or stored last, as far as can be told."""
     for each in (commits[-1], commits[0]):
+        if each.nbytes > _COMPARED:
+            return True
         try:
-            if each.nbytes > _COMPARED or _is_like(each.load(False), given):
+            then = each.load(False)
+        except (StorageError, ResumeError):
+            return True  # the one that the run needs is read again, and its error told then
+        try:
+            if _is_like(then, given):
                 return True
-        except Exception:  # noqa: BLE001 - arrays and classes of the user's compare as they like
+        except Exception:  # noqa: BLE001 - what the user's own __eq__ raises: it does not tell
             return True
     return False
 

@@ -18,6 +18,8 @@ from sauerkraut.objects.project import is_project
 from sauerkraut.objects.reducers.definitions import attribute
 
 Definition = type | types.FunctionType
+Found = tuple[str, str, Definition]
+"""Module and path that lead to a definition, and the definition."""
 IsData = Callable[[str, object], bool]
 
 _ATOMS = (bool, bytes, complex, float, int, str, type(None), frozenset, range, type(...))
@@ -25,31 +27,28 @@ _CLOSURE = "__closure__"
 _STORES = ("STORE_ATTR", "STORE_GLOBAL")
 
 
-def collect(
-    modules: Sequence[types.ModuleType], is_data: IsData
-) -> Iterator[tuple[str, str, object]]:
-    """(module, path, value) of what the project's definitions hold that globals are or name.
+def collect(definitions: Sequence[Found], is_data: IsData) -> Iterator[tuple[str, str, object]]:
+    """(module, path, value) of what `definitions` hold.
 
     Args:
-        modules: Those whose globals count; for what one of them defines, and others import, it is
-            enough that one of those does.
+        definitions: What `find` returned.
         is_data: Whether a name and value are state, not code.
     """
-    for module, path, definition in _definitions(modules):
+    for module, path, definition in definitions:
         held = _of_class if isinstance(definition, type) else _of_function
         for name, value in held(definition, is_data):
             yield module, f"{path}.{name}", value
 
 
-def names_stored(modules: Sequence[types.ModuleType]) -> frozenset[str]:
-    """Names of globals and attributes that the project's functions assign, found as by `collect`.
+def names_stored(definitions: Sequence[Found]) -> frozenset[str]:
+    """Names of globals and attributes that the functions among `definitions` assign.
 
     Attributes set by `setattr` are not among them.
     """
     return frozenset[str]().union(
         *(
             _names_stored(definition.__code__)
-            for _, _, definition in _definitions(modules)
+            for _, _, definition in definitions
             if isinstance(definition, types.FunctionType)
         )
     )
@@ -75,14 +74,15 @@ def put(module: types.ModuleType, path: str, value: Any) -> None:
     found = _at(module, path)
     if isinstance(found, types.FunctionType) and name == _CLOSURE:
         variables = found.__code__.co_freevars
-        cells = zip(variables, found.__closure__ or (), strict=True)
-        _native.set_closure(found, tuple(value.get(each, cell) for each, cell in cells))
+        own = zip(variables, found.__closure__ or (), strict=True)
+        _native.set_closure(found, tuple(value.get(each, cell) for each, cell in own))
     elif isinstance(found, (type, types.FunctionType)):
         setattr(found, name, value)
 
 
-def _definitions(modules: Sequence[types.ModuleType]) -> Iterator[tuple[str, str, Definition]]:
-    """Each once, with the module and the path that lead to it."""
+def find(modules: Sequence[types.ModuleType]) -> list[Found]:
+    """The project's definitions that globals of the modules are or name, each once."""
+    definitions: list[Found] = []
     waiting = [(each.__name__, name, v) for each in modules for name, v in vars(each).items()]
     seen: set[int] = set()
     while waiting:
@@ -97,14 +97,15 @@ def _definitions(modules: Sequence[types.ModuleType]) -> Iterator[tuple[str, str
         if attribute(found.__module__, found.__qualname__) is found:
             module, path = found.__module__, found.__qualname__
         if isinstance(found, types.FunctionType):
-            yield module, path, found
-            waiting += [(module, f"{path}.<{n}>", c.cell_contents) for n, c in _cells(found)]
+            definitions.append((module, path, found))
+            waiting += [(module, f"{path}.<{n}>", c.cell_contents) for n, c in cells(found)]
             waiting += [(module, f"{path}.{n}", held) for n, held in found.__dict__.items()]
         elif path == found.__qualname__ and type(found).__setattr__ is type.__setattr__:
             # No enumeration, nothing of ctypes: there an attribute is more than its value.
-            yield module, path, found
+            definitions.append((module, path, found))
             waiting += [(module, f"{path}.{n}", held) for n, held in vars(found).items()]
             waiting += [(module, path, base) for base in found.__bases__]
+    return definitions
 
 
 def _of_class(cls: Any, is_data: IsData) -> Iterator[tuple[str, object]]:
@@ -119,11 +120,11 @@ def _of_function(function: Any, is_data: IsData) -> Iterator[tuple[str, object]]
         yield "__defaults__", function.__defaults__
     if any(may_change(each, is_data) for each in (function.__kwdefaults__ or {}).values()):
         yield "__kwdefaults__", function.__kwdefaults__
-    if cells := {n: cell for n, cell in _cells(function) if is_data(n, cell.cell_contents)}:
-        yield _CLOSURE, cells
+    if held := {n: cell for n, cell in cells(function) if is_data(n, cell.cell_contents)}:
+        yield _CLOSURE, held
 
 
-def _cells(function: types.FunctionType) -> Iterator[tuple[str, types.CellType]]:
+def cells(function: types.FunctionType) -> Iterator[tuple[str, types.CellType]]:
     """The variables of a closure that have a value."""
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
@@ -137,7 +138,7 @@ def _at(module: types.ModuleType, path: str) -> object:
     found: Any = module
     for name in path.split("."):
         if name.startswith("<") and isinstance(found, types.FunctionType):
-            cell = dict(_cells(found)).get(name[1:-1])
+            cell = dict(cells(found)).get(name[1:-1])
             found = None if cell is None else cell.cell_contents
         else:
             found = getattr(found, "__dict__", {}).get(name)

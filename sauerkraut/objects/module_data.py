@@ -67,11 +67,12 @@ def collect(
             ):
                 found.setdefault(module.__name__, {})[key] = value
     others = _imported_by(chosen) if modules == "auto" else []
-    stored = definition_data.names_stored([*chosen, *others])
+    definitions = definition_data.find([*chosen, *others])
+    stored = definition_data.names_stored(definitions)
     further = [(module.__name__, *entry) for module in others for entry in _data_of(module)]
     for name, path, value in (
         *further,
-        *definition_data.collect([*chosen, *others], _is_data),
+        *definition_data.collect(definitions, _is_data),
     ):
         changes = name in names or definition_data.may_change(value, _is_data)
         if (changes or path.rpartition(".")[2] in stored) and _can_be_captured(

@@ -122,6 +122,20 @@ def test_kills_of_four_ranks(launcher, tmp_path):
     assert run(path) == (0, undisturbed)
 
 
+def launched(launcher, directory, ranks, program, *words):
+    """Run a program of tests/programs on ranks; its checkpoints are in ckpt of ``directory``."""
+    return subprocess.run(
+        [*launcher.command(ranks), sys.executable, PROGRAMS / program, "ckpt", *words],
+        cwd=directory,
+        env={**os.environ, **launcher.environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     ("scenario", "status", "told"),
     [
@@ -137,16 +151,7 @@ def test_kills_of_four_ranks(launcher, tmp_path):
 def test_one_rank_alone_does_not_leave_the_others_waiting(
     launcher, tmp_path, scenario, status, told
 ):
-    done = subprocess.run(
-        [*launcher.command(4), sys.executable, PROGRAMS / "pipeline_alone.py", "ckpt", scenario],
-        cwd=tmp_path,
-        env={**os.environ, **launcher.environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-    )
+    done = launched(launcher, tmp_path, 4, "pipeline_alone.py", scenario)
     assert done.returncode == status, done.stderr
     for each in told:
         assert each in done.stderr
@@ -159,19 +164,8 @@ def test_one_rank_alone_does_not_leave_the_others_waiting(
 
 
 def test_a_step_that_polls_goes_on_inside_on_all_ranks(launcher, tmp_path):
-    program = PROGRAMS / "pipeline_polling.py"
-
     def run(*words):
-        done = subprocess.run(
-            [*launcher.command(2), sys.executable, program, "ckpt", "2", *words],
-            cwd=tmp_path,
-            env={**os.environ, **launcher.environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-            check=False,
-        )
+        done = launched(launcher, tmp_path, 2, "pipeline_polling.py", "2", *words)
         return sorted(done.stdout.splitlines()), done.stderr
 
     run("leave", "1")

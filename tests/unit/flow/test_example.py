@@ -1,11 +1,7 @@
 """examples/flow.py, as a reader types it."""
 
-from pathlib import Path
-
 from tests.processes import run_python
-from tests.unit.flow.test_transcript import FIRST, SECOND
-
-EXAMPLE = Path(__file__).parents[3] / "examples" / "flow.py"
+from tests.unit.flow.test_transcript import EXAMPLE, FIRST, SECOND
 
 
 def test_it_breaks_and_goes_on(path):
