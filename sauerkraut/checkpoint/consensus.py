@@ -55,6 +55,8 @@ class Flags(IntFlag):
     """The rehearsal found something on this rank that cannot be captured."""
     SUPERSEDED = auto()
     """Another incarnation has taken the directory over."""
+    OVERDUE = auto()
+    """The function given to ``run`` has taken longer than it may on this rank."""
 
 
 NONE = Flags(0)

@@ -1,9 +1,11 @@
-"""When a checkpoint is due, and how long to wait after one that failed."""
+"""When a checkpoint is due, how long to wait after one that failed, how long a run may take."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 FIRST_BACK_OFF = 60.0
@@ -39,6 +41,15 @@ def parse(interval: float | str | timedelta | None) -> float | None:
     if not (seconds > 0 and math.isfinite(seconds)):
         raise ValueError(f"interval={interval!r} must be positive")
     return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimit:
+    """How long the function given to ``run`` may take."""
+
+    seconds: float
+    overdue: Callable[[], Exception | None]
+    """What its next `poll` raises on all ranks, once the time is over on this one; else None."""
 
 
 class Schedule:

@@ -12,6 +12,7 @@ from sauerkraut import group as groups
 from sauerkraut.checkpoint import restart as restarts
 from sauerkraut.checkpoint.agreement import refuse_unlike
 from sauerkraut.checkpoint.consensus import Kind
+from sauerkraut.checkpoint.interval import TimeLimit
 from sauerkraut.checkpoint.leaving import UncaughtErrors
 from sauerkraut.checkpoint.meeting import Meeting
 from sauerkraut.checkpoint.options import Options
@@ -45,6 +46,8 @@ class Job:
         self.run: Run | None = None
         """The run that was begun; None where it had finished before."""
         self.restarted: Restart | None = None
+        self.limit: TimeLimit | None = None
+        """How long the function may run; set before it does, on every rank."""
         self._options = options
         self._settings = Settings.from_environment()
         self._comm = comm
@@ -138,6 +141,7 @@ class Job:
             reports=self._reports,
             latency=self._group.bcast(self._latency()),
             start=start,
+            limit=self.limit,
         )
         self.meeting.running = True
         state.base = sys._getframe()  # it calls the outermost one
@@ -165,9 +169,9 @@ class Job:
 
     def _latency(self) -> float:
         """Seconds between two consensuses, at most: a quarter of the interval is the most late."""
-        longest = self._settings.signal_latency
-        interval = self._options.interval
-        return longest if interval is None else min(longest, interval / 4)
+        limit = None if self.limit is None else self.limit.seconds
+        times = (each for each in (self._options.interval, limit) if each is not None)
+        return min([self._settings.signal_latency, *(each / 4 for each in times)])
 
     def close(self) -> None:
         """Do as `Checkpointer.close`."""

@@ -16,7 +16,7 @@ from typing import NoReturn
 from sauerkraut.checkpoint import leaving, requests
 from sauerkraut.checkpoint.agreement import Failure, raise_together, together
 from sauerkraut.checkpoint.consensus import FREE, NONE, Call, Consensus, Flags, Kind, Outcome
-from sauerkraut.checkpoint.interval import Schedule
+from sauerkraut.checkpoint.interval import Schedule, TimeLimit
 from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.records import Epoch
 from sauerkraut.checkpoint.reports import Reports
@@ -44,6 +44,7 @@ class Run:
         reports: Told what a person should know.
         latency: Seconds from a signal to the agreement to act on it, at most.
         start: What this run begins with.
+        limit: How long the function may run.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Run:
         reports: Reports,
         latency: float,
         start: Start,
+        limit: TimeLimit | None = None,
     ) -> None:
         self.last: Epoch | None = start.epoch
         self.last_error: Exception | None = None
@@ -74,6 +76,7 @@ class Run:
         self._reports = reports
         self._on_failure = options.on_failure
         self._rehearse = options.rehearse and start.restart is None
+        self._limit = limit
         self._refusal: Exception | None = None
         self._requests: list[requests.Request] = []
         self._polls = 0
@@ -87,7 +90,8 @@ class Run:
 
         Raises:
             RankError: on every rank, when the calls differ, when the rehearsal found something that
-                cannot be captured, or when a checkpoint failed that had to succeed.
+                cannot be captured, when the time is over on a rank, or when a checkpoint failed
+                that had to succeed.
         """
         self._polls += self.window
         self.window = 1  # should what follows raise
@@ -102,7 +106,10 @@ class Run:
                 self._let_leave()
                 return
             if Flags.REFUSED in outcome.flags:
-                self._raise_refusal()
+                refusal, self._refusal = self._refusal, None  # said once, to whoever catches it
+                self._raise_everywhere("rehearsing a checkpoint", refusal)
+            if Flags.OVERDUE in outcome.flags and Flags.STOP not in outcome.flags:
+                self._raise_everywhere("poll", self._overdue())
             following = self.consensus.posted_poll + self.consensus.choose_gap(outcome)
             if outcome.flags & ORDERS and not self._ordered(frame, call, outcome, of, metrics):
                 self._let_leave()
@@ -197,6 +204,8 @@ class Run:
             flags |= Flags.GO_ON
         if self._refusal is not None:
             flags |= Flags.REFUSED
+        if self._overdue() is not None:
+            flags |= Flags.OVERDUE
         if self._group.rank == 0:
             flags |= self._flags_of_rank_0(time.monotonic())
         return flags
@@ -346,14 +355,17 @@ class Run:
         except Exception as error:  # noqa: BLE001 - whatever it is, a checkpoint would meet it
             self._refusal = error
 
-    def _raise_refusal(self) -> NoReturn:
-        refusal, self._refusal = self._refusal, None  # said once, to whoever catches it
-        failures = self._group.allgather(None if refusal is None else Failure.of(refusal))
+    def _overdue(self) -> Exception | None:
+        return None if self._limit is None else self._limit.overdue()
+
+    def _raise_everywhere(self, phase: str, own: Exception | None) -> NoReturn:
+        """Raise what some ranks told of by a flag."""
+        failures = self._group.allgather(None if own is None else Failure.of(own))
         raise_together(
             self._group,
-            "rehearsing a checkpoint",
+            phase,
             {rank: failure for rank, failure in enumerate(failures) if failure is not None},
-            refusal,
+            own,
         )
 
     def _stop(self, epoch: Epoch) -> NoReturn:

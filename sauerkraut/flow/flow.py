@@ -132,8 +132,9 @@ class CheckpointFlow:
             retries: How often to try again when it raises an `Exception`, with state and data as
                 they were when it began.
             timeout: Seconds for loading, the step and saving; longer is a `TimeoutError` at the
-                end, and what was computed is dropped. After twice the time the job is ended, exit
-                status 86, with the stack where it was.
+                end, or at a poll, and what was computed is dropped. After twice the time the job
+                is ended, exit status 86, with the stack where it was. A restart into the frames of
+                a step begins with all of the time.
             skip_if: ``skip_if(state)`` is asked before anything of the step; true: it is passed
                 over.
             depends: Names of all that the step depends on beside its own code and parameters:

@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from sauerkraut.checkpoint.checkpointer import Checkpointer, current
+from sauerkraut.checkpoint.interval import TimeLimit
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.errors import FlowError, ResumeError
 from sauerkraut.flow.ranks import Ranks
 from sauerkraut.flow.step import Data, Step
 from sauerkraut.flow.stores import State
+from sauerkraut.flow.watchdog import Watchdog
 
 _OURS = re.compile(r"run-\d+-step-\d+")
 
@@ -38,6 +40,8 @@ class Turn:
     load: Callable[[], None]
     """Brings into ``data`` what the load policy says; not called when frames come back."""
     ranks: Ranks
+    watched: Watchdog
+    """Tells when its time is over."""
 
 
 _turns: list[Turn] = []  # of this process; frames find it here, as it is never captured
@@ -120,9 +124,7 @@ class Polling:
                 ours.update(theirs)
 
     def _checkpointed(self, turn: Turn, place: Path, *, fresh: bool) -> tuple[State, Data]:
-        checkpointer = Checkpointer(
-            place, self._comm, interval=turn.step.interval, globals="none", quiet=True
-        )
+        checkpointer = _OfStep(turn, place, self._comm)
         try:
             return checkpointer.run(_run_step, fresh=fresh)
         except ResumeError as error:
@@ -152,6 +154,15 @@ def forget(place: Path) -> None:
             shutil.rmtree(each, ignore_errors=True)
     with contextlib.suppress(OSError):  # something that is not ours
         place.rmdir()
+
+
+class _OfStep(Checkpointer):
+    """The Checkpointer of a step, whose polls mind the time that the step may take."""
+
+    def __init__(self, turn: Turn, place: Path, comm: Any) -> None:
+        super().__init__(place, comm, interval=turn.step.interval, globals="none", quiet=True)
+        if turn.step.timeout is not None:
+            self._job.limit = TimeLimit(turn.step.timeout, turn.watched.overdue)
 
 
 class _UnfitError(Exception):

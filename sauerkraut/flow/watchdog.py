@@ -30,7 +30,8 @@ class Watchdog:
         self._group = group
         self._thread = threading.get_ident()
         self._timer: threading.Timer | None = None
-        self._began = self._took = 0.0
+        self._began = 0.0
+        self._took: float | None = None
 
     def __enter__(self) -> Self:
         self._began = monotonic()
@@ -53,12 +54,13 @@ class Watchdog:
         self._took = monotonic() - self._began
 
     def overdue(self) -> TimeoutError | None:
-        """The error of a block that took too long, once it is left; None: it did not."""
-        if self._seconds is None or self._took <= self._seconds:
+        """The error of a block that took too long, or does by now; None: it did not."""
+        if self._seconds is None:
             return None
-        return TimeoutError(
-            f"{self._what} took {self._took:.1f} s, its timeout is {self._seconds:g} s"
-        )
+        took = monotonic() - self._began if self._took is None else self._took
+        if took <= self._seconds:
+            return None
+        return TimeoutError(f"{self._what} took {took:.1f} s, its timeout is {self._seconds:g} s")
 
     def _end_job(self) -> None:
         frame = sys._current_frames().get(self._thread)

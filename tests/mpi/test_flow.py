@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+import sauerkraut as skt
 from sauerkraut.errors import FlowError, RankError, WorldSizeMismatch
-from sauerkraut.flow import CheckpointFlow
+from sauerkraut.flow import CheckpointFlow, watchdog
 
 pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
 
@@ -128,6 +129,26 @@ def test_parameters_may_be_each_ranks_own(make, comm, on_change):
     else:
         other.run()
         assert other.ran == ["b", "c"]
+
+
+def test_a_poll_ends_a_step_whose_time_is_over_on_one_rank(comm, shared_dir, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(watchdog, "monotonic", lambda: clock[0])
+    flow = CheckpointFlow(shared_dir / "ckpt", handler="hdf5", comm=comm, quiet=True)
+    turns = []
+
+    @flow.add_step(interval="1h", timeout=100)
+    def polls(state, data):
+        for turn in range(1000):
+            turns.append(turn)
+            if turn == 3 and comm.rank == comm.size - 1:
+                clock[0] += 101.5
+            skt.current().poll()
+
+    with pytest.raises(TimeoutError, match=r"'polls' took 101\.5 s, its timeout is 100 s"):
+        flow.run({})
+    assert comm.allgather(turns[-1]) == [turns[-1]] * comm.size
+    assert turns[-1] < 20
 
 
 def test_from_a_step(make, comm):

@@ -7,7 +7,7 @@ import pytest
 
 import sauerkraut as skt
 from sauerkraut.errors import FlowError
-from sauerkraut.flow import CheckpointFlow
+from sauerkraut.flow import CheckpointFlow, watchdog
 from tests.processes import run_python
 from tests.unit.flow.pipelines import BrokenError, Pipeline
 
@@ -79,6 +79,44 @@ def test_a_retry_begins_at_its_start(path):
 
     assert flow.run({}) == {"x": 1, "checkpoint_index": 0}
     assert tries == [{}, {}]
+
+
+class TestTimeout:
+    @pytest.fixture
+    def clock(self, monkeypatch):
+        time = [0.0]
+        monkeypatch.setattr(watchdog, "monotonic", lambda: time[0])
+        return time
+
+    def pipeline(self, path, clock, late, turns, **options):
+        flow = CheckpointFlow(path, quiet=True)
+
+        @flow.add_step(interval="1h", timeout=100, **options)
+        def polls(state, data):
+            for turn in range(1000):
+                turns.append(turn)
+                state["turn"] = turn
+                if turn == 3 and late:
+                    clock[0] += 101.5
+                    late.pop()
+                skt.current().poll()
+
+        return flow
+
+    def test_a_poll_ends_a_step_that_takes_longer(self, path, clock):
+        turns = []
+        flow = self.pipeline(path, clock, [True], turns)
+        with pytest.raises(TimeoutError, match=r"'polls' took 101\.5 s, its timeout is 100 s"):
+            flow.run({"x": 1})
+        assert turns[-1] < 20
+        assert flow.check_point() == {"x": 1}
+        assert flow.run()["turn"] == 999
+
+    def test_each_try_has_all_of_the_time(self, path, clock):
+        turns = []
+        flow = self.pipeline(path, clock, [True, True], turns, retries=2)
+        assert flow.run({})["turn"] == 999
+        assert turns.count(0) == 3
 
 
 def test_a_flow_inside_of_a_checkpointer_is_refused(path):
