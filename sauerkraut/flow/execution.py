@@ -162,7 +162,7 @@ class Execution:
         for tries in range(1, step.retries + 2):
             measure = Measure()
             try:
-                self._try(begin, index, state, data, fresh=tries > 1)
+                self._try(begin, index, state, data, tries)
             except BaseException as failure:
                 if tries > step.retries or not self._may_repeat(step, failure):
                     raise
@@ -175,7 +175,7 @@ class Execution:
             return self._measured(told, measure, tries, before, state)
         raise AssertionError("the last try returns or raises")
 
-    def _try(self, begin: Start, index: int, state: State, data: Data, *, fresh: bool) -> None:
+    def _try(self, begin: Start, index: int, state: State, data: Data, tries: int) -> None:
         """Load, run and save once; raises on all ranks what any of them raises."""
         step, name = self._steps[index], self._name(index)
 
@@ -190,7 +190,7 @@ class Execution:
             if step.interval is not None:
                 turn = Turn(step, name, state, data, load, self._ranks, watched)
                 with watched:
-                    self._polling.run(turn, begin.run, index, fresh=fresh)
+                    self._polling.run(turn, begin.run, index, fresh=tries > 1)
                 if any(self._ranks.together(name, lambda: watched.overdue() is not None)):
                     self._polling.forget()  # what was computed is dropped
                 self._ranks.settle(name, watched.overdue())
@@ -203,7 +203,7 @@ class Execution:
                 error = watched.overdue()
             except BaseException as caught:  # noqa: BLE001 - raised where all ranks are
                 error = caught
-            self._ranks.settle(name, error)
+            self._ranks.settle(name, error, again=tries <= step.retries)
 
     def _may_repeat(self, step: Step, failure: BaseException) -> bool:
         """Whether no rank was interrupted: an interrupt is meant for the program.

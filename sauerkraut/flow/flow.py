@@ -130,7 +130,8 @@ class CheckpointFlow:
             params: Keyword parameters: the function is called as ``f(state, data, **params)``. They
                 belong to what the step is.
             retries: How often to try again when it raises an `Exception`, with state and data as
-                they were when it began.
+                they were when it began. All ranks try again: one that failed waits for the others,
+                so give the step a ``timeout`` if they may wait for it.
             timeout: Seconds for loading, the step and saving; longer is a `TimeoutError` at the
                 end, or at a poll, and what was computed is dropped. After twice the time the job
                 is ended, exit status 86, with the stack where it was. A restart into the frames of

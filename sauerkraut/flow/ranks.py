@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 
 from sauerkraut.checkpoint import leaving
 from sauerkraut.checkpoint.agreement import Failure, raise_together, refuse_unlike, together
+from sauerkraut.checkpoint.reports import write_line
 from sauerkraut.checkpoint.run import ARRIVAL_TIME
 from sauerkraut.errors import RankError
 from sauerkraut.group import Group
@@ -50,11 +51,17 @@ class Ranks:
         if self.many:
             refuse_unlike(self.group, "the flow", values)
 
-    def settle(self, phase: str, error: BaseException | None) -> None:
+    def settle(self, phase: str, error: BaseException | None, *, again: bool = False) -> None:
         """End a part that may take any time on each rank, with the ``error`` of this one, if any.
 
         Collective. A rank that failed gives the others `ARRIVAL_TIME` seconds to come here, too;
         then it ends the job with its traceback, since they may wait for it somewhere else.
+
+        Args:
+            phase: What a person calls the part.
+            error: What this rank raised in it; None: nothing.
+            again: All ranks can try the part again: so one that failed waits for the others as
+                long as they take, and says that it does.
 
         Raises:
             RankError: a rank has failed, whose traceback is noted; in one process, ``error``. What
@@ -75,7 +82,10 @@ class Ranks:
             try:
                 (failed,) = pending.wait(ARRIVAL_TIME)
             except TimeoutError:
-                self._lose(error)
+                if not (again and isinstance(error, Exception)):
+                    self._lose(error)
+                self._say_waiting(phase, error)
+                (failed,) = pending.wait()
         if not failed:
             return
         told = self.group.allgather(own)
@@ -106,6 +116,14 @@ class Ranks:
                 self._leaving.begin_consensus([1]).wait(ARRIVAL_TIME)
             except TimeoutError:
                 self._lose(error)
+
+    def _say_waiting(self, phase: str, error: BaseException) -> None:
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        write_line(
+            f"rank {self.group.rank} failed in {phase}, and waits for the others to try it again "
+            "with them; should they wait for this one, they never come: a timeout= of the step "
+            f"ends the job then\n{trace}"
+        )
 
     def _is_forked(self) -> bool:
         """Whether this process was forked inside of a step: it is no rank."""

@@ -146,6 +146,11 @@ def launched(launcher, directory, ranks, program, *words):
             ["rank 1 failed", "KeyboardInterrupt", "ckpt: step 1 'second' did not finish"],
         ),
         ("endless", 86, ["step 1 'second' took twice its timeout of 1 s", "in second"]),
+        (
+            "blocked",
+            86,
+            ["rank 1 failed in step 1 'second'", "of no use", "took twice its timeout of 1 s"],
+        ),
     ],
 )
 def test_one_rank_alone_does_not_leave_the_others_waiting(
@@ -161,6 +166,13 @@ def test_one_rank_alone_does_not_leave_the_others_waiting(
         failure = stored_at(tmp_path / "ckpt").read().failure
         assert told[1] in failure.error
         assert "in second" in failure.traceback or scenario == "interrupt"
+
+
+def test_who_fails_long_before_the_others_waits_for_them_to_try_again_together(launcher, tmp_path):
+    done = launched(launcher, tmp_path, 4, "pipeline_alone.py", "early")
+    assert done.returncode == 0, done.stderr
+    assert "rank 1 failed in step 1 'second', and waits for the others" in done.stderr
+    assert stored_at(tmp_path / "ckpt").read().newest.steps[1].tries == 2
 
 
 def test_a_step_that_polls_goes_on_inside_on_all_ranks(launcher, tmp_path):
