@@ -29,6 +29,8 @@ class Settings:
     """SAUERKRAUT_BLOCK_THRESHOLD: bytes from which an array gets a dataset of its own."""
     owner_wait: float = 60.0
     """SAUERKRAUT_OWNER_WAIT: seconds a start waits for a dying owner on this host."""
+    owner_touch: float = 10.0
+    """SAUERKRAUT_OWNER_TOUCH: seconds between two touches of OWNER, which show that a run lives."""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -45,8 +47,10 @@ class Settings:
 
         give_up = number("SAUERKRAUT_GIVE_UP", -1.0)
         grace = number("SAUERKRAUT_GRACE", 20.0)
-        if grace <= 0:
-            raise ValueError(f"SAUERKRAUT_GRACE={grace:g}: seconds, more than 0")
+        touch = number("SAUERKRAUT_OWNER_TOUCH", 10.0)
+        for name, seconds in (("GRACE", grace), ("OWNER_TOUCH", touch)):
+            if not seconds > 0:
+                raise ValueError(f"SAUERKRAUT_{name}={seconds:g}: seconds, more than 0")
         return cls(
             take_over=os.environ.get("SAUERKRAUT_TAKE_OVER") or None,
             trust_owner=os.environ.get("SAUERKRAUT_TRUST_OWNER") or None,
@@ -57,4 +61,5 @@ class Settings:
             signal_latency=number("SAUERKRAUT_SIGNAL_LATENCY", grace / 4),
             block_threshold=int(number("SAUERKRAUT_BLOCK_THRESHOLD", 64 * 1024)),
             owner_wait=number("SAUERKRAUT_OWNER_WAIT", 60.0),
+            owner_touch=touch,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from sauerkraut.settings import Settings
 from sauerkraut.storage import About, Epoch, Manifest, Ownership, Piece, Trust
 
 NFS_WAIT = 60.0  # seconds until a file that rank 0 sees must be there for all ranks
-TOUCH_EVERY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Store:
         directory: The same on every rank.
         group: The ranks.
         settings: The same on every rank.
-        keep: How many epochs stay.
+        keep: How many epochs stay; or the numbers of those that stay with the newest.
         share: None or "group": permissions of what is made.
         reports: Told what a person should know.
     """
@@ -49,7 +49,7 @@ class Store:
         group: Group,
         settings: Settings,
         *,
-        keep: int,
+        keep: int | Collection[int],
         share: str | None,
         reports: Reports,
     ) -> None:
@@ -334,7 +334,9 @@ class Store:
             storage.events.append(self._ownership, event, **fields)
 
     def touch(self, gap: float) -> None:
-        """Show that the owner lives, at most every 10 s. Rank 0 only, not collective.
+        """Show that the owner lives, at most every `Settings.owner_touch`. Rank 0 only.
+
+        Not collective.
 
         Args:
             gap: Seconds since the consensus before.
@@ -344,7 +346,7 @@ class Store:
         """
         self._longest_gap = max(self._longest_gap, gap)
         now = time.monotonic()
-        if now - self._touched < TOUCH_EVERY:
+        if now - self._touched < self._settings.owner_touch:
             return
         self._touched = now
         try:

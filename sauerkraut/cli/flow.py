@@ -156,9 +156,16 @@ def _index(flow: CheckpointFlow, step: str) -> int:
 
 def _reset(chosen: argparse.Namespace) -> int:
     path = Path(chosen.target)
-    if not path.exists():
+    frames = polling.place_of(path)
+
+    def forget() -> None:
+        polling.forget(frames)
+
+    if path.exists():
+        handlers.stored_at(path).reset(forget)
+    elif frames.exists():
+        forget()
+    else:
         raise NoCheckpoint(f"{path}: nothing is stored there")
-    handlers.stored_at(path).reset()
-    polling.forget(polling.place_of(path))
     print(f"{path}: forgotten", file=sys.stderr)
     return 0

@@ -6,17 +6,18 @@ rest as a stream, below ``/ranks/<rank>/flow``, and for all the record of the ru
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sauerkraut import storage
 from sauerkraut.checkpoint.agreement import agreed, shared, together
 from sauerkraut.checkpoint.reports import Reports
-from sauerkraut.checkpoint.store import NFS_WAIT, TOUCH_EVERY, Store
+from sauerkraut.checkpoint.store import NFS_WAIT, Store
 from sauerkraut.errors import (
     CorruptCheckpoint,
     FlowError,
@@ -68,6 +69,8 @@ class Epochs:
         self._store: Store | None = None
         self._owner: _Owner | None = None
         self._committed: list[tuple[int, Record]] = []
+        self._before = 0
+        """Number of the newest run when the directory was taken."""
         self._attempt: str | None = None
         self._process = os.getpid()
         self._incarnation, self._mode = "", 0  # of lines of the log, on every rank
@@ -84,6 +87,19 @@ class Epochs:
 
     def open(self) -> History:
         """See `StepStore.open`."""
+        store = self._take()
+        try:
+            self._incarnation, self._mode = shared(self._group, "opening", self._tell_log)
+            history = self.read()
+            self._before = 0 if history.newest is None else history.newest.run
+            store.follow(self._attempt)
+        except BaseException:
+            self.close()
+            raise
+        self._owner = _Owner(store, self._settings.owner_touch) if self._group.rank == 0 else None
+        return history
+
+    def _take(self) -> Store:
         store = Store(
             self._directory,
             self._group,
@@ -98,15 +114,7 @@ class Epochs:
             store.release()  # it may be this very flow that has the directory: it keeps its own
             raise
         self._store, self._process = store, os.getpid()
-        try:
-            self._incarnation, self._mode = shared(self._group, "opening", self._tell_log)
-            history = self.read()
-            store.follow(self._attempt)
-        except BaseException:
-            self.close()
-            raise
-        self._owner = _Owner(store) if self._group.rank == 0 else None
-        return history
+        return store
 
     def _tell_log(self) -> tuple[str, int]:
         assert self._store is not None, "after take()"
@@ -167,19 +175,26 @@ class Epochs:
                 self._store.release()
             self._store = None
 
-    def reset(self) -> None:
-        """Forget what is stored: every epoch.
+    def reset(self, forget: Callable[[], object] | None = None) -> None:
+        """Forget what is stored: every epoch, damaged ones included.
+
+        Args:
+            forget: Called as well, before another run can have the directory.
 
         Raises:
             NoCheckpoint: nothing is; the directory is left as it is.
             FlowError: checkpoints of another program are.
+            DirectoryOwned, StorageError: see `open`.
         """
-        if not self.read().commits:
+        with contextlib.suppress(CorruptCheckpoint):
+            self.read()
+        if not catalog.ever_committed(self._directory):
             raise NoCheckpoint(f"{self.where}: nothing is stored there")
-        self.open()
+        store = self._take()
         try:
-            assert self._store is not None, "after open()"
-            self._store.start_over()
+            store.start_over()
+            if forget is not None:
+                forget()
         finally:
             self.close()
 
@@ -226,16 +241,19 @@ class Epochs:
                     return None
         return None
 
-    def _kept(self, record: Record) -> int:
-        """How many epochs stay, with that of ``record``: those of its run and of the last ones."""
+    def _kept(self, record: Record) -> set[int]:
+        """Epochs that stay beside that of ``record``: what each step of certain runs saw last.
+
+        Of its run, of the last that finished, and, while steps may take results from there, of the
+        one that was the newest when this one began.
+        """
         finished = sorted({each.run for _, each in self._committed if each.finished})
         runs = {record.run, *finished[-self._keep :]}
+        if not record.finished:
+            runs.add(self._before)
         last = {_place(each): number for number, each in self._committed if each.run in runs}
         last.pop(_place(record), None)  # the one to come takes its place
-        oldest = min(last.values(), default=None)
-        if oldest is None:
-            return 1
-        return 1 + sum(number >= oldest for number, _ in self._committed)
+        return set(last.values())
 
     def _commit_of(self, manifest: Manifest, record: Record) -> Commit:
         return Commit(
@@ -267,14 +285,15 @@ class Epochs:
 class _Owner:
     """Shows, while a step takes hours, that the owner of the directory lives. Rank 0 only."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, period: float) -> None:
         self._store = store
+        self._period = period
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._touch, name="sauerkraut owner", daemon=True)
         self._thread.start()
 
     def _touch(self) -> None:
-        while not self._stop.wait(TOUCH_EVERY):
+        while not self._stop.wait(self._period):
             try:
                 self._store.touch(0.0)
             except SauerkrautError:  # whatever it is, the next commit meets it, too

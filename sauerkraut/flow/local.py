@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,11 @@ class LocalFile:
             raise
         return history
 
-    def reset(self) -> None:
+    def reset(self, forget: Callable[[], object] | None = None) -> None:
         """Forget what is stored: remove the file.
+
+        Args:
+            forget: Called as well, before another run can have the file.
 
         Raises:
             DirectoryOwned: a run is using it.
@@ -102,10 +106,12 @@ class LocalFile:
         self.take()
         try:
             contents = journal.read(self._path, self._trust)
-            if contents is not None and not contents.frames and contents.head:
-                self._refuse_unless_gumly(contents)
+            if contents is not None and not contents.frames:
+                self._refuse_unless_ours(contents.head)
             disk.unlink(self._path)
             disk.sync_directory(self._path.parent)
+            if forget is not None:
+                forget()
         finally:
             self.close()
 
@@ -218,19 +224,25 @@ class LocalFile:
         if not stat.S_ISREG(mode):
             raise CorruptCheckpoint(f"{self.where} is no file: give the flow another path")
 
-    def _refuse_unless_gumly(self, contents: Contents) -> None:
-        if not contents.head:
-            raise CorruptCheckpoint(
-                f"{self.where} is empty, as no run leaves it: remove it to start from zero"
-            )
-        if not contents.head.startswith(gumly.BEGINS):
+    def _refuse_unless_ours(self, head: bytes) -> None:
+        """Refuse to remove a file that begins as none of a flow and none of Gumly's does."""
+        if head and not head.startswith((journal.MAGIC, gumly.BEGINS)):
             raise CorruptCheckpoint(
                 f"{self.where} is neither a checkpoint of a flow nor one of Gumly's: give the flow "
                 "another path, or move the file away"
             )
 
     def _of_gumly(self, contents: Contents) -> History:
-        self._refuse_unless_gumly(contents)
+        self._refuse_unless_ours(contents.head)
+        if not contents.head:
+            raise CorruptCheckpoint(
+                f"{self.where} is empty, as no run leaves it: remove it to start from zero"
+            )
+        if contents.head.startswith(journal.MAGIC):
+            raise CorruptCheckpoint(
+                f"{self.where} is damaged: no record in it is whole; move it away, or type "
+                f"sauerkraut flow reset {shlex.quote(self.where)}, to start from zero"
+            )
         try:
             state = gumly.look(self._path) if self._only_look else gumly.read(self._path)
             record = Record.of_state(state)

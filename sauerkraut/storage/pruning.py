@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from errno import EEXIST, ENOTEMPTY
 from pathlib import Path
 
@@ -28,35 +28,41 @@ def discard(ownership: Ownership, attempt: Attempt) -> list[Path]:
     return _set_aside(ownership, [attempt.path])
 
 
-def prune(ownership: Ownership, keep: int) -> list[Path]:
-    """Set aside all but the ``keep`` newest epochs; returns what to `sweep`, older trash included.
+def prune(ownership: Ownership, keep: int | Collection[int]) -> list[Path]:
+    """Set epochs aside; returns what to `sweep`, older trash included.
 
     Call it after a commit, while no attempt is being written: so the epoch that this run resumed
-    from goes only when a newer one is durable. Epochs that are known to be damaged do not count.
-    Final epochs stay.
+    from goes only when a newer one is durable. Final epochs stay, and damaged ones that are newer
+    than the oldest of those that stay.
+
+    Args:
+        ownership: Of the directory.
+        keep: How many of the newest stay, not counting damaged ones; or the numbers of those that
+            stay with the newest.
 
     Raises:
-        ValueError: ``keep`` is less than 1.
+        ValueError: ``keep`` is a number less than 1.
         Superseded: another incarnation owns the directory.
         StorageError: some epochs more than asked for stay.
     """
-    if keep < 1:
+    if isinstance(keep, int) and keep < 1:
         raise ValueError(f"keep={keep}: at least one epoch has to stay")
-    entries = catalog.entries(ownership.directory)
-    kept: list[int] = []
-    gone: list[Path] = []
-    for entry in entries:  # newest first
-        if entry.name.state == "committed":
-            about = _about(entry)
-            if about is not None and about.final:
-                continue
-            if len(kept) == keep:
-                gone.append(entry.path)
-            elif about is not None:
-                kept.append(entry.name.number)
+    entries = catalog.entries(ownership.directory)  # newest first
+    abouts = {e.name.number: _about(e) for e in entries if e.name.state == "committed"}
+    whole = [number for number, about in abouts.items() if about is not None and not about.final]
+    if isinstance(keep, int):
+        kept, are_all = whole[:keep], len(whole) >= keep
+    else:
+        kept, are_all = [each for each in whole if each in keep or each == whole[0]], True
+    goes, gone = {*whole} - {*kept}, []
     if kept:
-        limits = {"partial": kept[0], "damaged": kept[-1] if len(kept) == keep else 0}
-        gone += [e.path for e in entries if e.name.number < limits.get(e.name.state, 0)]
+        limits = {"partial": kept[0], "damaged": kept[-1] if are_all else 0}
+        for entry in entries:
+            number, state = entry.name.number, entry.name.state
+            if state == "committed" and abouts[number] is None:
+                state = "damaged"
+            if number < limits.get(state, 0) or (state == "committed" and number in goes):
+                gone.append(entry.path)
     trash = _set_aside(ownership, gone)
     return [*trash, *_trash_but(ownership.directory, trash)]
 

@@ -1,6 +1,7 @@
 """A pipeline whose second step checkpoints inside of it, and may leave at one of its turns.
 
 pipeline_polling.py PATH RANKS [leave TURN]; with MENDED in the environment it is another step.
+RANKS may be hdf5: one, with states in a directory.
 """
 
 import os
@@ -13,7 +14,7 @@ from sauerkraut.flow import CheckpointFlow
 
 path, ranks, *leave = sys.argv[1:]
 comm, rank = None, 0
-if ranks != "1":
+if ranks not in ("1", "hdf5"):
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD
@@ -26,7 +27,7 @@ def say(text):
     sys.stdout.flush()
 
 
-flow = CheckpointFlow(path, handler="local" if comm is None else "hdf5", comm=comm)
+flow = CheckpointFlow(path, handler="local" if ranks == "1" else "hdf5", comm=comm)
 
 
 @flow.add_step(load=lambda state: {"table": np.arange(10_000)})

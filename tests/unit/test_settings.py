@@ -22,8 +22,9 @@ def test_signals_take_effect_within_a_quarter_of_the_grace_time(monkeypatch, env
     assert Settings.from_environment().signal_latency == latency
 
 
+@pytest.mark.parametrize("name", ["SAUERKRAUT_GRACE", "SAUERKRAUT_OWNER_TOUCH"])
 @pytest.mark.parametrize("value", ["soon", "0", "-3"])
-def test_a_grace_time_that_means_nothing_is_refused_by_name(monkeypatch, value):
-    monkeypatch.setenv("SAUERKRAUT_GRACE", value)
-    with pytest.raises(ValueError, match="SAUERKRAUT_GRACE"):
+def test_a_time_that_means_nothing_is_refused_by_name(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=name):
         Settings.from_environment()

@@ -1,6 +1,7 @@
 """sauerkraut flow: status, run, reset."""
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import sauerkraut as skt
 from sauerkraut.flow import CheckpointFlow
 from tests.processes import run_python
 
@@ -35,6 +37,7 @@ def third(state, data):
 if __name__ == "__main__":
     flow.run({{"x": 5}})
 """
+POLLING = Path(__file__).parents[2] / "programs" / "pipeline_polling.py"
 BROKEN = PIPELINE.format(second='raise ValueError("of no use")')
 MENDED = PIPELINE.format(second='print("second")')
 
@@ -145,6 +148,48 @@ class TestEpochs:
         assert "no epochs" in sauerkraut("ls", stored[0]).out
         assert stored[1].newest() is None
 
+    def test_reset_where_every_epoch_is_damaged(self, stored, sauerkraut):
+        path, flow = stored
+        for manifest in path.glob("epoch-*/manifest.h5"):
+            manifest.write_bytes(b"nothing")
+        with pytest.raises(OSError, match="no epoch can be read"):
+            flow.run({"broken": False})
+        assert sauerkraut("flow", "reset", path).status == 0
+        assert flow.run({"broken": False})["checkpoint_index"] == 0
+
+    def test_reset_is_not_for_checkpoints_of_another_program(self, place, sauerkraut):
+        ckpt = skt.Checkpointer("other", interval=None, quiet=True)
+        ckpt.run(lambda: ckpt.checkpoint() and None)
+        done = sauerkraut("flow", "reset", "other")
+        assert done.status == 1
+        assert "checkpoints of another program" in done.err
+        assert list(Path("other").glob("epoch-*"))
+        Path("empty").mkdir()
+        assert sauerkraut("flow", "reset", "empty").status == 1
+        assert not list(Path("empty").iterdir())
+
+
+class TestResetOfFrames:
+    """What a step that polls keeps beside the states is forgotten with them."""
+
+    @pytest.fixture(params=["1", "hdf5"])
+    def stored(self, place, request):
+        run_python(POLLING, "checkpoints", request.param, "leave", "1")
+        assert list((place / "checkpoints.frames").iterdir())
+        return request.param
+
+    def test_with_the_states(self, stored, place, sauerkraut):
+        assert sauerkraut("flow", "reset", "checkpoints").status == 0
+        assert not (place / "checkpoints.frames").exists()
+        assert run_python(POLLING, "checkpoints", stored).stdout.startswith("first\nturn 0\n")
+
+    def test_without_them(self, stored, place, sauerkraut):
+        states = place / "checkpoints"
+        states.unlink() if states.is_file() else shutil.rmtree(states)
+        assert sauerkraut("flow", "reset", "checkpoints").status == 0
+        assert not (place / "checkpoints.frames").exists()
+        assert sauerkraut("flow", "reset", "checkpoints").status == 1
+
 
 class TestRun:
     @pytest.mark.parametrize("target", ["pipeline:flow", "pipeline.py:flow"])
@@ -207,6 +252,13 @@ class TestReset:
     def test_the_next_run_starts_over(self, failed, sauerkraut):
         assert sauerkraut("flow", "reset", failed).status == 0
         assert run_python("pipeline.py").stdout == "first 5\nsecond\nthird True\n"
+
+    def test_also_where_all_is_damaged(self, failed, sauerkraut):
+        content = failed.read_bytes()
+        failed.write_bytes(content[:8] + bytes(len(content) - 8))
+        assert f"{failed} is damaged" in sauerkraut("flow", "status", failed).err
+        assert sauerkraut("flow", "reset", failed).status == 0
+        assert run_python("pipeline.py").stdout.startswith("first 5\n")
 
     def test_no_other_file_is_removed(self, place, sauerkraut):
         (place / "notes").write_text("some text")

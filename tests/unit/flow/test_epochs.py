@@ -1,6 +1,7 @@
 """Handler "hdf5": each commit is an epoch of a checkpoint directory."""
 
 import shutil
+import time
 
 import h5py
 import numpy as np
@@ -94,6 +95,17 @@ def test_epochs_of_the_run_at_work_and_of_the_last_one_that_finished(make, path)
     assert not (path / "COMPLETE").exists()
 
 
+def test_a_step_that_is_started_again_and_again_takes_no_more_room(make, path):
+    flow = make("abc", broken="c")
+    flow.breaks({"x": 0})
+    for x in range(1, 4):
+        flow.breaks({"x": x}, checkpoint=1)
+    assert records(path) == [(1, 0, 3), (1, 1, 3), (1, 2, 3)]
+    again = make("abc")
+    assert again.run()["x"] == 3
+    assert again.ran == ["c"]
+
+
 def test_how_a_step_failed_is_told(make, path):
     make("ab", broken="b").breaks({})
     assert events.read(path)[-1]["failure"]["name"] == "b"
@@ -138,6 +150,21 @@ def test_what_cannot_be_stored_is_named(make, path):
     with pytest.raises(CaptureError, match=r"after step 0 'unfit' cannot be stored: .*memory"):
         flow.run({"x": 1})
     assert flow.check_point() == {"x": 1}
+
+
+def test_while_a_step_runs_for_long_the_directory_is_seen_to_be_owned(make, path, monkeypatch):
+    monkeypatch.setenv("SAUERKRAUT_OWNER_TOUCH", "0.05")
+    flow = CheckpointFlow(path, handler="hdf5", quiet=True)
+
+    @flow.add_step()
+    def long(state, data):
+        seen, deadline = set(), time.monotonic() + 60
+        while len(seen) < 3 and time.monotonic() < deadline:
+            seen.add((path / "OWNER").stat().st_mtime_ns)
+            time.sleep(0.01)
+        state["touched"] = len(seen) - 1
+
+    assert flow.run({})["touched"] == 2
 
 
 def test_two_runs_at_once(make, path):
@@ -186,6 +213,32 @@ def test_steps_that_depend_on_nothing_new_are_passed_over(make, path):
     for size in (20_000, 20_000, 5):
         assert pipeline().run({"size": size})["mesh"].size == size
     assert ran == ["mesh", "mesh"]
+
+
+def test_also_when_the_run_that_ran_them_did_not_finish_and_is_given_up(path):
+    ran = []
+
+    def pipeline(broken):
+        flow = CheckpointFlow(path, handler="hdf5", quiet=True)
+
+        @flow.add_step(depends=["size"])
+        def mesh(state, data):
+            ran.append("mesh")
+            state["mesh"] = state["size"]
+
+        @flow.add_step()
+        def solve(state, data):
+            if broken:
+                raise BrokenError
+
+        return flow
+
+    with pytest.raises(BrokenError):
+        pipeline(True).run({"size": 4})
+    assert pipeline(False).run({"size": 4}, checkpoint=0)["mesh"] == 4
+    assert ran == ["mesh"]
+    pipeline(False).run({"size": 4})
+    assert {run for run, _, _ in records(path)} == {2, 3}
 
 
 def test_errors_of_the_store_are_not_of_ranks_alone(make, path):

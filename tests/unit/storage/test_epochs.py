@@ -276,6 +276,16 @@ def test_keep(directory, job):
         storage.prune(running.ownership, 0)
 
 
+def test_the_chosen_ones_and_the_newest_stay(directory, job):
+    running = job(directory, keep=9).start()
+    for _ in range(5):
+        running.checkpoint()
+    (directory / "epoch-00000001" / layout.MANIFEST).write_bytes(b"")
+    (directory / "epoch-00000004" / layout.MANIFEST).write_bytes(b"")
+    running.sweep(storage.prune(running.ownership, {2}))
+    assert numbers(directory) == [5, 4, 2]
+
+
 def test_damaged_epochs_do_not_count(directory, job):
     running = job(directory, keep=9).start()
     for _ in range(4):
