@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, NoReturn, Protocol, TypeVar, cast, runtime_checkable
 
+from sauerkraut.objects import freezing
 from sauerkraut.settings import Settings
 
 T = TypeVar("T")
@@ -28,6 +29,36 @@ class Pending(Protocol):
         Raises:
             TimeoutError: not every rank arrived in time; the consensus stays pending.
         """
+        ...
+
+
+class Handles(freezing.Handles, Protocol):
+    """The handles of MPI in what one checkpoint captures, or in what one restart brings back."""
+
+    def told(self) -> object:
+        """What the other ranks must know of those met here, picklable; None: none was met."""
+        ...
+
+    def settle(self, told: Sequence[object]) -> bool:
+        """Agree with the other ranks which handle is which, and let nothing be in flight.
+
+        Collective, with what every rank `told`; called when any met a handle.
+
+        Returns:
+            Whether to capture once more, and call this again: buffers have changed, or the
+            reason why a handle cannot come back is known now, and the capture will name it.
+
+        Raises:
+            RankError: on every rank.
+        """
+        ...
+
+    def stream(self) -> bytes:
+        """What is stored beside the graph, once settled."""
+        ...
+
+    def rebuild(self, stored: bytes) -> None:
+        """Make the handles of a graph that was read again, with `stream` of then. Collective."""
         ...
 
 
@@ -69,6 +100,10 @@ class Group(Protocol):
         """Start to reduce ``record`` (64-bit, as many on every rank) to its largest values."""
         ...
 
+    def handles(self) -> Handles | None:
+        """A table for the handles of one checkpoint or restart; None: they are refused."""
+        ...
+
     def abort(self, code: int) -> NoReturn:
         """End all ranks now with exit status ``code``. Not collective."""
         ...
@@ -106,6 +141,9 @@ class SoloGroup:
     def begin_consensus(self, record: Sequence[int]) -> Pending:
         """Agree with oneself."""
         return _Agreed(list(record))
+
+    def handles(self) -> None:
+        """None: one process without MPI has no handles."""
 
     def abort(self, code: int) -> NoReturn:
         """End the process now; nothing is flushed or unwound."""

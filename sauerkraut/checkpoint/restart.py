@@ -12,7 +12,7 @@ from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.state import State
 from sauerkraut.checkpoint.store import Store, Stored
-from sauerkraut.group import Group
+from sauerkraut.group import Group, Handles
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,12 @@ def begin(
     if stored.manifest.about.final:
         return _finished(group, store, state, reports, stored, restart)
     began = time.monotonic()
+    handles = group.handles()
     with agreed(group, reading):
-        state.read(stored)
+        state.read(stored, handles)
     with agreed(group, f"{reading}: roots and globals"):
         state.restore()
+    _rebuild(group, handles, stored, reading)
     with agreed(group, f"{reading}: providers"):
         state.providers.load(stored.piece)
     for fn in on_restart:
@@ -94,16 +96,27 @@ def _same_everywhere(group: Group, state: State, *, fresh: bool, on_restart: int
     refuse_unlike(group, "run", told)
 
 
+def _rebuild(group: Group, handles: Handles | None, stored: Stored, phase: str) -> None:
+    """Make the handles of MPI again. They are stored by all ranks, or by none."""
+    streams = [each.data for each in stored.piece.streams if each.name == "handles"]
+    if streams and handles is not None:
+        with agreed(group, f"{phase}: handles of MPI"):
+            handles.rebuild(bytes(streams[0]))
+
+
 def _finished(
     group: Group, store: Store, state: State, reports: Reports, stored: Stored, restart: Restart
 ) -> Start:
     """Bring back the end of a run: its value, roots, globals and process state."""
     store.complete(stored.manifest.epoch)
     phase = f"reading the end of the run, epoch {restart.epoch}"
+    handles = group.handles()
     with agreed(group, phase):
-        state.read(stored)
+        state.read(stored, handles)
     with agreed(group, phase):
         state.restore()
+    _rebuild(group, handles, stored, phase)
+    with agreed(group, phase):
         state.providers.load(stored.piece)
         state.restore_process()
     reports.tell(

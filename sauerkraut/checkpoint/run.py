@@ -25,7 +25,7 @@ from sauerkraut.checkpoint.signals import Signals
 from sauerkraut.checkpoint.state import Captured, State
 from sauerkraut.checkpoint.store import Store
 from sauerkraut.errors import CaptureError, RankError, Superseded
-from sauerkraut.group import Group
+from sauerkraut.group import Group, Handles
 from sauerkraut.storage import About
 
 ARRIVAL_TIME = 10.0  # seconds the other ranks have to fail too before the job is aborted
@@ -277,7 +277,7 @@ class Run:
         answered = tuple(request.id for request in self._requests)
         try:
             about = self._about(call, of, metrics, answered)
-            epoch = self._store_epoch(lambda: self._state.capture(frame), about)
+            epoch = self._store_epoch(lambda handles: self._state.capture(frame, handles), about)
         except Superseded as error:
             self._end_superseded(str(error))
         except RankError as error:
@@ -300,19 +300,27 @@ class Run:
         self.consensus.restart_clock(self._polls)
         return epoch
 
-    def _store_epoch(self, capture: Callable[[], Captured], about: About) -> Epoch:
+    def _store_epoch(self, capture: Callable[[Handles | None], Captured], about: About) -> Epoch:
         captured: Captured | None = None
+        handles = self._group.handles()
 
-        def work() -> int:
+        def work() -> tuple[int, object]:
             nonlocal captured
             self._store.wait_swept()
-            captured = capture()
-            return captured.piece.nbytes
+            if captured is not None:
+                captured.release()
+            captured = capture(handles)
+            return captured.piece.nbytes, None if handles is None else handles.told()
 
         try:
-            sizes = together(self._group, "capture", work)
+            done = together(self._group, "capture", work)
+            if handles is not None and any(told is not None for _, told in done):
+                while handles.settle([told for _, told in done]):
+                    done = together(self._group, "capture", work)
+                assert captured is not None, "all ranks captured"
+                captured.add("handles", handles.stream())
             assert captured is not None, "all ranks captured"
-            return self._store.write(captured.piece, about, sum(sizes))
+            return self._store.write(captured.piece, about, sum(nbytes for nbytes, _ in done))
         finally:
             if captured is not None:
                 captured.release()
@@ -331,7 +339,9 @@ class Run:
     def _store_final(self, value: object) -> None:
         about = self._state.about(restarts=self._restarts, final=True)
         try:
-            epoch = self._store_epoch(lambda: self._state.capture_final(value), about)
+            epoch = self._store_epoch(
+                lambda handles: self._state.capture_final(value, handles), about
+            )
             self._store.complete(epoch)
             self.last = epoch
         except Superseded as error:
@@ -351,7 +361,7 @@ class Run:
     def _try_capture(self, frame: FrameType) -> None:
         """Capture and throw away, so that a refusal is met now and not at the first checkpoint."""
         try:
-            self._state.capture(frame).release()
+            self._state.capture(frame, self._group.handles()).release()
         except Exception as error:  # noqa: BLE001 - whatever it is, a checkpoint would meet it
             self._refusal = error
 

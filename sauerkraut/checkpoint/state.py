@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -34,6 +34,7 @@ from sauerkraut.errors import (
 )
 from sauerkraut.frames.capture import capture_stack, capture_values
 from sauerkraut.frames.snapshot import Snapshot, Thawed
+from sauerkraut.group import Handles
 from sauerkraut.objects import arguments, graph, module_data, process_state, standard_streams
 from sauerkraut.objects.reducers.definitions import attribute
 from sauerkraut.storage import About, Array, Piece, Stream
@@ -42,12 +43,17 @@ _BETWEEN = ("sauerkraut.checkpoint.", "sauerkraut.frames.")
 """Modules whose frames lie between `Checkpointer.run` and the function given to it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Captured:
     """A piece that borrows the program's arrays until `release`."""
 
     piece: Piece
     borrowed: tuple[graph.Frozen | Snapshot, ...]
+
+    def add(self, name: str, data: bytes) -> None:
+        """Add a stream to the piece."""
+        streams = (*self.piece.streams, Stream(name, data))
+        self.piece = replace(self.piece, streams=streams)
 
     def release(self) -> None:
         """Let go of the arrays; the piece cannot be used any more."""
@@ -114,43 +120,47 @@ class State:
 
     # ---------------------------------------------------------------- capture
 
-    def capture(self, frame: FrameType) -> Captured:
+    def capture(self, frame: FrameType, handles: Handles | None) -> Captured:
         """Capture the stack from ``frame`` out to the function given to ``run``.
+
+        ``handles`` takes the handles of MPI.
 
         Raises:
             CaptureError: names frame and variable, thread or process; nothing has changed.
         """
         outermost, modules = self._extent(frame)
         self._bystanders.refuse_others(self._options.allow)
-        values, names = self._more_values(modules)
+        values, names = self._more_values(modules, handles)
         snapshot = capture_stack(
             frame,
             base=outermost,
             exclude=self._options.exclude,
             values=values,
             names=names.__getitem__,
-            anchors=self._anchors,
+            anchors=self._anchors_beside(handles),
             arrays="borrow",
             threshold=self._threshold,
             sources=True,
+            handles=handles,
         )
         streams = [Stream("control", snapshot.control), Stream("objects", snapshot.objects)]
         return self._piece(streams, snapshot)
 
-    def capture_final(self, value: object) -> Captured:
+    def capture_final(self, value: object, handles: Handles | None) -> Captured:
         """Capture the end of the run: what the function returned, and what outlives its frames.
 
         Raises:
             CaptureError: names what cannot be captured.
         """
-        values, names = self._more_values([])
+        values, names = self._more_values([], handles)
         snapshot = capture_values(
             [value, *values],
             exclude=self._options.exclude,
             names=["the value that run returns", *names].__getitem__,
-            anchors=self._anchors,
+            anchors=self._anchors_beside(handles),
             arrays="borrow",
             threshold=self._threshold,
+            handles=handles,
         )
         streams = [Stream("control", snapshot.control), Stream("objects", snapshot.objects)]
         return self._piece(streams, snapshot)
@@ -182,9 +192,17 @@ class State:
             raise CaptureError("the function given to run has no Python frame")
         return frames[-1], [each.f_globals.get("__name__", "") for each in frames]
 
-    def _more_values(self, modules: Sequence[str]) -> tuple[list[object], list[str]]:
+    def _anchors_beside(self, handles: Handles | None) -> dict[str, object]:
+        """What is written by name; where handles are taken, those write the communicator so."""
+        if handles is None or not handles.takes(self._anchors.get("comm")):
+            return self._anchors
+        return {name: obj for name, obj in self._anchors.items() if name != "comm"}
+
+    def _more_values(
+        self, modules: Sequence[str], handles: Handles | None
+    ) -> tuple[list[object], list[str]]:
         """The values beside the frames' own, and how a person finds each."""
-        values: list[object] = [self._collect_globals(modules), process_state.capture()]
+        values: list[object] = [self._collect_globals(modules, handles), process_state.capture()]
         names = ["the globals", "the process state"]
         return [*values, *self._roots.states()], [*names, *self._roots.names]
 
@@ -205,11 +223,12 @@ class State:
         piece = Piece(self._rank, (run, *streams, *more), (*arrays, *provided))
         return Captured(piece, (snapshot, *frozen))
 
-    def _collect_globals(self, owners: Sequence[str]) -> object:
+    def _collect_globals(self, owners: Sequence[str], handles: Handles | None) -> object:
         chosen: Any = self._options.globals
         if not isinstance(chosen, str):
             chosen = [module.__name__ for module in chosen]
-        held = module_data.collect(owners, chosen, anchors=self._anchors)
+        anchors = self._anchors_beside(handles)
+        held = module_data.collect(owners, chosen, anchors=anchors, handles=handles)
         # a Checkpointer in a global is each start's own, the running one or another
         kind = type(self._anchors["checkpointer"])
         return {
@@ -270,15 +289,19 @@ class State:
             raise CodeChanged(f'{text}; code_changes="frames" allows it')
         self._reports.warn(text)
 
-    def read(self, stored: Stored) -> None:
+    def read(self, stored: Stored, handles: Handles | None) -> None:
         """Bring the objects of an epoch into this process; files and frames are not touched yet.
+
+        ``handles`` takes the handles of MPI, which are null until all ranks make them again.
 
         Raises:
             ResumeError: see `Snapshot.thaw`, `graph.thaw`.
         """
         stream, blocks = graph_parts(stored.piece)
         snapshot = Snapshot.of_parts(_control(stored.piece), stream, blocks)
-        self._thawed = snapshot.thaw(self._anchors, on_changed=self._options.on_changed)
+        self._thawed = snapshot.thaw(
+            self._anchors, on_changed=self._options.on_changed, handles=handles
+        )
         self._thawed.check()
         self._values = self._thawed.values
         if stored.manifest.about.final:

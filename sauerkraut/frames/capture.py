@@ -14,6 +14,7 @@ from sauerkraut.frames import labels, self_test
 from sauerkraut.frames.exclusion import Exclude, Exclusion, Generators
 from sauerkraut.frames.snapshot import MAGIC, Snapshot, Thawed
 from sauerkraut.objects import graph, module_data
+from sauerkraut.objects.freezing import Handles
 from sauerkraut.objects.reducers.definitions import Definitions
 
 P = ParamSpec("P")
@@ -97,6 +98,7 @@ def capture_stack(
     strict: bool = False,
     carry_main: bool = False,
     sources: bool = False,
+    handles: Handles | None = None,
 ) -> Snapshot:
     """Capture from ``innermost``, a frame of the calling thread that is calling us, outwards.
 
@@ -114,6 +116,7 @@ def capture_stack(
         carry_main: See `graph.freeze`.
         sources: Whether the source of each function is recorded, so that a restart after a
             change of it can show the difference.
+        handles: See `graph.freeze`.
 
     Raises:
         CaptureError: as in `capture`.
@@ -136,6 +139,7 @@ def capture_stack(
         threshold=threshold,
         carry_main=carry_main,
         sources=sources,
+        handles=handles,
     )
     if strict and exclusion is not None:
         exclusion.check()
@@ -155,6 +159,7 @@ def freeze_stack(
     threshold: int = 64 * 1024,
     carry_main: bool = False,
     sources: bool = False,
+    handles: Handles | None = None,
 ) -> Snapshot:
     """Freeze frames that were read, and whose locals ``excluded`` (per frame) were replaced.
 
@@ -184,6 +189,7 @@ def freeze_stack(
         threshold=threshold,
         carry_main=carry_main,
         generators=generators,
+        handles=handles,
     )
     for i in range(len(generators)):
         namespace = generators.globals(i)

@@ -99,13 +99,18 @@ class Snapshot:
         self._frozen.release()
 
     def thaw(
-        self, anchors: Mapping[str, object] | None = None, *, on_changed: str = "raise"
+        self,
+        anchors: Mapping[str, object] | None = None,
+        *,
+        on_changed: str = "raise",
+        handles: object = None,
     ) -> Thawed:
         """Bring control state, code and objects back into this process; no frame exists yet.
 
         Args:
             anchors: What each name that stood for an object at capture comes back as.
             on_changed: See `graph.thaw`.
+            handles: See `graph.thaw`.
 
         Raises:
             InterpreterMismatch: another Python wrote it; names both.
@@ -131,6 +136,7 @@ class Snapshot:
             actions=actions,
             on_changed=on_changed,
             shells=shells,
+            handles=handles,
         )
         if len(objects) < control.objects:
             raise ResumeError("control state and objects of the snapshot do not belong together")

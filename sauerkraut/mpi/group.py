@@ -19,7 +19,10 @@ from typing import Any, NoReturn, TypeVar
 
 from mpi4py import MPI
 
+from sauerkraut.mpi.handles.members import Members
+from sauerkraut.mpi.handles.table import Table
 from sauerkraut.mpi.patience import Patience
+from sauerkraut.mpi.redelivery import Traffic
 from sauerkraut.settings import Settings
 
 T = TypeVar("T")
@@ -48,8 +51,12 @@ class MpiGroup:
     def __init__(self, comm: MPI.Intracomm, settings: Settings) -> None:
         if comm.Is_inter():
             raise TypeError("comm must be an intracommunicator; merge the intercommunicator first")
+        self._given = comm
+        self._traffic = Traffic()
+        self._settings = settings
         self._comm = comm.Dup()
         self._comm.Set_errhandler(MPI.ERRORS_RETURN)
+        self._members = Members(self._comm)
         self.rank: int = self._comm.Get_rank()
         self.size: int = self._comm.Get_size()
         self.where = ""
@@ -100,6 +107,10 @@ class MpiGroup:
         """Post one ``Iallreduce(MAX)`` of ``record``."""
         return PendingConsensus(self, record)
 
+    def handles(self) -> Table:
+        """A table for the handles of one checkpoint or restart."""
+        return Table(self, self._members, self._given, self._settings, self._traffic)
+
     def abort(self, code: int) -> NoReturn:
         """End all ranks now with exit status ``code``."""
         _flush()
@@ -131,6 +142,7 @@ class MpiGroup:
         """Free the duplicate; a second call does nothing."""
         if not self.ended:
             self._patience.close()
+            self._members.close()
             self._comm.Free()
         self._closed = True
 

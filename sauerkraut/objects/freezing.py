@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sauerkraut.code import reference
 from sauerkraut.errors import CaptureError
@@ -17,6 +17,27 @@ if TYPE_CHECKING:
 Reduced = str | tuple[Any, ...]
 """What ``__reduce__`` may return, or NotImplemented for the pickler's own way."""
 Reducer = Callable[[Any, "Freezing"], Any]
+
+
+class Handles(Protocol):
+    """Takes the handles of MPI that a graph leads to; they mean nothing in another process."""
+
+    def clear(self) -> None:
+        """Forget what was met: the graph is written anew."""
+        ...
+
+    def reduce(self, handle: Any, freezing: Freezing) -> Any:
+        """What ``__reduce__`` may return. Raises CaptureError for what cannot come back."""
+        ...
+
+    def takes(self, value: object) -> bool:
+        """Whether ``value`` is a handle of MPI."""
+        ...
+
+    def owns(self, value: object) -> bool:
+        """Whether ``value`` is a handle that a restarted program does not have by itself."""
+        ...
+
 
 _by_type: dict[type, Reducer] = {}
 _by_subclass: dict[type, Reducer] = {}
@@ -93,6 +114,7 @@ class Freezing:
         weak_targets: objects that weak references looked at, by id.
         strong: ids of what is strongly reachable; None in the first pass.
         generators: those met, with their frames; None where nothing keeps their frames.
+        handles: takes the handles of MPI; None: they are refused.
         dead: names of the types of objects that only weak references reach.
         singletons: objects that modules hold, with their names, by id; None: not looked for yet.
     """
@@ -105,12 +127,14 @@ class Freezing:
         anchored: Collection[int] = (),
         carried: set[str] | None = None,
         generators: Generators | None = None,
+        handles: Handles | None = None,
     ) -> None:
         self.threshold = threshold
         self.anchored = anchored
         self.carried = carried
         self.name_of = name_of
         self.generators = generators
+        self.handles = handles
         self.memories: dict[int, Memory] = {}
         self.shells: dict[int, tuple[object, Shell]] = {}
         self.namespaces: dict[int, dict[str, object]] = {}

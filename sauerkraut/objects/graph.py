@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from sauerkraut._native import plain
 from sauerkraut.errors import CaptureError, ResumeError, SauerkrautError
 from sauerkraut.objects import reducers, thawing
+from sauerkraut.objects.freezing import Handles
 from sauerkraut.objects.passes import Attempt, Names, Values
 from sauerkraut.objects.stream import NAMESPACE, TRAILER, table_in
 from sauerkraut.objects.thawing import Thawing
@@ -94,6 +95,7 @@ def freeze(
     threshold: int = 64 * 1024,
     carry_main: bool = False,
     generators: Generators | None = None,
+    handles: Handles | None = None,
 ) -> Frozen:
     """Freeze ``values`` and all they refer to, so that identity and aliasing hold across them.
 
@@ -108,6 +110,7 @@ def freeze(
             define them can read them, where that is possible.
         generators: Takes the generators that the values lead to, with their frames, for the
             control section; None: they are refused.
+        handles: Takes the handles of MPI; None: only predefined ones are written.
 
     Raises:
         CaptureError: something cannot be captured; names it, why, and what to do. Nothing has
@@ -116,7 +119,13 @@ def freeze(
     if not anchors and plain(values) and (plainly := _plain_stream(values)) is not None:
         return Frozen(plainly, (), dead=())
     attempt = Attempt(
-        values, names, anchors or {}, threshold, carry_main=carry_main, generators=generators
+        values,
+        names,
+        anchors or {},
+        threshold,
+        carry_main=carry_main,
+        generators=generators,
+        handles=handles,
     )
     stream, freezing = attempt.run()
     memories = list(freezing.memories.values())
@@ -164,6 +173,7 @@ def thaw(
     actions: list[Callable[[], object]] | None = None,
     on_changed: str = "raise",
     shells: Shells | None = None,
+    handles: object = None,
 ) -> list[object]:
     """Read the list of values back. Runs code that the stream names: read only what you trust.
 
@@ -175,6 +185,7 @@ def thaw(
             to be called once all is well everywhere; None: done before this returns.
         on_changed: "raise" or "warn" when a file that was being read has changed since.
         shells: Makes the generators, and takes what their frames refer to.
+        handles: Takes the handles of MPI that are to be made again.
 
     Raises:
         CodeChanged: code in the graph is not the captured one.
@@ -190,7 +201,7 @@ def thaw(
         if not blocks and type(stream) is bytes and stream.endswith(_NO_TABLE):
             return list(pickle.loads(stream))  # it stops at the end of the list
         table, length = _read_table(stream)
-        state = Thawing(anchors or {}, _memories(table, blocks), on_changed, shells)
+        state = Thawing(anchors or {}, _memories(table, blocks), on_changed, shells, handles)
         with thawing.reading(state):
             reader = _Unpickler(_file(stream, length), state)
             values: list[object] = reader.load()

@@ -6,12 +6,13 @@ import importlib
 import logging
 import sys
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from sauerkraut import _native
 from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.objects import definition_data, graph
+from sauerkraut.objects.freezing import Handles
 from sauerkraut.objects.project import is_project
 from sauerkraut.objects.reducers.definitions import names_in
 
@@ -32,6 +33,7 @@ def collect(
     modules: Literal["auto", "none"] | Sequence[str] = "auto",
     *,
     anchors: Mapping[str, object] | None = None,
+    handles: Handles | None = None,
 ) -> dict[str, dict[str, object]]:
     """Module -> variable -> value of the data to capture.
 
@@ -46,6 +48,7 @@ def collect(
         modules: "auto": ``__main__`` and those owners that are the user's own; "none"; or names
             of modules.
         anchors: As for `graph.freeze`.
+        handles: As for `graph.freeze`; None leaves out handles of MPI.
 
     A value that cannot be captured stays when it is a global of these modules that a function
     there names, and `graph.freeze` will name it in its error; else it is left out with one warning.
@@ -53,6 +56,10 @@ def collect(
     if modules == "none":
         return {}
     names = dict.fromkeys(["__main__", *owners] if modules == "auto" else modules)
+
+    def is_data(key: str, value: object) -> bool:
+        return _is_data(key, value) or (handles is not None and handles.owns(value))
+
     chosen = [
         sys.modules[name]
         for name in names
@@ -61,29 +68,34 @@ def collect(
     found: dict[str, dict[str, object]] = {}
     for module in chosen:
         used = frozenset(_names_used(module))
-        for key, value in _data_of(module):
+        for key, value in _data_of(module, is_data):
             if (key in used and not isinstance(value, _BOUND)) or _can_be_captured(
-                module.__name__, key, value, anchors or {}
+                module.__name__, key, value, anchors or {}, handles
             ):
                 found.setdefault(module.__name__, {})[key] = value
     others = _imported_by(chosen) if modules == "auto" else []
     definitions = definition_data.find([*chosen, *others])
     stored = definition_data.names_stored(definitions)
-    further = [(module.__name__, *entry) for module in others for entry in _data_of(module)]
+    further = [
+        (module.__name__, *entry) for module in others for entry in _data_of(module, is_data)
+    ]
     for name, path, value in (
         *further,
-        *definition_data.collect(definitions, _is_data),
+        *definition_data.collect(definitions, is_data),
     ):
-        changes = name in names or definition_data.may_change(value, _is_data)
+        changes = name in names or definition_data.may_change(value, is_data)
+        changes = changes or (handles is not None and handles.owns(value))
         if (changes or path.rpartition(".")[2] in stored) and _can_be_captured(
-            name, path, value, anchors or {}
+            name, path, value, anchors or {}, handles
         ):
             found.setdefault(name, {})[path] = value
     return found
 
 
-def _data_of(module: types.ModuleType) -> list[tuple[str, object]]:
-    return [(key, value) for key, value in vars(module).items() if _is_data(key, value)]
+def _data_of(
+    module: types.ModuleType, is_data: Callable[[str, object], bool]
+) -> list[tuple[str, object]]:
+    return [(key, value) for key, value in vars(module).items() if is_data(key, value)]
 
 
 def _imported_by(modules: Sequence[types.ModuleType]) -> list[types.ModuleType]:
@@ -157,12 +169,23 @@ def _names_used(module: types.ModuleType) -> Iterator[str]:
                 yield from names_in(function.__code__)
 
 
-def _can_be_captured(module: str, name: str, value: object, anchors: Mapping[str, object]) -> bool:
+def _can_be_captured(
+    module: str,
+    name: str,
+    value: object,
+    anchors: Mapping[str, object],
+    handles: Handles | None,
+) -> bool:
     if isinstance(value, _ATOMS) or _native.plain(value):
         return True
     try:
         graph.freeze(
-            [value], anchors=anchors, arrays="borrow", threshold=0, generators=_native.Generators()
+            [value],
+            anchors=anchors,
+            arrays="borrow",
+            threshold=0,
+            generators=_native.Generators(),
+            handles=handles,
         ).release()
     except CaptureError as error:
         if (key := f"{module}.{name}") not in _told:

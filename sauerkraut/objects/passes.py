@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sauerkraut._native import persistent_id
 from sauerkraut.errors import CaptureError, SauerkrautError
 from sauerkraut.objects import failure
-from sauerkraut.objects.freezing import Freezing
+from sauerkraut.objects.freezing import Freezing, Handles
 from sauerkraut.objects.standard_streams import standard_streams
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Attempt:
         *,
         carry_main: bool,
         generators: Generators | None,
+        handles: Handles | None = None,
     ) -> None:
         self.values = list(values)
         self.names = names
@@ -56,6 +57,7 @@ class Attempt:
         self.carry_main = carry_main
         self.carried: set[str] = set()
         self.generators = generators
+        self.handles = handles
         self.parts = ""
 
     def run(self) -> tuple[io.BytesIO, Freezing]:
@@ -116,12 +118,15 @@ class Attempt:
     def _new_freezing(self) -> Freezing:
         if self.generators is not None:
             self.generators.clear()
+        if self.handles is not None:
+            self.handles.clear()
         return Freezing(
             threshold=self.threshold,
             name_of=self._name_of,
             anchored=self.anchors,
             carried=self.carried if self.carry_main else None,
             generators=self.generators,
+            handles=self.handles,
         )
 
     def _write(

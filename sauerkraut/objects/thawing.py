@@ -33,6 +33,7 @@ class Thawing:
         last: what waits for every container to be filled; done when everything is read.
         on_changed: "raise" or "warn" when a file that was being read has changed.
         shells: generators that the control section describes; None where there is no such.
+        handles: takes the handles of MPI that are to be made again; None: they are refused.
         actions: what touches the user's files; done by whoever asked, after everything is read.
     """
 
@@ -42,11 +43,13 @@ class Thawing:
         memories: list[tuple[Any, int]],
         on_changed: str = "raise",
         shells: Shells | None = None,
+        handles: object = None,
     ) -> None:
         self.anchors = anchors
         self.on_changed = on_changed
         self.memories = memories
         self.shells = shells
+        self.handles = handles
         self.namespaces: dict[int, dict[str, object]] = {}
         self._sets: dict[int, tuple[object, object]] = {}
         self.taken: set[int] = set()

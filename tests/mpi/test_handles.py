@@ -1,14 +1,51 @@
-"""Handles of MPI in a captured graph: predefined ones by name, others refused."""
+"""Handles of MPI in what a Checkpointer captures: what comes back, and what is refused by name."""
 
+import numpy as np
 import pytest
 
+import sauerkraut as skt
 from sauerkraut.errors import CaptureError
 from sauerkraut.objects import graph
 
 pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
 
 
-def test_predefined_handles_come_back(comm):
+class CrashError(Exception):
+    """What ends a run in the middle."""
+
+
+def again():
+    """Checkpoint, and end the run there; go on after the restart."""
+    if isinstance(skt.current().checkpoint(), skt.Epoch):
+        raise CrashError
+
+
+@pytest.fixture
+def make(comm, shared_dir):
+    made = []
+
+    def make():
+        made.append(skt.Checkpointer(shared_dir / "ckpt", comm, interval=None, quiet=True))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each._job.meeting.end()
+
+
+@pytest.fixture
+def resumed(make):
+    """The value of a function that is interrupted at its first checkpoint, and resumed."""
+
+    def resumed(function, *args):
+        with pytest.raises(CrashError):
+            make().run(function, *args)
+        return make().run(function, *args)
+
+    return resumed
+
+
+def test_predefined_handles_come_back():
     from mpi4py import MPI
 
     values = [MPI.COMM_WORLD, MPI.COMM_SELF, MPI.COMM_NULL, MPI.DOUBLE, MPI.SUM, MPI.REQUEST_NULL]
@@ -17,8 +54,7 @@ def test_predefined_handles_come_back(comm):
     assert back[0]["held"][0] is back[1]
 
 
-def test_other_handles_are_refused_by_variable(comm):
-    import numpy as np
+def test_other_handles_are_refused_without_a_checkpointer(comm):
     from mpi4py import MPI
 
     request = MPI.COMM_SELF.Irecv(np.zeros(1), source=0, tag=7)
@@ -36,3 +72,183 @@ def test_other_handles_are_refused_by_variable(comm):
         window.Free()
         MPI.COMM_SELF.Send(np.zeros(1), dest=0, tag=7)
         request.Wait()
+
+
+def topologies(comm):
+    from mpi4py import MPI
+
+    ring = [(comm.rank - 1) % comm.size, (comm.rank + 1) % comm.size]
+    every = list(range(comm.size))
+    index = [(i + 1) * comm.size for i in range(comm.size)]
+    cart = comm.Create_cart([comm.size], [True])
+    made = {
+        "dup": comm.Dup(),
+        "backwards": comm.Split(0, -comm.rank),
+        "node": comm.Split_type(MPI.COMM_TYPE_SHARED),
+        "cart": cart,
+        "part": cart.Sub([False]),
+        "graph": comm.Create_graph(index, every * comm.size),
+        "dist": comm.Create_dist_graph_adjacent([ring[0]], [ring[1]], [3], [4]),
+        "first": comm.Create_group(comm.group.Incl([0])) if not comm.rank else MPI.COMM_NULL,
+        "itself": comm,
+        "world": MPI.COMM_WORLD,
+        "freed": comm.Dup(),
+    }
+    made["freed"].Free()
+    again()
+    return comm, made
+
+
+def test_communicators_of_every_kind_come_back(resumed, comm):
+    from mpi4py import MPI
+
+    _, made = resumed(topologies, comm)
+    assert made["itself"] is comm
+    assert made["world"] is MPI.COMM_WORLD
+    assert made["freed"] == MPI.COMM_NULL
+    assert made["backwards"].rank == comm.size - 1 - comm.rank
+    assert made["dup"].allreduce(1) == made["node"].allreduce(1) == comm.size
+    assert made["cart"].Get_topo() == ([comm.size], [1], [comm.rank])
+    assert made["part"].size == 1
+    assert type(made["graph"]) is MPI.Graphcomm
+    assert made["graph"].Get_neighbors(0) == list(range(comm.size))
+    sources, _, weights = made["dist"].Get_dist_neighbors()
+    assert sources == [(comm.rank - 1) % comm.size]
+    assert weights == ([3], [4])
+    assert (made["first"] == MPI.COMM_NULL) == bool(comm.rank)
+    assert made["dist"].neighbor_allgather(comm.rank) == sources
+
+
+def between(comm):
+    side = comm.Split(comm.rank % 2)
+    other = side.Create_intercomm(0, comm, 1 - comm.rank % 2, 3)
+    again()
+    return other.allgather(comm.rank), other.Is_inter(), side.allgather(comm.rank)
+
+
+@pytest.mark.mpi(ranks=(2, 4))
+def test_intercommunicators_come_back(resumed, comm):
+    theirs, is_inter, ours = resumed(between, comm)
+    assert is_inter
+    assert ours == list(range(comm.rank % 2, comm.size, 2))
+    assert theirs == list(range(1 - comm.rank % 2, comm.size, 2))
+
+
+def largest(x, y, _):
+    if isinstance(x, int):
+        return max(x, y)
+    mine, theirs = np.frombuffer(x), np.frombuffer(y)
+    np.maximum(mine, theirs, out=theirs)
+    return None
+
+
+def of_one_rank(comm):
+    from mpi4py import MPI
+
+    column = MPI.DOUBLE.Create_vector(3, 1, 4).Commit()
+    column.Set_name("column")
+    pair = MPI.Datatype.Create_struct([1, 1], [0, 24], [MPI.INT, column]).Commit()
+    offset = 5
+    held = {
+        "column": column,
+        "pair": pair,
+        "same": [column],
+        "group": comm.group.Excl([0]),
+        "op": MPI.Op.Create(largest, commute=True),
+        "closure": MPI.Op.Create(lambda x, y, _: x + y + offset),
+        "info": MPI.Info.Create({"access_style": "random"}),
+        "status": MPI.Status(),
+    }
+    held["status"].Set_source(0)
+    held["status"].Set_tag(17)
+    again()
+    return held
+
+
+def test_what_one_rank_makes_comes_back(resumed, comm):
+    from mpi4py import MPI
+
+    held = resumed(of_one_rank, comm)
+    assert held["same"][0] is held["column"]
+    assert held["column"].Get_name() == "column"
+    grid, got = np.arange(12.0), np.zeros(3)
+    comm.Sendrecv([grid, 1, held["column"]], comm.rank, 1, [got, MPI.DOUBLE], comm.rank, 1)
+    assert got.tolist() == [0.0, 4.0, 8.0]
+    assert held["pair"].Get_extent()[1] > held["column"].Get_extent()[1]
+    assert held["group"].size == comm.size - 1
+    assert held["op"].Is_commutative()
+    assert not held["closure"].Is_commutative()
+    result = np.zeros(1)
+    comm.Allreduce(np.full(1, float(comm.rank)), result, held["op"])
+    assert result[0] == comm.size - 1
+    assert held["closure"](1, 2) == 8
+    assert dict(held["info"]) == {"access_style": "random"}
+    assert (held["status"].source, held["status"].tag) == (0, 17)
+
+
+def hung_on(comm, keyval):
+    from mpi4py import MPI
+
+    own = comm.Dup()
+    shared = [own]
+    own.Set_attr(keyval, shared)
+    own.Set_name("mine")
+    own.Set_errhandler(MPI.ERRORS_ARE_FATAL)
+    second = MPI.Intracomm(own)
+    again()
+    return own, shared, second
+
+
+def test_what_is_hung_on_a_communicator_comes_back(resumed, comm):
+    from mpi4py import MPI
+
+    keyval = MPI.Comm.Create_keyval()
+    own, shared, second = resumed(hung_on, comm, keyval)
+    assert own.Get_attr(keyval) is shared
+    assert shared[0] is own
+    assert second == own
+    assert second is not own
+    assert own.Get_name() == "mine"
+    assert own.Get_errhandler() == MPI.ERRORS_ARE_FATAL
+    MPI.Comm.Free_keyval(keyval)
+
+
+def half_held(comm):
+    twins = [comm.Dup(), comm.Dup()]
+    if comm.rank == 0:
+        hidden = id(twins.pop())
+    again()
+    return twins, hidden
+
+
+@pytest.mark.mpi(ranks=(2, 4))
+def test_one_that_some_members_do_not_hold_is_refused_by_variable(make, comm):
+    with pytest.raises(CaptureError) as raised:
+        make().run(half_held, comm)
+    text = str(raised.value)
+    assert "rank 1: half_held() -> local 'twins' -> item 0" in text
+    assert "of its members, rank 0 does not hold it" in text
+
+
+def refused(comm, kind):
+    from mpi4py import MPI
+
+    if kind == "window":
+        held = MPI.Win.Create(np.zeros(1), comm=comm)
+    elif kind == "persistent":
+        held = comm.Recv_init(np.zeros(1), comm.rank, 3)
+    else:
+        held = MPI.Comm.Create_errhandler(lambda _comm, _code: None)
+    try:
+        again()
+    finally:
+        held.Free()
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("window", "Win"), ("persistent", "Prequest"), ("handler", "Errhandler")]
+)
+def test_what_cannot_come_back_is_refused_by_variable(make, comm, kind, told):
+    with pytest.raises(CaptureError) as raised:
+        make().run(refused, comm, kind)
+    assert f"refused() -> local 'held': mpi4py.MPI.{told} cannot be captured; " in str(raised.value)

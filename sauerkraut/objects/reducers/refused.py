@@ -66,8 +66,10 @@ for _name, _advice in _ADVICE.items():
 
 
 @reduces(*(f"mpi4py.MPI.{name}" for name in _HANDLES))
-def _reduce_handle(handle: Any, _: Freezing) -> Any:
+def _reduce_handle(handle: Any, freezing: Freezing) -> Any:
     """Predefined handles pickle as their name, data types as their description."""
+    if freezing.handles is not None:
+        return freezing.handles.reduce(handle, freezing)
     try:
         return handle.__reduce_ex__(5)
     except Exception as error:

@@ -1,0 +1,1 @@
+"""Handles of MPI in what is captured, one file per family; docs/handles.md says how they agree."""

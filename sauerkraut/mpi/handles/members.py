@@ -1,0 +1,38 @@
+"""Members of groups and communicators, as ranks of the Checkpointer's communicator."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+from mpi4py import MPI
+
+
+class Members:
+    """Translates between groups and ranks of ``comm``.
+
+    Args:
+        comm: The Checkpointer's private duplicate.
+    """
+
+    def __init__(self, comm: MPI.Intracomm) -> None:
+        self.comm = comm
+
+    @functools.cached_property
+    def all(self) -> MPI.Group:
+        """The group of ``comm``."""
+        return self.comm.Get_group()
+
+    def of(self, group: MPI.Group) -> tuple[int, ...] | None:
+        """Ranks of the members of ``group``, in its order; None: not all are in ``comm``."""
+        ranks = group.Translate_ranks(None, self.all)
+        return None if MPI.UNDEFINED in ranks else tuple(ranks)
+
+    def group(self, ranks: Sequence[int]) -> MPI.Group:
+        """A group of these ranks, to be freed by the caller."""
+        return self.all.Incl(ranks)
+
+    def close(self) -> None:
+        """Free what is held."""
+        if "all" in vars(self):
+            self.all.Free()

@@ -1,0 +1,162 @@
+"""The handles of MPI in what one checkpoint captures, or in what one restart brings back."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mpi4py import MPI
+
+from sauerkraut.mpi import quiesce
+from sauerkraut.mpi.handles import communicators, errhandlers, local
+from sauerkraut.mpi.handles.communicators import Description
+from sauerkraut.mpi.handles.members import Members
+from sauerkraut.mpi.handles.memory import another, is_named
+from sauerkraut.mpi.handles.shells import Shells
+from sauerkraut.mpi.redelivery import Traffic
+from sauerkraut.objects.freezing import Freezing, refuse
+from sauerkraut.settings import Settings
+
+if TYPE_CHECKING:
+    from sauerkraut.group import Group
+
+_Reduce = Callable[[Any, "Table"], Any]
+
+_REFUSED: dict[type, str] = {
+    MPI.Request: "complete it (Wait) before the checkpoint",
+    MPI.Message: "receive it before the checkpoint",
+    MPI.Win: "free it before the checkpoint and make it again in on_restart",
+    MPI.File: "close it before the checkpoint and open it again in on_restart, or exclude it",
+    MPI.Session: "finalize it before the checkpoint",
+}
+_LOCAL: dict[type, _Reduce] = {
+    MPI.Group: local.reduce_group,
+    MPI.Op: local.reduce_op,
+    MPI.Datatype: local.reduce_datatype,
+    MPI.Info: local.reduce_info,
+    MPI.Errhandler: errhandlers.reduce,
+}
+_FAMILIES = (MPI.Comm, *_REFUSED, *_LOCAL)
+
+
+class Table:
+    """See `sauerkraut.group.Handles`.
+
+    Args:
+        group: The ranks.
+        members: Of their private duplicate.
+        given: The communicator given to the Checkpointer.
+        settings: How long to wait for what is in flight.
+        traffic: What was sent again and is not received yet.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        members: Members,
+        given: MPI.Intracomm,
+        settings: Settings,
+        traffic: Traffic,
+    ) -> None:
+        self.group = group
+        self.settings = settings
+        self.given = given
+        self.traffic = traffic
+        self.members = members
+        self.shells = Shells(self.members)
+        self.comms: list[MPI.Comm] = []
+        """The communicators met, by their number."""
+        self.refused: dict[int, str] = {}
+        """Why a communicator, by its handle, cannot come back: known since the last capture."""
+        self._in_reach = False
+        self._stored = b""
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget what was met: the graph is written anew."""
+        self.comms.clear()
+        self.descriptions: dict[int, Description] = {}
+        self._numbers: dict[int, int] = {}
+        self._firsts: dict[tuple[type, int], Any] = {}
+        self._met = False
+
+    # ---------------------------------------------------------------- capture
+
+    def takes(self, value: object) -> bool:
+        """Whether ``value`` is a handle of MPI that this writes."""
+        return isinstance(value, _FAMILIES)
+
+    def owns(self, value: object) -> bool:
+        """Whether ``value`` is a handle that a restarted program does not have by itself."""
+        if not self.takes(value):
+            return False
+        own = is_named(value) or value == self.given
+        self._in_reach |= own and isinstance(value, MPI.Comm)
+        return not own
+
+    def reduce(self, handle: Any, _: Freezing) -> Any:
+        """What is written of a handle.
+
+        Raises:
+            CaptureError: it cannot come back; says why.
+        """
+        self._met = True
+        if isinstance(handle, MPI.Status) or is_named(handle):
+            return handle.__reduce_ex__(5)
+        if isinstance(handle, MPI.Comm):
+            return communicators.reduce(handle, self)
+        for cls, advice in _REFUSED.items():
+            if isinstance(handle, cls):
+                raise refuse(handle, advice)
+        family, reduce = next(each for each in _LOCAL.items() if isinstance(handle, each[0]))
+        first = self._firsts.setdefault((family, handle.handle), handle)
+        if first is not handle:
+            return (another, (type(handle), first))
+        return reduce(handle, self)
+
+    def number_of(self, comm: MPI.Comm) -> int:
+        """The number of a communicator on this rank, in the order they were met.
+
+        Raises:
+            CaptureError: it cannot come back; says why.
+        """
+        if (reason := self.refused.get(comm.handle)) is not None:
+            raise refuse(comm, reason)
+        number = self._numbers.get(comm.handle)
+        if number is None:
+            number = self._numbers[comm.handle] = len(self.comms)
+            self.comms.append(comm)
+        return number
+
+    def description_of(self, number: int) -> Description:
+        """What communicator ``number`` is, asked once."""
+        if number not in self.descriptions:
+            self.descriptions[number] = communicators.describe(self.comms[number], self.members)
+        return self.descriptions[number]
+
+    def told(self) -> object:
+        """What the other ranks must know; None: no handle was met."""
+        if not self._met and not self._in_reach:
+            return None
+        return [self.descriptions[number].signature for number in range(len(self.comms))]
+
+    def settle(self, told: Sequence[Any]) -> bool:
+        """See `sauerkraut.group.Handles`."""
+        settled = quiesce.settle(self, told)
+        if settled is None:
+            return True
+        self._stored = pickle.dumps(settled, protocol=5)
+        return False
+
+    def stream(self) -> bytes:
+        """What is stored beside the graph, once settled."""
+        return self._stored
+
+    # ---------------------------------------------------------------- restart
+
+    def rebuild(self, stored: bytes) -> None:
+        """Make the handles of a graph that was read again. Collective."""
+        settled: quiesce.Settled = pickle.loads(stored)
+        self.shells.make(settled.order)
+        quiesce.send_again(self, self.shells.comms, settled)

@@ -1,0 +1,59 @@
+"""Handles of MPI in frames, attributes, containers and globals, of programs killed and resumed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.job
+
+PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
+LIMIT = 90  # seconds that a job may take
+
+
+@pytest.fixture
+def start(launcher, tmp_path):
+    """Run a program on some ranks; its status, and what each rank said."""
+
+    def start(program, *words, ranks=4, **environment):
+        done = subprocess.run(
+            [*launcher.command(ranks), sys.executable, str(PROGRAMS / program), *words],
+            cwd=tmp_path,
+            env={**os.environ, **launcher.environment, "PYTHONHASHSEED": "0", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+        )
+        said = sorted(line for line in done.stdout.splitlines() if line.startswith("rank "))
+        return done.returncode, said, done.stdout
+
+    return start
+
+
+def killed_and_resumed(start, program, *kills, ranks=4):
+    """What the ranks say at the end, after being killed at these steps, one after the other."""
+    for kill in kills:
+        status, _, output = start(program, ranks=ranks, KILL_AT=str(kill))
+        assert status != 0, output
+    status, said, output = start(program, ranks=ranks)
+    assert status == 0, output
+    return said
+
+
+def undisturbed(start, program, tmp_path, ranks=4):
+    """What they say when nothing happens, in a directory that is empty again afterwards."""
+    status, said, output = start(program, ranks=ranks)
+    assert status == 0, output
+    assert len(said) == ranks, output
+    (tmp_path / "ckpt").rename(tmp_path / "quiet")
+    return said
+
+
+def test_communicators_of_nested_frames_come_back(start, tmp_path):
+    quiet = undisturbed(start, "communicators.py", tmp_path)
+    assert killed_and_resumed(start, "communicators.py", 2, 4) == quiet
