@@ -280,6 +280,8 @@ def main():
             run.pytest(python, *JOBS, "tests", KILLS="60")
         else:
             run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-mpiexec or nbody-rank")
+            launched = "tests/jobs/test_launch.py"
+            run.pytest(python, *JOBS, launched, "-k", "mpiexec or supervisor")
 
     return run.summary()
 

@@ -18,15 +18,12 @@ from pathlib import Path
 
 from sauerkraut.cli import report
 from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint, StorageError
+from sauerkraut.launch import progress
 from sauerkraut.settings import Settings
 from sauerkraut.storage import About, Manifest, Trust, catalog, owner
 
 # Open MPI's launcher kills its ranks soon after TERM; USR1 also asks for checkpoint and stop.
-FORWARDED = {
-    signal.SIGTERM: signal.SIGUSR1,
-    signal.SIGUSR1: signal.SIGUSR1,
-    signal.SIGUSR2: signal.SIGUSR2,
-}
+FORWARDED = {signal.SIGTERM: signal.SIGUSR1, signal.SIGUSR1: signal.SIGUSR1}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,6 +118,10 @@ def _start(command: list[str], cwd: str, environment: dict[str, str], directory:
         received: signal.signal(received, lambda *_, passed_on=passed_on: early.append(passed_on))
         for received, passed_on in FORWARDED.items()
     }
+    # Not passed on: MPICH's launcher dies of it.
+    previous[signal.SIGUSR2] = signal.signal(
+        signal.SIGUSR2, lambda *_: progress.ask_for_checkpoint(directory, "resume")
+    )
     try:
         try:
             job = subprocess.Popen(command, cwd=cwd, env={**os.environ, **environment})

@@ -1,0 +1,138 @@
+"""The command to supervise: which launcher starts it, on which hosts, and where it checkpoints."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["openmpi", "hydra", "srun", "none"]
+
+_LAUNCHER = re.compile(r"(mpirun|mpiexec|orterun|prterun|srun)([.-].*)?")
+_PROGRAM = re.compile(r"python[0-9.]*|.*\.py|sauerkraut")
+_RANKS = ("-n", "-np", "--n", "--np", "--ntasks")
+_KEEPALIVE = {"time": "2", "intvl": "1", "probes": "3"}
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Words of a command line."""
+
+    words: tuple[str, ...]
+    kind: Kind
+    """Which launcher is in it: ``hydra`` is that of MPICH and of those made from it."""
+    launcher: int
+    """Index of the launcher's word; 0 where there is none."""
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> Command:
+        """Look at a command, and ask its launcher for its version."""
+        for index, word in enumerate(words):
+            name = Path(word).name
+            if _PROGRAM.fullmatch(name):
+                break
+            if match := _LAUNCHER.fullmatch(name):
+                kind: Kind = "srun" if match[1] == "srun" else _kind(word)
+                return cls(tuple(words), kind, index)
+        return cls(tuple(words), "none", 0)
+
+    @property
+    def program(self) -> int:
+        """Index of the first word that is Python or a program in it; the end where none is."""
+        for index in range(len(self.words)):
+            if _PROGRAM.fullmatch(Path(self.words[index]).name):
+                return index
+        return len(self.words)
+
+    @property
+    def ranks(self) -> int | None:
+        """How many ranks it asks for; None where it does not say, or starts several programs."""
+        if self.kind == "none":
+            return 1
+        if ":" in self.words:
+            return None
+        for word, value in _options(self.words[: self.program]):
+            if word in _RANKS and value.isdecimal():
+                return int(value)
+        return None
+
+    @property
+    def directory(self) -> Path | None:
+        """Checkpoint directory, where the program's own words tell it: ``--dir``."""
+        for word, value in _options(self.words[self.program :]):
+            if word == "--dir" and value:
+                return Path(value)
+        return None
+
+    def with_variables(self, names: Iterable[str]) -> Command:
+        """Let these variables reach ranks on other hosts; only Open MPI must be told."""
+        if self.kind != "openmpi":
+            return self
+        told = [value for word, value in _options(self.words[: self.program]) if word == "-x"]
+        known = {each.partition("=")[0] for each in told}
+        added = [word for name in sorted(set(names) - known) for word in ("-x", name)]
+        after = self.launcher + 1
+        return self._with((*self.words[:after], *added, *self.words[after:]))
+
+    def probe(self) -> Command:
+        """Make it start one ``true`` instead of the ranks of the program."""
+        words = list(self.words[: self.program])
+        for index, word in enumerate(words[:-1]):
+            if word in _RANKS:
+                words[index + 1] = "1"
+        return self._with((*words, "true"))
+
+    def replacing(self, start: int, stop: int, words: Sequence[str]) -> Command:
+        """Put other words in the place of some."""
+        return self._with((*self.words[:start], *words, *self.words[stop:]))
+
+    def _with(self, words: Sequence[str]) -> Command:
+        return Command(tuple(words), self.kind, self.launcher)
+
+
+def keepalive(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables by which Open MPI 4 and 5 notice a link that is dead: else they wait for ever."""
+    names = {
+        f"{prefix}_MCA_oob_tcp_keepalive_{name}": value
+        for prefix in ("OMPI", "PRTE")
+        for name, value in _KEEPALIVE.items()
+    }
+    return {name: value for name, value in names.items() if name not in environment}
+
+
+def _options(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Each word with the one after it, ``--name=value`` taken apart."""
+    pairs = []
+    for index, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if equals and name.startswith("--"):
+            pairs.append((name, value))
+        else:
+            pairs.append((word, words[index + 1] if index + 1 < len(words) else ""))
+    return pairs
+
+
+def _kind(launcher: str) -> Kind:
+    path = shutil.which(launcher)
+    if path is None:
+        return "none"
+    try:
+        said = subprocess.run(
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=os.environ,
+            text=True,
+            errors="replace",
+            timeout=60,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return "none"
+    return "openmpi" if re.search(r"Open MPI|OpenRTE|PRTE|prte", said) else "hydra"

@@ -1,0 +1,276 @@
+"""Start a job, wait, judge by its directory, start it again."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sauerkraut.errors import DirectoryOwned
+from sauerkraut.launch import child, hosts, identity, progress, verdict
+from sauerkraut.launch.child import Child
+from sauerkraut.launch.command import Command, keepalive
+from sauerkraut.launch.hosts import Hosts
+from sauerkraut.launch.log import Log
+from sauerkraut.settings import Settings
+from sauerkraut.storage import layout
+
+STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+"""Passed on as USR1: of TERM, Open MPI's launcher would kill its ranks soon."""
+GO_ON = signal.SIGUSR2
+LOOK = 1.0
+"""Seconds between two looks at what goes on."""
+SAME = 1.0
+"""Seconds in which a second signal to end is the first one, come by another way."""
+PAUSE = 1.0
+"""Seconds before a start after one that brought no epoch; doubles up to ..."""
+LONGEST_PAUSE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a job is supervised."""
+
+    max_restarts: int = 3
+    """Restarts in a row that may bring no new epoch; 0: never start again."""
+    give_up: float = 1800.0
+    """Seconds after which ranks that wait for missing ones end the job, where
+    SAUERKRAUT_GIVE_UP does not say another number."""
+    end_silent: float | None = None
+    """Seconds without a poll after which a start is ended; None: never, it is only said."""
+    output: int | None = None
+    """Descriptor of the job's standard output; None: the supervisor's."""
+
+
+class Supervisor:
+    """Runs one job to its end through any number of starts.
+
+    Args:
+        command: What starts the job.
+        directory: Where it checkpoints.
+        log: Told what happens.
+        options: How.
+    """
+
+    def __init__(
+        self, command: Command, directory: Path, log: Log, options: Options | None = None
+    ) -> None:
+        self.command = command
+        self.directory = directory
+        self.starts = 0
+        """How often the job was started."""
+        self._say = log
+        self._options = options or Options()
+        self._id = identity.of_this_process()
+        self._hosts = Hosts.of(command)
+        self._child: Child | None = None
+        self._wakeup = -1
+        self._asked: signal.Signals | None = None
+        self._asked_at = math.inf
+        self._killing = False
+        self._wanted = False
+        self._own_requests: set[str] = set()
+        self._warned = False
+
+    def run(self) -> int:
+        """Start until it is done; the exit status of `verdict`.
+
+        Raises:
+            DirectoryOwned: a supervisor that lives is at work there.
+            StorageError: the launcher cannot be started, or its list of hosts not be read.
+        """
+        environment = self._environment()
+        with self._signals(), tempfile.TemporaryDirectory(prefix="sauerkraut-") as scratch:
+            self._await_predecessor()
+            newest = progress.newest_epoch(self.directory)
+            command, fruitless = self.command, 0
+            while self._asked is None:
+                status = self._start(command, environment)
+                epoch = progress.newest_epoch(self.directory)
+                fruitless = 0 if epoch > newest else fruitless + (self.starts > 1)
+                end = verdict.End(
+                    status,
+                    progress.is_complete(self.directory),
+                    self._asked is not None,
+                    epoch > newest and self._was_requested(epoch),
+                    epoch > newest,
+                    max(0, self._options.max_restarts - fruitless),
+                )
+                decided = verdict.judge(end)
+                self._tell(decided, epoch, progressed=end.progress)
+                if decided.status is not None:
+                    return decided.status
+                newest = max(newest, epoch)
+                command = self._without_failed(environment, Path(scratch))
+                self._pause(fruitless)
+        self._say("asked to stop while nothing ran")
+        return verdict.RANKS_LOST
+
+    def _environment(self) -> dict[str, str]:
+        """What the ranks see: who supervises them, and what must be alike at every start."""
+        set_here = {
+            "SAUERKRAUT_GIVE_UP": f"{self._options.give_up:g}",
+            "PYTHONHASHSEED": progress.hash_seed(self.directory),
+            **keepalive(os.environ),
+        }
+        return {**set_here, **os.environ, identity.VARIABLE: self._id}
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        self._wakeup, written = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        waking = signal.set_wakeup_fd(written, warn_on_full_buffer=False)
+        before = {each: signal.signal(each, self._received) for each in (*STOP, GO_ON)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(waking)
+            os.close(self._wakeup)
+            os.close(written)
+
+    def _received(self, number: int, _: object) -> None:
+        """Pass a signal on; one to end after another one means it."""
+        received, now = signal.Signals(number), time.monotonic()
+        if received is GO_ON:
+            self._wanted = True
+            return
+        if self._asked is None:
+            self._asked, self._asked_at = received, now
+        elif received is not signal.SIGUSR1 and now > self._asked_at + SAME:
+            self._killing = True
+        if self._child is not None:
+            self._child.send(signal.SIGUSR1)
+
+    def _order_checkpoint(self) -> None:
+        if self._wanted:
+            self._wanted = False
+            self._say(f"{GO_ON.name}: asking the ranks to checkpoint and go on")
+            placed = progress.ask_for_checkpoint(self.directory, f"launch, pid {os.getpid()}")
+            self._own_requests.add(placed or "")
+
+    def _start(self, command: Command, environment: dict[str, str]) -> int:
+        """Start the job once and wait for its end; the status of its launcher."""
+        self.starts += 1
+        ours = [n for n in environment if n.startswith("SAUERKRAUT_")]
+        words = command.with_variables([*ours, "PYTHONHASHSEED"]).words
+        self._say(f"start {self.starts}: {shlex.join(command.words)}")
+        _rewind()
+        began = time.monotonic()
+        self._child = job = Child(words, environment, self._id, self._wakeup, self._options.output)
+        if self._asked is not None:  # came while it was being started
+            job.send(signal.SIGUSR1)
+        said = None
+        silence = progress.Silence(self.directory)
+        self._warned = False
+        while (status := job.wait(LOOK)) is None:
+            if self._asked is not None and said is None:
+                said = self._asked
+                self._say(f"{said.name}: asking the ranks to checkpoint and stop")
+            self._order_checkpoint()
+            if self._killing or self._is_stuck(silence):
+                job.end()
+                status = job.wait(0)
+                break
+        self._child = None
+        assert status is not None, "it has ended"
+        seconds = time.monotonic() - began
+        self._say(f"start {self.starts} ended after {seconds:.0f} s with status {status}")
+        if status == 0 and progress.is_complete(self.directory):
+            job.close()
+        elif killed := job.sweep():
+            self._say(f"processes that outlived it were ended: {', '.join(map(str, killed))}")
+        return status
+
+    def _was_requested(self, epoch: int) -> bool:
+        return bool(progress.requests_answered(self.directory, epoch) - self._own_requests)
+
+    def _is_stuck(self, silence: progress.Silence) -> bool:
+        """Whether the job shows no sign of life for too long; said when it may be so."""
+        seconds = silence.seconds()
+        limit = self._options.end_silent
+        if seconds < min(progress.QUIET, math.inf if limit is None else limit):
+            return False
+        owner = progress.owner_of(self.directory)
+        if owner is None or owner.incarnation.supervisor != self._id:
+            return False  # before its run, or after it
+        stuck = limit is not None and seconds >= limit
+        long = max(progress.QUIET, progress.GAPS * owner.longest_gap)
+        if stuck or (seconds > long and not self._warned):
+            self._warned = True
+            then = "ending this start" if stuck else "it may hang (--end-silent SECONDS ends it)"
+            self._say(f"no sign of life from rank 0 for {seconds:.0f} s: {then}")
+        return stuck
+
+    def _await_predecessor(self) -> None:
+        """Let the ranks of a supervisor that was killed checkpoint and leave.
+
+        Raises:
+            DirectoryOwned: it lives.
+        """
+        owner = progress.owner_of(self.directory)
+        before = "" if owner is None else owner.incarnation.supervisor or ""
+        process = identity.supervising(before)
+        if owner is None or process is None:
+            return
+        if process.is_gone() is False:
+            raise DirectoryOwned(
+                f"{self.directory} belongs to a job supervised by pid {process.pid} of "
+                f"{process.host}, which is at work"
+            )
+        wait = Settings.from_environment().owner_wait
+        if pids := identity.started_by(before):
+            self._say(
+                f"the job of an earlier launch (pid {process.pid}) still runs, pids "
+                f"{', '.join(map(str, pids))}: waiting for its checkpoint, {wait:g} s at most"
+            )
+            if killed := child.end_all(before, wait):
+                self._say(f"they did not end, and were killed: {', '.join(map(str, killed))}")
+
+    def _tell(self, decided: verdict.Verdict, epoch: int, *, progressed: bool) -> None:
+        """Say what came of a start."""
+        epochs = f"newest epoch {epoch}" + ("" if progressed else ", none new")
+        if not epoch:
+            epochs = "no epoch yet"
+            if not (self.directory / layout.OWNER).exists():
+                epochs = f"nothing was ever stored in {self.directory}: is it the one (--dir)?"
+        then = "starting again" if decided.status is None else f"exit status {decided.status}"
+        self._say(f"{decided.why}; {epochs}; {then}")
+
+    def _without_failed(self, environment: dict[str, str], scratch: Path) -> Command:
+        """The command without hosts that fail, where the others suffice."""
+        known = self._hosts
+        if known is None or not known.has_spares(self.command.ranks):
+            return self.command
+        failed = hosts.failed(self.command, known, environment)
+        rest = known.without(failed)
+        if not failed:
+            return self.command
+        names = ", ".join(sorted(failed))
+        if sum(host.slots for host in rest.entries) < (self.command.ranks or 0):
+            self._say(f"hosts that do not answer: {names}; too few are left without them")
+            return self.command
+        self._say(f"hosts that do not answer, left out: {names}")
+        return rest.put_into(self.command, scratch)
+
+    def _pause(self, fruitless: int) -> None:
+        until = time.monotonic() + min(LONGEST_PAUSE, PAUSE * 2**fruitless) if fruitless else 0.0
+        while self._asked is None and time.monotonic() < until:
+            time.sleep(0.1)
+
+
+def _rewind() -> None:
+    """Let every start read standard input from where the first one did, when it is a file."""
+    try:
+        if sys.stdin is not None and sys.stdin.seekable():
+            os.lseek(sys.stdin.fileno(), 0, os.SEEK_SET)
+    except (OSError, ValueError):
+        return

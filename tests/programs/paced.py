@@ -1,0 +1,40 @@
+"""Ranks that step at a given pace and add up numbers that depend on all steps and all ranks.
+
+    paced.py --dir DIR --steps N --pause SECONDS --interval TIME --result FILE
+
+Rank 0 writes the sum, with all its digits, to FILE.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+
+import sauerkraut as skt
+
+
+def add_up(steps, pause):
+    rng = np.random.default_rng([7, comm.rank])
+    values = rng.random(1000)
+    for step in range(steps):
+        values = values * 0.999 + comm.allreduce(float(values[step % 1000])) / comm.size
+        time.sleep(pause)
+        ckpt.poll(step, steps)
+    return comm.allreduce(float(values.sum()))
+
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--dir", default="ckpt")
+parser.add_argument("--steps", type=int, default=150)
+parser.add_argument("--pause", type=float, default=0.02)
+parser.add_argument("--interval", default="0.2s")
+parser.add_argument("--result", default="result")
+options = parser.parse_args()
+
+comm = MPI.COMM_WORLD
+ckpt = skt.Checkpointer(options.dir, comm, interval=options.interval)
+total = ckpt.run(add_up, options.steps, options.pause)
+if comm.rank == 0:
+    Path(options.result).write_text(f"{total!r} on {comm.size}\n")
