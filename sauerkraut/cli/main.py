@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from sauerkraut import __version__
-from sauerkraut.cli import flow, inspect, launch, ls, report, resume, verify
+from sauerkraut.cli import flow, inspect, launch, ls, report, request, resume, verify
 from sauerkraut.errors import (
     DirectoryOwned,
     ResumeError,
@@ -25,7 +25,7 @@ from sauerkraut.errors import (
     UntrustedCheckpoint,
 )
 
-VERBS: tuple[ModuleType, ...] = (ls, inspect, verify, resume, launch, flow)
+VERBS: tuple[ModuleType, ...] = (ls, inspect, verify, resume, launch, request, flow)
 DO_NOT_RESTART = (ResumeError, DirectoryOwned, Superseded, UntrustedCheckpoint)
 
 
@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:  # what a file says of its own size is anybody's
         print(f"sauerkraut {chosen.verb}: not enough memory for what is stored", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(f"sauerkraut {chosen.verb}: interrupted", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader, such as `head`, had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
