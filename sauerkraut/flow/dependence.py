@@ -23,10 +23,9 @@ def check(steps: Sequence[Step]) -> None:
             )
 
 
-def is_named(steps: Sequence[Step], index: int) -> bool:
-    """Whether a later step depends on step ``index``."""
-    name = steps[index].name
-    return any(name in (each.depends or ()) for each in steps[index + 1 :])
+def named(steps: Sequence[Step]) -> frozenset[str]:
+    """What steps depend on: earlier ones, and keys of the state."""
+    return frozenset(name for step in steps for name in step.depends or ())
 
 
 def inputs(steps: Sequence[Step], records: Sequence[StepRecord], index: int, state: State) -> str:

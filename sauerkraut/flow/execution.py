@@ -60,6 +60,7 @@ class Execution:
         self._polling = polling
         self._reports = reports
         self._policy = load_policy
+        self._named = dependence.named(steps)
         self._last: int | None = None  # step that was executed, and not passed over
         self._progress = Progress(reports, len(steps), live=live)
 
@@ -144,7 +145,7 @@ class Execution:
     ) -> StepRecord:
         """Load, run and save, as often as it may take; returns what it took."""
         step = self._steps[index]
-        wanted = bool(told.inputs) or dependence.is_named(self._steps, index)
+        wanted = bool(told.inputs) or step.name in self._named
         before: dict[str, str] | None = {} if wanted else None
         kept: list[Snapshot] = []
 

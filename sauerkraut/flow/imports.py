@@ -6,9 +6,10 @@ They may not have been imported yet, and importing has effects: their files are 
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,11 @@ from sauerkraut.flow import syntax
 from sauerkraut.objects.project import is_project_file
 
 
-def texts(nodes: Sequence[ast.AST], definition: Any) -> list[str]:
+def texts(nodes: tuple[ast.AST, ...], definition: Any) -> list[str]:
     """What the modules say that code of ``definition`` imports, and those that they import."""
     package = getattr(sys.modules.get(definition.__module__), "__package__", None)
     found: dict[str, str] = {}
-    waiting = [name for node in nodes for name in _imported(node, package)]
+    waiting = [*_imported_by(nodes, package)]
     while waiting:
         name = waiting.pop()
         spec = _spec(name)
@@ -29,9 +30,14 @@ def texts(nodes: Sequence[ast.AST], definition: Any) -> list[str]:
             continue
         tree = _tree(str(spec.origin))
         if tree is not None:
-            found[name] = f"{name}\n{syntax.text([tree])}"
+            found[name] = f"{name}\n{syntax.text((tree,))}"
             waiting += _imported(tree, name if spec.submodule_search_locations else spec.parent)
     return [text for _, text in sorted(found.items())]
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _imported_by(nodes: tuple[ast.AST, ...], package: str | None) -> tuple[str, ...]:
+    return tuple(name for node in nodes for name in _imported(node, package))
 
 
 def _imported(tree: ast.AST, package: str | None) -> Iterator[str]:

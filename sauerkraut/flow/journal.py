@@ -1,9 +1,15 @@
 """A file of records that only grows: each commit is one frame, written at the end, and one fsync.
 
-A frame is a head, a text (JSON: the record, size and hashes of each part) and the parts of the
-state, all at multiples of 64 bytes. The head's digest covers head and text, the hashes in the text
-the parts. A frame that was being written when the process or the machine died is no whole frame,
-and passed over. A new file is written beside the old one and renamed over it.
+A frame is a head, a text and the parts of the state, all at multiples of 64 bytes. The head's
+digest covers head and text, the hashes in the text the parts. A frame that was being written when
+the process or the machine died is no whole frame, and passed over. A new file is written beside
+the old one and renamed over it.
+
+The text is lines of JSON: what the frame tells, with size and hashes of each part, and then a line
+per step. Where these are many, a frame leaves out those at the beginning and at the end that are as
+in the frame right before it, until what it gives since a frame with all of them is as long as they:
+so a step costs as much whether it is one of ten or of thousands. A frame that leaves some out is
+whole only with the one before.
 """
 
 from __future__ import annotations
@@ -12,7 +18,7 @@ import contextlib
 import dataclasses
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from errno import EEXIST, ENOENT
 from pathlib import Path
 from typing import Any
@@ -28,6 +34,7 @@ _KEYED = 8  # byte of the head that says whether a key is needed
 _TEXT = _HEAD.size + hashes.TABLE_SIZE  # where the text begins: the digest is between
 _COPY = 16 << 20
 _LARGEST_TEXT = 64 << 20
+_FEW = 4096  # bytes of lines that are given in each frame, so that it stands by itself
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,6 +53,8 @@ class Frame:
     start: int
     nbytes: int
     record: dict[str, Any]
+    lines: tuple[bytes, ...]
+    """One per step."""
     parts: tuple[Part, ...]
     """Empty: the frame tells something without a state."""
 
@@ -88,17 +97,17 @@ def read(path: Path, trust: Trust) -> Contents | None:
 
 
 def _frames(file: File, size: int, trust: Trust) -> Iterator[Frame]:
-    start = 0
+    start, before = 0, None
     while start + _TEXT <= size:
-        frame = _frame(file, start, size, trust)
-        if frame is None:
+        before = _frame(file, start, size, trust, before)
+        if before is None:
             start = _next_magic(file, start + ALIGN, size)
         else:
-            yield frame
-            start += frame.nbytes
+            yield before
+            start += before.nbytes
 
 
-def _frame(file: File, start: int, size: int, trust: Trust) -> Frame | None:
+def _frame(file: File, start: int, size: int, trust: Trust, before: Frame | None) -> Frame | None:
     head = _bytes(file, start, _TEXT)
     if len(head) < _TEXT:
         return None
@@ -117,14 +126,42 @@ def _frame(file: File, start: int, size: int, trust: Trust) -> Frame | None:
     if hashes.of_table(head[: _HEAD.size] + text, trust.key) != head[_HEAD.size :]:
         return None
     try:
-        values = json.loads(text)
+        told, *given = text.split(b"\n")
+        values = json.loads(told)
+        lines = _with_left_out(given, values["like"], () if before is None else before.lines)
         offset, parts = start + _aligned(_TEXT + text_bytes), []
         for part_bytes, digests in values["parts"]:
             parts.append(Part(offset, int(part_bytes), bytes.fromhex(digests)))
             offset += _aligned(int(part_bytes))
-        return Frame(start, nbytes, dict(values["record"]), tuple(parts))
+        return Frame(start, nbytes, dict(values["record"]), lines, tuple(parts))
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _with_left_out(
+    given: Sequence[bytes], like: Sequence[int], before: tuple[bytes, ...]
+) -> tuple[bytes, ...]:
+    """All lines of a frame; raises ValueError when those that it left out are not there."""
+    first, last = map(int, like)
+    if min(first, last) < 0 or first + last > len(before):
+        raise ValueError(f"lines of the frame before: {like} of {len(before)}")
+    return (*before[:first], *given, *before[len(before) - last :])
+
+
+def _like(lines: Sequence[bytes], before: Sequence[bytes]) -> tuple[int, int]:
+    """How many lines at the beginning, and how many others at the end, are as before."""
+    first = _equal(lines, before)
+    last = _equal(reversed(lines), reversed(before))
+    return first, min(last, len(lines) - first, len(before) - first)
+
+
+def _equal(lines: Iterable[bytes], others: Iterable[bytes]) -> int:
+    count = 0
+    for one, other in zip(lines, others, strict=False):
+        if one is not other and one != other:
+            break
+        count += 1
+    return count
 
 
 def _next_magic(file: File, start: int, size: int) -> int:
@@ -166,6 +203,7 @@ def replace(
     path: Path,
     kept: Sequence[Frame],
     record: dict[str, Any],
+    lines: Sequence[bytes],
     parts: Sequence[Any],
     trust: Trust,
 ) -> list[Frame]:
@@ -189,7 +227,7 @@ def replace(
             with File.open(path) as old:
                 for frame in kept:
                     writer.copy(old, frame)
-        writer.commit(record, parts)
+        writer.commit(record, lines, parts)
     disk.rename(private, path)
     disk.sync_directory(path.parent)
     return writer.frames
@@ -202,6 +240,8 @@ class Writer:
         self._file = file
         self._end = end
         self._trust = trust
+        self._before: tuple[bytes, ...] = ()
+        self._owed = 0  # bytes of lines that may be given before all of them are again
         self.frames: list[Frame] = []
         """Those written through this."""
         self.whole = True
@@ -212,28 +252,32 @@ class Writer:
         """Open a file whose frames end at ``end``, where the file ends as well."""
         return cls(File.open_to_append(path, 0o600), end, trust)
 
-    def commit(self, record: dict[str, Any], parts: Sequence[Any]) -> None:
+    def commit(self, record: dict[str, Any], lines: Sequence[bytes], parts: Sequence[Any]) -> None:
         """Add one frame; durable when this returns, and not there when it raises."""
         self.whole = False
-        frame = self._write(record, parts)
+        frame = self._write(record, tuple(lines), parts)
         self._file.sync()
         self.whole = True
         self._add(frame)
 
     def copy(self, old: File, frame: Frame) -> None:
-        """Add a frame of another file, durable with the next commit."""
-        shift = self._end - frame.start
-        memory = bytearray(min(_COPY, frame.nbytes))
+        """Add a frame of another file, which has parts, durable with the next commit."""
+        begins = frame.parts[0].offset
+        left = frame.start + frame.nbytes - begins
+        told = [(part.nbytes, part.digests) for part in frame.parts]
+        head = self._head(frame.record, frame.lines, told, left)
+        self._file.write(self._end, head)
+        shift = self._end + len(head) - begins
+        memory = bytearray(min(_COPY, left))
         done = 0
-        while done < frame.nbytes:
-            view = memoryview(memory)[: min(_COPY, frame.nbytes - done)]
-            if old.read(frame.start + done, view) != len(view):
+        while done < left:
+            view = memoryview(memory)[: min(_COPY, left - done)]
+            if old.read(begins + done, view) != len(view):
                 raise CorruptCheckpoint(f"{old.path} became shorter while it was read")
-            self._file.write(self._end + done, view)
+            self._file.write(self._end + len(head) + done, view)
             done += len(view)
-        self._end += done
         parts = tuple(dataclasses.replace(part, offset=part.offset + shift) for part in frame.parts)
-        self.frames.append(dataclasses.replace(frame, start=frame.start + shift, parts=parts))
+        self._add(Frame(self._end, len(head) + left, frame.record, frame.lines, parts))
 
     def close(self) -> None:
         """Close the file; never raises, as all that was committed is durable."""
@@ -243,20 +287,42 @@ class Writer:
     def _add(self, frame: Frame) -> None:
         self.frames.append(frame)
         self._end += frame.nbytes
+        self._before = frame.lines
 
-    def _write(self, record: dict[str, Any], parts: Sequence[Any]) -> Frame:
-        key = self._trust.key
-        views = [memoryview(part) for part in parts]
-        digests = [hashes.of(part, key) for part in parts]
-        told = [(view.nbytes, each.hex()) for view, each in zip(views, digests, strict=True)]
-        text = json.dumps({"record": record, "parts": told}).encode()
+    def _head(
+        self,
+        record: dict[str, Any],
+        lines: tuple[bytes, ...],
+        told: Sequence[tuple[int, bytes]],
+        left: int,
+    ) -> bytearray:
+        """Head and text of a frame, whose parts (size, digests) take what is ``left``, aligned."""
+        first, last = _like(lines, self._before)
+        given = lines[first : len(lines) - last]
+        self._owed -= sum(map(len, given))
+        if self._owed < 0:
+            first, last, given = 0, 0, lines
+            nbytes = sum(map(len, lines))
+            self._owed = nbytes if nbytes > _FEW else -1
+        parts = [(nbytes, digests.hex()) for nbytes, digests in told]
+        values = {"record": record, "parts": parts, "like": (first, last)}
+        text = b"\n".join((json.dumps(values).encode(), *given))
         begin = _aligned(_TEXT + len(text))
-        nbytes = begin + sum(_aligned(view.nbytes) for view in views)
-        head = bytearray(_HEAD.pack(MAGIC, len(text), nbytes))
-        head[_KEYED] = key is not None
-        digest = hashes.of_table(bytes(head) + text, key)
-        small = bytearray(b"".join((head, digest, text)).ljust(begin, b"\0"))
-        at, offset = self._end, self._end + begin
+        head = bytearray(_HEAD.pack(MAGIC, len(text), begin + left))
+        head[_KEYED] = self._trust.key is not None
+        digest = hashes.of_table(bytes(head) + text, self._trust.key)
+        return bytearray(b"".join((head, digest, text)).ljust(begin, b"\0"))
+
+    def _write(
+        self, record: dict[str, Any], lines: tuple[bytes, ...], parts: Sequence[Any]
+    ) -> Frame:
+        views = [memoryview(part) for part in parts]
+        digests = [hashes.of(part, self._trust.key) for part in parts]
+        told = [(view.nbytes, each) for view, each in zip(views, digests, strict=True)]
+        left = sum(_aligned(view.nbytes) for view in views)
+        small = self._head(record, lines, told, left)
+        nbytes = len(small) + left
+        at, offset = self._end, self._end + len(small)
         found: list[Part] = []
         for part, view, each in zip(parts, views, digests, strict=True):
             room = _aligned(view.nbytes)
@@ -272,7 +338,7 @@ class Writer:
                 small = bytearray(room - view.nbytes)
         if small:
             self._file.write(at, small)
-        return Frame(self._end, nbytes, record, tuple(found))
+        return Frame(self._end, nbytes, record, lines, tuple(found))
 
 
 def _aligned(nbytes: int) -> int:

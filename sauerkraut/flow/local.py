@@ -14,7 +14,7 @@ from sauerkraut.errors import CorruptCheckpoint, FlowError, ResumeError, Storage
 from sauerkraut.flow import gumly, journal, states
 from sauerkraut.flow.journal import Contents, Frame, Writer
 from sauerkraut.flow.lock import Lock
-from sauerkraut.flow.record import Record
+from sauerkraut.flow.record import Record, StepRecord
 from sauerkraut.flow.stores import Commit, History, State
 from sauerkraut.settings import Settings
 from sauerkraut.storage import Trust, disk
@@ -38,7 +38,9 @@ class LocalFile:
         self._settings = Settings.from_environment()
         self._trust = Trust()
         self._frames: list[tuple[Frame, Record]] = []
+        self._runs: set[int] = set()
         self._end = 0
+        self._enough = 0  # size of the file up to which it need not be asked what of it is needed
         self._lock: Lock | None = None
         self._found: File | None = None  # the file that was opened; commits may replace it
         self._writer: Writer | None = None
@@ -53,7 +55,7 @@ class LocalFile:
         self._trust = Trust.of(self._settings)
         self._refuse_other_kinds()
         contents = journal.read(self._path, self._trust)
-        self._frames = []
+        self._frames, self._runs, self._enough = [], set(), 0
         self._must_replace = contents is None or not contents.frames or bool(contents.passed_over)
         if contents is None:
             return History()
@@ -61,13 +63,15 @@ class LocalFile:
             return self._of_gumly(contents)
         for frame in contents.frames:
             try:
-                self._frames.append((frame, Record.of_json(frame.record)))
+                steps = [StepRecord.of_line(line) for line in frame.lines]
+                self._frames.append((frame, Record.of_head(frame.record, steps)))
             except (KeyError, TypeError, ValueError) as error:
                 raise CorruptCheckpoint(
                     f"{self.where}: the frame at byte {frame.start} holds no record that this "
                     f"version reads: {error!r}"
                 ) from error
         self._end = contents.end
+        self._runs = {record.run for _, record in self._frames}
         commits = [(frame, record) for frame, record in self._frames if frame.parts]
         note = (
             f"{self.where}: {contents.passed_over} bytes are no whole record, as a run leaves "
@@ -161,25 +165,37 @@ class LocalFile:
         return self._lock is not None and self._lock.process != os.getpid()
 
     def _store(self, record: Record, parts: Sequence[Any]) -> None:
-        known = any(record.run == each.run for _, each in self._frames)
-        kept = self._kept(record, replaced=bool(parts))
-        needed = sum(frame.nbytes for frame, _ in kept) + sum(memoryview(p).nbytes for p in parts)
-        wasteful = bool(parts) and self._end > 2 * needed
-        if self._must_replace or not known or wasteful or (self._writer and not self._writer.whole):
+        lines = record.lines()
+        known = record.run in self._runs
+        broken = self._writer is not None and not self._writer.whole
+        if self._must_replace or not known or broken or self._is_wasteful(record, parts):
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
+            kept = self._kept(record, replaced=bool(parts))
             frames = journal.replace(
-                self._path, [frame for frame, _ in kept], record.to_json(), parts, self._trust
+                self._path, [frame for frame, _ in kept], record.head(), lines, parts, self._trust
             )
             self._frames = list(zip(frames, [*(each for _, each in kept), record], strict=True))
+            self._runs = {each.run for _, each in self._frames}
             self._end = frames[-1].start + frames[-1].nbytes
             self._must_replace = False
             return
         if self._writer is None:
             self._writer = Writer.append(self._path, self._end, self._trust)
-        self._writer.commit(record.to_json(), parts)
-        self._frames.append((self._writer.frames[-1], record))
+        self._writer.commit(record.head(), lines, parts)
+        frame = self._writer.frames[-1]
+        self._frames.append((frame, record))
+        self._end = frame.start + frame.nbytes
+
+    def _is_wasteful(self, record: Record, parts: Sequence[Any]) -> bool:
+        """Whether more than half of the file is no more needed; asked when it has doubled."""
+        if not parts or self._end <= self._enough:
+            return False
+        kept = self._kept(record, replaced=True)
+        needed = sum(frame.nbytes for frame, _ in kept) + sum(memoryview(p).nbytes for p in parts)
+        self._enough = 2 * needed
+        return self._end > self._enough
 
     def _kept(self, record: Record, *, replaced: bool) -> list[tuple[Frame, Record]]:
         """Frames of the run at work and of the last ones that finished, one per index and run.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import time
-from pathlib import Path
 
-_CLEAR = Path("/proc/self/clear_refs")
-_STATUS = Path("/proc/self/status")
-_RESET_PEAK = "5"  # see proc(5): resets the largest resident memory, and nothing else
+_CLEAR = "/proc/self/clear_refs"
+_STATUS = "/proc/self/status"
+_RESET_PEAK = b"5"  # see proc(5): resets the largest resident memory, and nothing else
+_PEAK = re.compile(rb"^VmHWM:\s*(\d+)", re.MULTILINE)
 
 
 class Measure:
@@ -16,7 +18,11 @@ class Measure:
 
     def __init__(self) -> None:
         with contextlib.suppress(OSError):  # else the peak is that since the process began
-            _CLEAR.write_text(_RESET_PEAK)
+            descriptor = os.open(_CLEAR, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(descriptor, _RESET_PEAK)
+            finally:
+                os.close(descriptor)
         self._began = time.monotonic()
 
     @property
@@ -28,7 +34,10 @@ class Measure:
     def peak_bytes(self) -> int:
         """Largest resident memory so far; 0 where the system does not tell."""
         with contextlib.suppress(OSError):
-            for line in _STATUS.read_text().splitlines():
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024
+            descriptor = os.open(_STATUS, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                found = _PEAK.search(os.read(descriptor, 1 << 14))
+            finally:
+                os.close(descriptor)
+            return 0 if found is None else int(found[1]) * 1024
         return 0

@@ -166,14 +166,14 @@ def _named_in(code: CodeType, names: Mapping[str, Any]) -> Iterator[tuple[str, A
     modules: list[tuple[str, ModuleType]] = []
     attributes: set[str] = set()
     chain, found = "", None
-    for each in _instructions(code):
-        if each.opname in _GLOBAL:
-            chain, found = each.argval, names.get(each.argval)
-        elif each.opname in _ATTRIBUTE:
-            attributes.add(each.argval)
+    for operation, name in _instructions(code):
+        if operation in _GLOBAL:
+            chain, found = name, names.get(name)
+        elif operation in _ATTRIBUTE:
+            attributes.add(name)
             if not isinstance(found, ModuleType):
                 continue
-            chain, found = f"{chain}.{each.argval}", vars(found).get(each.argval)
+            chain, found = f"{chain}.{name}", vars(found).get(name)
         else:
             if isinstance(found, ModuleType) and is_project(found.__name__):
                 modules.append((chain, found))  # into a variable, or passed on
@@ -186,8 +186,11 @@ def _named_in(code: CodeType, names: Mapping[str, Any]) -> Iterator[tuple[str, A
         yield from ((f"{chain}.{n}", held[n]) for n in sorted(attributes) if n in held)
 
 
-def _instructions(code: CodeType) -> Iterator[dis.Instruction]:
-    yield from dis.get_instructions(code)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _instructions(constant)
+@functools.lru_cache(maxsize=1 << 12)
+def _instructions(code: CodeType) -> tuple[tuple[str, Any], ...]:
+    """Operation and argument of each instruction, also of the code inside."""
+    inside = [each for each in code.co_consts if isinstance(each, CodeType)]
+    return (
+        *((each.opname, each.argval) for each in dis.get_instructions(code)),
+        *(told for each in inside for told in _instructions(each)),
+    )

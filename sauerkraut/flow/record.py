@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,6 +60,34 @@ class StepRecord:
     """Digest of all that it depends on; empty: it does not say what that is."""
     outputs: tuple[str, ...] | None = None
     """Keys of the state that it set or changed; None: nobody has to know."""
+    _line: bytes | None = field(default=None, init=False, compare=False, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; those that say something."""
+        told = {name: getattr(self, name) for name in _TOLD_OF_STEP}
+        said = {name: value for name, value in told.items() if value or value == ()}
+        return said | {"identity": {n: v for n, v in _fields(self.identity).items() if v}}
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> StepRecord:
+        """Read what `to_json` returned. Raises KeyError or TypeError when it is something else."""
+        outputs = tuple(values["outputs"]) if "outputs" in values else None
+        identity = Identity(**values["identity"])
+        return cls(**{**values, "identity": identity, "outputs": outputs})
+
+    @property
+    def line(self) -> bytes:
+        """The plain values as a line of JSON; made once: most steps are stored again and again."""
+        if self._line is None:
+            object.__setattr__(self, "_line", json.dumps(self.to_json()).encode())
+        assert self._line is not None, "it was made just now"
+        return self._line
+
+    @classmethod
+    @functools.lru_cache(maxsize=1 << 14)
+    def of_line(cls, line: bytes) -> StepRecord:
+        """Read a `line`. Raises KeyError, TypeError or ValueError when it is something else."""
+        return cls.of_json(json.loads(line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +146,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; of steps only those that say something."""
-        steps = [_told(step) | {"identity": _told(step.identity)} for step in self.steps]
-        failure = None if self.failure is None else _fields(self.failure)
-        return _fields(self) | {"steps": steps, "failure": failure}
+        return self.head() | {"steps": [step.to_json() for step in self.steps]}
 
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> Record:
@@ -127,21 +155,26 @@ class Record:
         Raises:
             KeyError, TypeError, ValueError: it is something else.
         """
-        steps = tuple(
-            StepRecord(
-                **{
-                    **each,
-                    "identity": Identity(**each["identity"]),
-                    "outputs": None if "outputs" not in each else tuple(each["outputs"]),
-                }
-            )
-            for each in values["steps"]
-        )
+        return cls.of_head(values, [StepRecord.of_json(each) for each in values["steps"]])
+
+    def lines(self) -> list[bytes]:
+        """The `StepRecord.line` of each step."""
+        return [step._line or step.line for step in self.steps]
+
+    def head(self) -> dict[str, Any]:
+        """Return plain values of all but the steps."""
+        told = _fields(self)
+        del told["steps"]
+        return told | {"failure": None if self.failure is None else _fields(self.failure)}
+
+    @classmethod
+    def of_head(cls, values: Mapping[str, Any], steps: Sequence[StepRecord]) -> Record:
+        """Read what `head` returned, and add the steps; raises as `of_json` does."""
         failure = values["failure"]
         return cls(
             run=int(values["run"]),
             index=int(values["index"]),
-            steps=steps,
+            steps=tuple(steps),
             finished=bool(values["finished"]),
             begins=bool(values["begins"]),
             data_keys=tuple(map(str, values["data_keys"])),
@@ -150,15 +183,12 @@ class Record:
         )
 
 
-def _fields(record: Failure | Record) -> dict[str, Any]:
+def _fields(record: Failure | Identity | Record) -> dict[str, Any]:
     # `asdict` copies values that nobody changes, at each commit
     return {name: getattr(record, name) for name in record.__slots__}
 
 
-def _told(record: Identity | StepRecord) -> dict[str, Any]:
-    # all steps are in each commit; no outputs are not the same as outputs that nobody knows
-    told = {name: getattr(record, name) for name in record.__slots__}
-    return {name: value for name, value in told.items() if value or value == ()}
+_TOLD_OF_STEP = [each.name for each in fields(StepRecord) if each.init]
 
 
 def now() -> str:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from types import AsyncGeneratorType, CoroutineType, FunctionType, GeneratorType
 from typing import Any
 
 from sauerkraut.checkpoint import interval as intervals
@@ -46,7 +46,9 @@ class Step:
             raise TypeError(f"a step is a function f(state, data), not {self.function!r}")
         for what in ("load", "save", "skip_if"):
             given = getattr(self, what)
-            if given is not None and not callable(given):
+            if given is None:
+                continue
+            if not callable(given):
                 raise TypeError(f"{what}={given!r} is not a function")
             _refuse_lazy(what, given)
         _refuse_lazy("a step", self.function)
@@ -123,6 +125,10 @@ def refuse_unrun(returned: object) -> None:
 
 def _refuse_lazy(what: str, function: object) -> None:
     """Refuse a function whose call runs nothing of it; raises TypeError."""
+    if type(function) is FunctionType and not vars(function):  # nothing marks it as another kind
+        kind = function.__code__.co_flags
+        if not kind & (inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
+            return
     kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
     called = inspect.getattr_static(type(function), "__call__", None)
     if any(is_kind(each) for is_kind in kinds for each in (function, called)):

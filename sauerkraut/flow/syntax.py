@@ -10,7 +10,7 @@ import functools
 import inspect
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -32,7 +32,8 @@ def of_definition(definition: Any) -> tuple[ast.AST, ...]:
         return ()
 
 
-def text(nodes: Sequence[ast.AST]) -> str:
+@functools.lru_cache(maxsize=1 << 12)
+def text(nodes: tuple[ast.AST, ...]) -> str:
     """Syntax trees as text; empty where there are none, or they are too deep."""
     try:
         return "\n".join(map(_text, nodes))

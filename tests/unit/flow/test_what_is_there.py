@@ -15,6 +15,7 @@ from sauerkraut.storage import Trust
 from tests.unit.flow.pipelines import BrokenError, Pipeline
 
 GUMLY = Path(__file__).parents[2] / "data" / "gumly" / "checkpoint.pkl"
+GOLDEN = Path(__file__).parents[2] / "data" / "format-1" / "flow" / "checkpoint.pkl"
 
 
 class TestOtherFiles:
@@ -147,3 +148,14 @@ def test_a_handler_that_cannot_write_does_not_hide_the_error_of_the_step(path, c
 
     flow.breaks({})
     assert "RuntimeError: full" in caplog.text
+
+
+def test_a_file_of_the_first_release_is_read(path):
+    shutil.copy(GOLDEN, path)
+    path.chmod(0o600)
+    flow = Pipeline(path, "abc", on_change="keep")
+    assert [each.seconds > 0 for each in flow.flow.newest().steps] == [True, True, False]
+    state = {"x": 1, "names": ["mesh", "field"], "rates": (0.5, None), "a": 3, "b": 5}
+    assert flow.flow.check_point() == {**state, "checkpoint_index": 2}
+    assert flow.run()["names"] == ["mesh", "field"]
+    assert flow.ran == ["c"]
