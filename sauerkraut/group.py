@@ -57,6 +57,10 @@ class Handles(freezing.Handles, Protocol):
         """What is stored beside the graph, once settled."""
         ...
 
+    def go_on(self) -> None:
+        """Let the program go on: send again what was in flight. Not when the job stops."""
+        ...
+
     def rebuild(self, stored: bytes) -> None:
         """Make the handles of a graph that was read again, with `stream` of then. Collective."""
         ...

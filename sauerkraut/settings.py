@@ -27,8 +27,8 @@ class Settings:
     By default a quarter of SAUERKRAUT_GRACE, the seconds from the signal to the end of the job."""
     block_threshold: int = 64 * 1024
     """SAUERKRAUT_BLOCK_THRESHOLD: bytes from which an array gets a dataset of its own."""
-    drain: float = 30.0
-    """SAUERKRAUT_DRAIN: seconds a checkpoint waits for what is in flight between ranks."""
+    drain: float = 5.0
+    """SAUERKRAUT_DRAIN: seconds a checkpoint waits for requests that are not complete."""
     marker_ranks: int = 64
     """SAUERKRAUT_MARKER_RANKS: on communicators of more ranks, messages in flight are looked for
     only from and to rank 0 and along the axes of a Cartesian topology."""
@@ -65,7 +65,7 @@ class Settings:
             give_up=None if give_up < 0 else give_up,
             signal_latency=number("SAUERKRAUT_SIGNAL_LATENCY", grace / 4),
             block_threshold=int(number("SAUERKRAUT_BLOCK_THRESHOLD", 64 * 1024)),
-            drain=number("SAUERKRAUT_DRAIN", 30.0),
+            drain=number("SAUERKRAUT_DRAIN", 5.0),
             marker_ranks=int(number("SAUERKRAUT_MARKER_RANKS", 64)),
             owner_wait=number("SAUERKRAUT_OWNER_WAIT", 60.0),
             owner_touch=touch,

@@ -9,23 +9,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import FrameType
 from typing import NoReturn
 
 from sauerkraut.checkpoint import leaving, requests
-from sauerkraut.checkpoint.agreement import Failure, raise_together, together
+from sauerkraut.checkpoint.agreement import Failure, raise_together
 from sauerkraut.checkpoint.consensus import FREE, NONE, Call, Consensus, Flags, Kind, Outcome
+from sauerkraut.checkpoint.epochs import Epochs
 from sauerkraut.checkpoint.interval import Schedule, TimeLimit
 from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.records import Epoch
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.restart import Start
 from sauerkraut.checkpoint.signals import Signals
-from sauerkraut.checkpoint.state import Captured, State
+from sauerkraut.checkpoint.state import State
 from sauerkraut.checkpoint.store import Store
 from sauerkraut.errors import CaptureError, RankError, Superseded
-from sauerkraut.group import Group, Handles
+from sauerkraut.group import Group
 from sauerkraut.storage import About
 
 ARRIVAL_TIME = 10.0  # seconds the other ranks have to fail too before the job is aborted
@@ -78,6 +79,7 @@ class Run:
         self._rehearse = options.rehearse and start.restart is None
         self._limit = limit
         self._refusal: Exception | None = None
+        self._epochs = Epochs(group, store)
         self._requests: list[requests.Request] = []
         self._polls = 0
         self._left_behind = False
@@ -277,7 +279,7 @@ class Run:
         answered = tuple(request.id for request in self._requests)
         try:
             about = self._about(call, of, metrics, answered)
-            epoch = self._store_epoch(lambda handles: self._state.capture(frame, handles), about)
+            epoch = self._epochs.take(lambda handles: self._state.capture(frame, handles), about)
         except Superseded as error:
             self._end_superseded(str(error))
         except RankError as error:
@@ -297,33 +299,9 @@ class Run:
         self.stopping |= Flags.STOP in closing.flags
         if self.stopping:
             self._stop(epoch)
+        self._epochs.go_on()
         self.consensus.restart_clock(self._polls)
         return epoch
-
-    def _store_epoch(self, capture: Callable[[Handles | None], Captured], about: About) -> Epoch:
-        captured: Captured | None = None
-        handles = self._group.handles()
-
-        def work() -> tuple[int, object]:
-            nonlocal captured
-            self._store.wait_swept()
-            if captured is not None:
-                captured.release()
-            captured = capture(handles)
-            return captured.piece.nbytes, None if handles is None else handles.told()
-
-        try:
-            done = together(self._group, "capture", work)
-            if handles is not None and any(told is not None for _, told in done):
-                while handles.settle([told for _, told in done]):
-                    done = together(self._group, "capture", work)
-                assert captured is not None, "all ranks captured"
-                captured.add("handles", handles.stream())
-            assert captured is not None, "all ranks captured"
-            return self._store.write(captured.piece, about, sum(nbytes for nbytes, _ in done))
-        finally:
-            if captured is not None:
-                captured.release()
 
     def _about(
         self, call: Call, of: float | None, metrics: Mapping[str, float], answered: tuple[str, ...]
@@ -339,10 +317,11 @@ class Run:
     def _store_final(self, value: object) -> None:
         about = self._state.about(restarts=self._restarts, final=True)
         try:
-            epoch = self._store_epoch(
+            epoch = self._epochs.take(
                 lambda handles: self._state.capture_final(value, handles), about
             )
             self._store.complete(epoch)
+            self._epochs.go_on()
             self.last = epoch
         except Superseded as error:
             self._end_superseded(str(error))

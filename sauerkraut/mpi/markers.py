@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mpi4py import MPI
@@ -55,19 +55,32 @@ class Channel:
                 self._take_from(peer, sequence, found)
         return len(self.links) == len(self.peers)
 
+    def take_any(self) -> Iterator[Found]:
+        """Take in what can be probed; not to be used while markers are under way."""
+        status = MPI.Status()
+        for peer in self.peers:
+            while (message := self.comm.Improbe(peer, MPI.ANY_TAG, status)) is not None:
+                tag = status.Get_tag()
+                yield Found(self.number, peer, tag, _received(message, status))
+
     def _take_from(self, peer: int, sequence: int, found: list[Found]) -> None:
         status = MPI.Status()
         while (message := self.comm.Improbe(peer, MPI.ANY_TAG, status)) is not None:
-            data = bytearray(status.Get_count(MPI.BYTE))
             tag = status.Get_tag()
-            message.Recv([data, MPI.BYTE], status)
+            data = _received(message, status)
             if tag != self.tag:
-                found.append(Found(self.number, peer, tag, bytes(data)))
+                found.append(Found(self.number, peer, tag, data))
                 continue
-            marker = array("q", bytes(data))
+            marker = array("q", data)
             if marker[0] == sequence:  # else one of an exchange that was given up
                 self.links[peer] = marker[1]
                 return
+
+
+def _received(message: MPI.Message, status: MPI.Status) -> bytes:
+    data = bytearray(status.Get_count(MPI.BYTE))
+    message.Recv([data, MPI.BYTE])
+    return bytes(data)
 
 
 def exchange(channels: Sequence[Channel], sequence: int, patience: float) -> list[Found]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mpi4py import MPI
 
 from sauerkraut.errors import RankError
 from sauerkraut.mpi import redelivery
+from sauerkraut.mpi.drain import drain
 from sauerkraut.mpi.handles import identity
 from sauerkraut.mpi.markers import Channel, Found, exchange
 from sauerkraut.mpi.redelivery import Message
@@ -27,21 +28,55 @@ class Settled:
     order: dict[int, int]
     """Number of a communicator on this rank -> its place in one order of all."""
     messages: list[Message] = field(default_factory=list)
-    """What this rank had sent and nobody had received."""
+    """What this rank had sent and nobody had received, by the numbers of this rank."""
+
+
+class Told(NamedTuple):
+    """What the other ranks must know of the handles that one met."""
+
+    signatures: list[identity.Signature]
+    """Of its communicators, by number."""
+    pending: int
+    """How many requests were not complete when the capture began."""
 
 
 def settle(table: Table, told: Sequence[Any]) -> Settled | None:
     """Agree on names and clear the channels; None: capture once more. Collective.
 
+    Args:
+        table: Of this rank.
+        told: What each rank met: `Told`, or None where that is nothing.
+
     Raises:
-        RankError: on every rank, by way of the next capture.
+        RankError: on every rank: markers did not come.
     """
-    signatures = [each or [] for each in told]
+    signatures = [[] if each is None else each.signatures for each in told]
     if _refuse_partly_held(table, signatures):
         return None
     channels = _channels(table)
-    found = exchange(channels, table.traffic.next_exchange(), table.settings.drain)
+    if any(each is not None and each.pending for each in told):
+        _drain(table, signatures, channels)
+        return None
+    found = exchange(channels, table.traffic.next_exchange(), table.settings.patience)
     return _agree(table, signatures, channels, found)
+
+
+def _drain(table: Table, signatures: Sequence[Any], channels: Sequence[Channel]) -> None:
+    """Wait for incomplete requests; what stays so is refused by the next capture.
+
+    Messages are taken in only where their communicator has a name without markers, which a receive
+    that is posted might take.
+    """
+    places = identity.places_by_signature(signatures)[table.group.rank]
+    named = [each for each in channels if each.number < 0 or each.number in places]
+    left, found = drain(table.members.comm, table.pending, named, table.settings.drain)
+    for request in left:
+        table.refused[MPI.Request, request.handle] = (
+            f"it is not complete after {table.settings.drain:g} s (SAUERKRAUT_DRAIN): "
+            "complete it (Wait) before the checkpoint"
+        )
+    mail = Mail(table, named, found)
+    mail.deliver(places, table.group.allgather(mail.senders))
 
 
 def _refuse_partly_held(table: Table, signatures: Sequence[Any]) -> bool:
@@ -51,7 +86,7 @@ def _refuse_partly_held(table: Table, signatures: Sequence[Any]) -> bool:
         ranks = missing.get(table.descriptions[number].signature, [])
         if ranks and table.group.rank not in ranks:
             some = ", ".join(map(str, ranks))
-            table.refused[comm.handle] = (
+            table.refused[MPI.Comm, comm.handle] = (
                 f"of its members, rank {some} does not hold it, or not as many of the same: keep "
                 "it in a variable on all of them, or free it"
             )
@@ -94,60 +129,90 @@ def _agree(
 ) -> Settled | None:
     """Give each communicator its place, and each message to its sender."""
     group = table.group
-    sender_of = {(c.number, peer): _rank_of(table, c, peer) for c in channels for peer in c.peers}
     links = {
-        c.number: {sender_of[c.number, peer]: there for peer, there in c.links.items()}
-        for c in channels
+        each.number: {_rank_of(table, each, peer): there for peer, there in each.links.items()}
+        for each in channels
     }
-    silent = sorted({sender_of[c.number, p] for c in channels for p in c.peers if p not in c.links})
-    senders = sorted({sender_of[each.channel, each.source] for each in found})
-    gathered = group.allgather((links, senders, silent))
+    silent = [
+        _rank_of(table, each, peer)
+        for each in channels
+        for peer in each.peers
+        if peer not in each.links
+    ]
+    mail = Mail(table, channels, found)
+    gathered = group.allgather((links, mail.senders, silent))
     order = identity.order_of([each for each, _, _ in gathered], signatures)
     mine = order[group.rank]
-    messages: list[Message] = []
-    if any(there for _, there, _ in gathered):
-        by_sender: dict[int, list[Message]] = {rank: [] for rank in senders}
-        for each in found:
-            here = Message(
-                mine[each.channel] if each.channel >= 0 else each.channel,
-                _own_rank(table, each.channel),
-                each.tag,
-                each.data,
-            )
-            by_sender[sender_of[each.channel, each.source]].append(here)
-        messages = redelivery.return_to_senders(
-            table.members.comm, by_sender, [there for _, there, _ in gathered]
-        )
-        send_again(table, dict(enumerate(table.comms)), Settled(mine, messages))
+    mail.deliver(mine, [senders for _, senders, _ in gathered])
     if any(len(places) < len(own) for places, own in zip(order, signatures, strict=True)):
         for number, comm in enumerate(table.comms):
             if number not in mine:
-                table.refused[comm.handle] = (
-                    f"rank {', '.join(map(str, silent))} does not hold it, but another of the same "
-                    "members: keep the same ones in variables of all of them"
+                table.refused[MPI.Comm, comm.handle] = (
+                    "another of its members holds another communicator of the same members, and "
+                    "not this one: keep the same ones in variables on all of them"
                 )
         return None
     for rank, (_, _, there) in enumerate(gathered):
         if there:
             raise RankError(
                 f"capture: rank {there[0]} sent no marker to rank {rank} in "
-                f"{table.settings.drain:g} s (SAUERKRAUT_DRAIN)"
+                f"{table.settings.patience:g} s (SAUERKRAUT_PATIENCE)"
             )
-    return Settled(mine, messages)
+    return Settled(mine, list(table.held))
 
 
-def send_again(table: Table, comms: Mapping[int, MPI.Comm], settled: Settled) -> None:
+class Mail:
+    """Messages that this rank has taken in before their time.
+
+    Args:
+        table: Of this rank.
+        channels: What they came by.
+        found: In the order they were sent.
+    """
+
+    def __init__(self, table: Table, channels: Sequence[Channel], found: Sequence[Found]) -> None:
+        self._table = table
+        by_number = {each.number: each for each in channels}
+        self._found = [
+            (_rank_of(table, by_number[each.channel], each.source), each) for each in found
+        ]
+
+    @property
+    def senders(self) -> list[int]:
+        """Who sent them."""
+        return sorted({rank for rank, _ in self._found})
+
+    def deliver(self, places: Mapping[int, int], senders: Sequence[Sequence[int]]) -> None:
+        """Give them back; what comes back to this rank it holds. Collective.
+
+        Args:
+            places: Number of a communicator on this rank -> its name for all ranks.
+            senders: `senders` of every rank.
+        """
+        table = self._table
+        if not any(senders):
+            return
+        returned: dict[int, list[Message]] = {}
+        for rank, each in self._found:
+            channel = places[each.channel] if each.channel >= 0 else each.channel
+            dest = _own_rank(table, each.channel)
+            message = Message(channel, dest, each.tag, each.data)
+            returned.setdefault(rank, []).append(message)
+        numbers = {place: number for number, place in places.items()}
+        for mine in redelivery.return_to_senders(table.members.comm, returned, senders):
+            number = numbers[mine.channel] if mine.channel >= 0 else mine.channel
+            table.held.append(replace(mine, channel=number))
+
+
+def send_again(table: Table, comms: Mapping[int, MPI.Comm], messages: Sequence[Message]) -> None:
     """Send what was in flight, before the program can send anything else.
 
     Args:
         table: Of this checkpoint or restart.
         comms: By their number on this rank.
-        settled: Places of the numbers, and the messages.
+        messages: By those numbers.
     """
-    by_place = {place: comms[number] for number, place in settled.order.items()}
-    table.traffic.send(
-        settled.messages, lambda channel: _named(table, channel) or by_place[channel]
-    )
+    table.traffic.send(messages, lambda number: _named(table, number) or comms[number])
 
 
 def _named(table: Table, channel: int) -> MPI.Comm | None:

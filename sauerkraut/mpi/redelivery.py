@@ -21,7 +21,7 @@ class Message:
     """A message that its sender is to send again."""
 
     channel: int
-    """What all ranks call the communicator."""
+    """The communicator: what all ranks call it while this travels, then its number on a rank."""
     dest: int
     tag: int
     data: bytes

@@ -57,3 +57,28 @@ def undisturbed(start, program, tmp_path, ranks=4):
 def test_communicators_of_nested_frames_come_back(start, tmp_path):
     quiet = undisturbed(start, "communicators.py", tmp_path)
     assert killed_and_resumed(start, "communicators.py", 2, 4) == quiet
+
+
+def test_messages_in_flight_and_requests_come_back(start, tmp_path):
+    quiet = undisturbed(start, "in_flight.py", tmp_path)
+    assert killed_and_resumed(start, "in_flight.py", 1, 3) == quiet
+
+
+@pytest.fixture(scope="module")
+def hold_back(tmp_path_factory):
+    """A library that holds messages back which MPI has reported as sent."""
+    library = tmp_path_factory.mktemp("hold_back") / "hold_back.so"
+    words = ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", library]
+    subprocess.run([*words, PROGRAMS / "hold_back.c", "-ldl"], check=True, timeout=LIMIT)
+    return str(library)
+
+
+@pytest.mark.parametrize("kills", [(), (1,)])
+def test_a_message_that_no_probe_sees_is_not_lost(start, hold_back, kills):
+    for kill in kills:
+        status, _, output = start("held_back.py", ranks=2, LD_PRELOAD=hold_back, KILL_AT=str(kill))
+        assert status != 0, output
+    _, said, output = start("held_back.py", ranks=2, LD_PRELOAD=hold_back)
+    assert said == [
+        f"rank {rank}: seen by a probe: False, received: from {1 - rank}" for rank in range(2)
+    ], output

@@ -252,3 +252,85 @@ def test_what_cannot_come_back_is_refused_by_variable(make, comm, kind, told):
     with pytest.raises(CaptureError) as raised:
         make().run(refused, comm, kind)
     assert f"refused() -> local 'held': mpi4py.MPI.{told} cannot be captured; " in str(raised.value)
+
+
+def waiting(comm, how):
+    buffer = np.zeros(1)
+    held = comm.Irecv(buffer, comm.rank, 3) if how == "never" else None
+    if comm.rank == 0 and comm.size > 1 and how == "of one":
+        held = comm.Irecv(buffer, 1, 3)
+    try:
+        again()
+    finally:
+        if held:
+            held.Cancel()
+            held.Wait()
+
+
+@pytest.mark.mpi(ranks=(1, 2, 4))
+def test_a_request_that_does_not_complete_is_refused_by_variable(make, comm, monkeypatch):
+    monkeypatch.setenv("SAUERKRAUT_DRAIN", "0.2")
+    with pytest.raises(CaptureError) as raised:
+        make().run(waiting, comm, "never")
+    told = "waiting() -> local 'held': mpi4py.MPI.Request cannot be captured; it is not complete"
+    assert told in str(raised.value)
+    assert "after 0.2 s (SAUERKRAUT_DRAIN): complete it (Wait)" in str(raised.value)
+
+
+@pytest.mark.mpi(ranks=(2, 4))
+def test_a_request_of_one_rank_is_refused_on_all(make, comm, monkeypatch):
+    monkeypatch.setenv("SAUERKRAUT_DRAIN", "0.2")
+    with pytest.raises(CaptureError) as raised:
+        make().run(waiting, comm, "of one")
+    assert "rank 0: waiting() -> local 'held': " in str(raised.value)
+
+
+def without_a_communicator(rank, size):
+    from mpi4py import MPI
+
+    MPI.COMM_WORLD.send(f"from {rank}", (rank + 1) % size, tag=2)
+    MPI.COMM_WORLD.barrier()
+    again()
+    return MPI.COMM_WORLD.recv(tag=2)
+
+
+@pytest.mark.mpi(ranks=(2, 4))
+def test_a_message_of_a_program_that_holds_no_communicator_comes_back(resumed, comm):
+    from mpi4py import MPI
+
+    left = (comm.rank - 1) % comm.size
+    assert resumed(without_a_communicator, comm.rank, comm.size) == f"from {left}"
+    # the interrupted run was of this process and did not receive its own
+    assert MPI.COMM_WORLD.recv(tag=2) == f"from {left}"
+
+
+def finished(comm):
+    numbers = np.zeros(2)
+    first = comm.Irecv(numbers, comm.rank, 3)
+    second = comm.irecv(source=comm.rank, tag=4)
+    comm.Send(np.arange(2.0), comm.rank, 3)
+    comm.send(["an", "object"], comm.rank, tag=4)
+    barrier = comm.Ibarrier()
+    again()
+    again()  # what came back complete is captured as well
+    return numbers, [first, second, barrier], second
+
+
+def test_complete_requests_come_back_complete(make, comm):
+    from mpi4py import MPI
+
+    for _ in range(2):
+        with pytest.raises(CrashError):
+            make().run(finished, comm)
+    numbers, requests, second = make().run(finished, comm)
+    assert requests[1] is second
+    assert [type(each) for each in requests] == [MPI.Request] * 3
+    assert numbers.tolist() == [0.0, 1.0]
+    status = MPI.Status()
+    assert requests[0].Get_status()
+    assert requests[0].Test(status)
+    assert (status.source, status.tag, status.Get_count(MPI.DOUBLE)) == (comm.rank, 3, 2)
+    assert second.wait(status) == ["an", "object"]
+    assert (status.source, status.tag) == (comm.rank, 4)
+    requests[2].Wait()
+    assert requests == [MPI.REQUEST_NULL] * 3

@@ -55,6 +55,17 @@ def order_of(
     return places
 
 
+def places_by_signature(told: Sequence[Sequence[Signature]]) -> list[dict[int, int]]:
+    """As `order_of`, of those communicators that no rank can take for another."""
+    twins = {each for signatures in told for each, n in Counter(signatures).items() if n > 1}
+    alone = {each: None for signatures in told for each in signatures if each not in twins}
+    place = {signature: i for i, signature in enumerate(alone)}
+    return [
+        {number: place[each] for number, each in enumerate(signatures) if each in place}
+        for signatures in told
+    ]
+
+
 def _reached(start: Node, links: Sequence[Mapping[int, Mapping[int, int]]]) -> set[Node]:
     reached, waiting = {start}, [start]
     while waiting:

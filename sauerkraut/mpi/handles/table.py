@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from mpi4py import MPI
 
 from sauerkraut.mpi import quiesce
-from sauerkraut.mpi.handles import communicators, errhandlers, local
+from sauerkraut.mpi.handles import communicators, errhandlers, local, requests
 from sauerkraut.mpi.handles.communicators import Description
 from sauerkraut.mpi.handles.members import Members
 from sauerkraut.mpi.handles.memory import another, is_named
 from sauerkraut.mpi.handles.shells import Shells
-from sauerkraut.mpi.redelivery import Traffic
+from sauerkraut.mpi.redelivery import Message, Traffic
 from sauerkraut.objects.freezing import Freezing, refuse
 from sauerkraut.settings import Settings
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _Reduce = Callable[[Any, "Table"], Any]
 
 _REFUSED: dict[type, str] = {
-    MPI.Request: "complete it (Wait) before the checkpoint",
     MPI.Message: "receive it before the checkpoint",
     MPI.Win: "free it before the checkpoint and make it again in on_restart",
     MPI.File: "close it before the checkpoint and open it again in on_restart, or exclude it",
@@ -36,6 +35,7 @@ _LOCAL: dict[type, _Reduce] = {
     MPI.Datatype: local.reduce_datatype,
     MPI.Info: local.reduce_info,
     MPI.Errhandler: errhandlers.reduce,
+    MPI.Request: requests.reduce,
 }
 _FAMILIES = (MPI.Comm, *_REFUSED, *_LOCAL)
 
@@ -46,7 +46,7 @@ class Table:
     Args:
         group: The ranks.
         members: Of their private duplicate.
-        given: The communicator given to the Checkpointer.
+        given: The communicator given to the Checkpointer, or what stands for it.
         settings: How long to wait for what is in flight.
         traffic: What was sent again and is not received yet.
     """
@@ -55,7 +55,7 @@ class Table:
         self,
         group: Group,
         members: Members,
-        given: MPI.Intracomm,
+        given: Any,
         settings: Settings,
         traffic: Traffic,
     ) -> None:
@@ -67,8 +67,14 @@ class Table:
         self.shells = Shells(self.members)
         self.comms: list[MPI.Comm] = []
         """The communicators met, by their number."""
-        self.refused: dict[int, str] = {}
-        """Why a communicator, by its handle, cannot come back: known since the last capture."""
+        self.pending: list[MPI.Request] = []
+        """The requests met that were not known to be complete when the capture began."""
+        self.complete: set[int] = set()
+        """Those known to be, by their handle."""
+        self.refused: dict[tuple[type, int], str] = {}
+        """Why a handle, by its family, cannot come back: known since the last capture."""
+        self.held: list[Message] = []
+        """What this rank had sent and nobody had received, out of flight until `go_on`."""
         self._in_reach = False
         self._stored = b""
         self.clear()
@@ -76,6 +82,7 @@ class Table:
     def clear(self) -> None:
         """Forget what was met: the graph is written anew."""
         self.comms.clear()
+        self.pending.clear()
         self.descriptions: dict[int, Description] = {}
         self._numbers: dict[int, int] = {}
         self._firsts: dict[tuple[type, int], Any] = {}
@@ -121,7 +128,7 @@ class Table:
         Raises:
             CaptureError: it cannot come back; says why.
         """
-        if (reason := self.refused.get(comm.handle)) is not None:
+        if (reason := self.refused.get((MPI.Comm, comm.handle))) is not None:
             raise refuse(comm, reason)
         number = self._numbers.get(comm.handle)
         if number is None:
@@ -137,9 +144,15 @@ class Table:
 
     def told(self) -> object:
         """What the other ranks must know; None: no handle was met."""
-        if not self._met and not self._in_reach:
+        if not self._met and not self._in_reach and not self._has_mail():
             return None
-        return [self.descriptions[number].signature for number in range(len(self.comms))]
+        signatures = [self.descriptions[number].signature for number in range(len(self.comms))]
+        return quiesce.Told(signatures, len(self.pending))
+
+    def _has_mail(self) -> bool:
+        """Whether a message waits where programs send that hold no communicator."""
+        base = {id(comm): comm for comm in (self.given, MPI.COMM_WORLD)}.values()
+        return any(isinstance(comm, MPI.Comm) and comm.Iprobe() for comm in base)
 
     def settle(self, told: Sequence[Any]) -> bool:
         """See `sauerkraut.group.Handles`."""
@@ -153,10 +166,15 @@ class Table:
         """What is stored beside the graph, once settled."""
         return self._stored
 
+    def go_on(self) -> None:
+        """Send again what was in flight: the program goes on."""
+        quiesce.send_again(self, dict(enumerate(self.comms)), self.held)
+        self.held = []
+
     # ---------------------------------------------------------------- restart
 
     def rebuild(self, stored: bytes) -> None:
         """Make the handles of a graph that was read again. Collective."""
         settled: quiesce.Settled = pickle.loads(stored)
         self.shells.make(settled.order)
-        quiesce.send_again(self, self.shells.comms, settled)
+        quiesce.send_again(self, self.shells.comms, settled.messages)

@@ -1,0 +1,70 @@
+"""Capture on all ranks, let nothing be in flight between them, and store one epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sauerkraut.checkpoint.agreement import together
+from sauerkraut.checkpoint.state import Captured
+from sauerkraut.checkpoint.store import Store
+from sauerkraut.errors import RankError
+from sauerkraut.group import Group, Handles
+from sauerkraut.storage import About, Epoch
+
+
+class Epochs:
+    """Takes the epochs of one run. The methods are collective.
+
+    Args:
+        group: The ranks.
+        store: The directory, taken.
+    """
+
+    def __init__(self, group: Group, store: Store) -> None:
+        self._group = group
+        self._store = store
+        self._handles: Handles | None = None
+
+    def take(self, capture: Callable[[Handles | None], Captured], about: About) -> Epoch:
+        """Store what ``capture`` returns on each rank. When the program goes on, `go_on` follows.
+
+        Args:
+            capture: Of this rank; may be called several times.
+            about: What the manifest says of the epoch.
+
+        Raises:
+            Superseded: another incarnation owns the directory.
+            RankError: on every rank; no epoch was committed, and the program goes on.
+        """
+        captured: Captured | None = None
+        self._handles = handles = self._group.handles()
+
+        def work() -> tuple[int, object]:
+            nonlocal captured
+            self._store.wait_swept()
+            if captured is not None:
+                captured.release()
+            captured = capture(handles)
+            return captured.piece.nbytes, None if handles is None else handles.told()
+
+        try:
+            done = together(self._group, "capture", work)
+            if handles is not None and any(told is not None for _, told in done):
+                while handles.settle([told for _, told in done]):
+                    done = together(self._group, "capture", work)
+                assert captured is not None, "all ranks captured"
+                captured.add("handles", handles.stream())
+            assert captured is not None, "all ranks captured"
+            return self._store.write(captured.piece, about, sum(nbytes for nbytes, _ in done))
+        except RankError:
+            self.go_on()
+            raise
+        finally:
+            if captured is not None:
+                captured.release()
+
+    def go_on(self) -> None:
+        """Send again what was in flight between ranks, as the program goes on."""
+        handles, self._handles = self._handles, None
+        if handles is not None:
+            handles.go_on()
