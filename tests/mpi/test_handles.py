@@ -1,5 +1,7 @@
 """Handles of MPI in what a Checkpointer captures: what comes back, and what is refused by name."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -237,16 +239,19 @@ def refused(comm, kind):
         held = MPI.Win.Create(np.zeros(1), comm=comm)
     elif kind == "persistent":
         held = comm.Recv_init(np.zeros(1), comm.rank, 3)
+    elif kind == "file":
+        held = MPI.File.Open(MPI.COMM_SELF, os.devnull)
     else:
-        held = MPI.Comm.Create_errhandler(lambda _comm, _code: None)
+        held = MPI.Win.Create_errhandler(lambda _window, _code: None)
     try:
         again()
     finally:
-        held.Free()
+        held.Close() if kind == "file" else held.Free()
 
 
 @pytest.mark.parametrize(
-    ("kind", "told"), [("window", "Win"), ("persistent", "Prequest"), ("handler", "Errhandler")]
+    ("kind", "told"),
+    [("window", "Win"), ("persistent", "Prequest"), ("handler", "Errhandler"), ("file", "File")],
 )
 def test_what_cannot_come_back_is_refused_by_variable(make, comm, kind, told):
     with pytest.raises(CaptureError) as raised:
@@ -334,3 +339,78 @@ def test_complete_requests_come_back_complete(make, comm):
     assert (status.source, status.tag) == (comm.rank, 4)
     requests[2].Wait()
     assert requests == [MPI.REQUEST_NULL] * 3
+
+
+def handled(comm):
+    from mpi4py import MPI
+
+    codes = []
+    handler = MPI.Comm.Create_errhandler(lambda _comm, code: codes.append(code))
+    own, other = comm.Dup(), comm.Dup()
+    own.Set_errhandler(handler)
+    again()
+    other.Set_errhandler(handler)
+    for each in (own, other):
+        each.Call_errhandler(MPI.ERR_TAG)
+    return codes, len(codes)
+
+
+def test_error_handlers_of_the_program_come_back(resumed, comm):
+    from mpi4py import MPI
+
+    assert resumed(handled, comm) == ([MPI.ERR_TAG] * 2, 2)
+
+
+def persisting(comm):
+    from sauerkraut.mpi import persistent
+
+    line = comm.Dup()
+    right, left = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
+    mine, theirs = np.zeros(2), np.zeros(2)
+    requests = [
+        persistent.recv_init(line, theirs, left, 4),
+        persistent.send_init(line, mine, right, 4),
+    ]
+    found = []
+    for step in range(4):
+        mine[:] = comm.rank, step
+        for each in requests:
+            each.Start()
+        if step == 1:
+            again()  # with both of them active
+        for each in requests:
+            each.Wait()
+        found.append(theirs.tolist())
+        if step == 2:
+            skt.current().checkpoint()
+    for each in requests:
+        each.Free()
+    return found
+
+
+def test_persistent_requests_that_remember_come_back(resumed, comm):
+    left = (comm.rank - 1) % comm.size
+    assert resumed(persisting, comm) == [[left, step] for step in range(4)]
+
+
+def strangers(half):
+    from mpi4py import MPI
+
+    larger = MPI.COMM_WORLD.Dup()
+    try:
+        skt.current().checkpoint()
+    except CaptureError as error:
+        return str(error)
+    finally:
+        larger.Free()
+
+
+@pytest.mark.mpi(ranks=(2, 4))
+def test_a_communicator_with_ranks_of_no_epoch_is_refused_by_variable(comm, shared_dir):
+    half = comm.Split(comm.rank % 2)
+    ckpt = skt.Checkpointer(shared_dir / f"half-{comm.rank % 2}", half, interval=None, quiet=True)
+    told = ckpt.run(strangers, half)
+    assert "strangers() -> local 'larger': mpi4py.MPI.Intracomm cannot be captured; " in told
+    assert "it has members outside of the communicator given to the Checkpointer" in told
+    ckpt.close()
+    half.Free()

@@ -1,4 +1,4 @@
-"""What the user hung on a handle: attributes by keyval, an error handler, a name, an Info."""
+"""What the user hung on a handle: attributes by keyval, and hints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from mpi4py import MPI
 
 from sauerkraut.errors import ResumeError
 
-_PREDEFINED = ("ERRORS_RETURN", "ERRORS_ARE_FATAL", "ERRORS_ABORT")
 _KEYVALS: dict[str, dict[int, Any]] = vars(MPI)["_keyval_registry"]
 TRIES = 64  # keyvals made and freed again until one has the number that the program knows
 
@@ -73,11 +72,6 @@ def _keyval(family: str, wanted: Keyval) -> int:
     raise ResumeError(
         f"keyval {wanted.number} of the epoch cannot be had here: make keyvals before run"
     )
-
-
-def name_of_errhandler(handler: MPI.Errhandler) -> str | None:
-    """The name of a predefined error handler; None: it is the program's own."""
-    return next((name for name in _PREDEFINED if handler == getattr(MPI, name, None)), None)
 
 
 def info_of(handle: Any) -> dict[str, str]:

@@ -43,7 +43,7 @@ class Description:
     """Arguments of the call that makes the topology."""
     name: str = ""
     hints: dict[str, str] = field(default_factory=dict)
-    errhandler: str = "ERRORS_RETURN"
+    errhandler: errhandlers.Description = "ERRORS_RETURN"
     attributes: list[Keyval] = field(default_factory=list)
 
     @property

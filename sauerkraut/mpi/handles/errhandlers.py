@@ -1,36 +1,69 @@
-"""Error handlers: predefined ones by name."""
+"""Error handlers: predefined ones by name, those of the program by the function they call."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mpi4py import MPI
 
-from sauerkraut.mpi.handles.attributes import name_of_errhandler
+from sauerkraut.mpi.handles import callbacks
+from sauerkraut.mpi.handles.memory import another
 from sauerkraut.objects.freezing import Reduced, refuse
 
-_OWN = "set it again in on_restart: a handler does not tell which Python function it calls"
+_PREDEFINED = ("ERRORS_RETURN", "ERRORS_ARE_FATAL", "ERRORS_ABORT")
+_OWN = "set it again in on_restart: this mpi4py does not show which function it calls"
+
+Description = str | Callable[[Any, int], Any]
+"""The name of a predefined error handler, or the function of the program."""
 
 
-def description_of(handle: Any) -> str:
-    """What to write of the error handler of a communicator, window or file.
+def description_of(comm: MPI.Comm) -> Description:
+    """What to write of the error handler of a communicator.
 
     Raises:
-        CaptureError: it is a function of the program.
+        CaptureError: its function cannot be found.
     """
-    handler = handle.Get_errhandler()
-    name = name_of_errhandler(handler)
-    if name is None:
+    handler = comm.Get_errhandler()
+    name = next((name for name in _PREDEFINED if handler == getattr(MPI, name, None)), None)
+    if name is not None:
+        return name
+    handler.Free()
+    function = callbacks.function_of_errhandler(comm)
+    if function is None:
+        raise refuse(comm, f"it has an error handler of the program's own: {_OWN}")
+    return function
+
+
+def set_on(comm: MPI.Comm, description: Description) -> None:
+    """Give a communicator that error handler."""
+    if isinstance(description, str):
+        comm.Set_errhandler(getattr(MPI, description))
+    else:
+        handler = MPI.Comm.Create_errhandler(description)
+        comm.Set_errhandler(handler)
         handler.Free()
-        raise refuse(handle, f"it has an error handler of the program's own: {_OWN}")
-    return name
-
-
-def set_on(handle: Any, description: str) -> None:
-    """Give a handle that error handler."""
-    handle.Set_errhandler(getattr(MPI, description))
 
 
 def reduce(handler: MPI.Errhandler, _: object) -> Reduced:
-    """What is written of one that is not predefined."""
-    raise refuse(handler, _OWN)
+    """What is written of one that is not predefined.
+
+    Raises:
+        CaptureError: it is one of windows or files, or its function cannot be found.
+    """
+    own = MPI.COMM_SELF.Dup()
+    try:
+        own.Set_errhandler(handler)
+        function = callbacks.function_of_errhandler(own)
+    except MPI.Exception as error:
+        raise refuse(handler, "only those of communicators come back") from error
+    finally:
+        own.Free()
+    if function is None:
+        raise refuse(handler, _OWN)
+    return (make, (type(handler), function))
+
+
+def make(cls: Any, function: Callable[[Any, int], Any]) -> Any:
+    """An error handler for communicators, with this function."""
+    return another(cls, MPI.Comm.Create_errhandler(function))

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mpi4py import MPI
 
-from sauerkraut.mpi.handles.memory import another
+from sauerkraut.mpi import persistent
+from sauerkraut.mpi.handles.memory import another, empty, give
+from sauerkraut.mpi.handles.shells import current
 from sauerkraut.objects.freezing import Reduced, refuse
 
 if TYPE_CHECKING:
@@ -48,11 +50,12 @@ def reduce(request: MPI.Request, table: Table) -> Reduced:
     Raises:
         CaptureError: it did not complete in time, or cannot come back at all.
     """
-    if isinstance(request, MPI.Prequest):
+    call = None
+    if isinstance(request, MPI.Prequest) and (call := persistent.call_of(request)) is None:
         raise refuse(
             request,
-            "a persistent request does not tell its peer and tag: free it before the checkpoint "
-            "and make it again after it",
+            "it does not tell its peer and tag: make it by send_init or recv_init of "
+            "sauerkraut.mpi.persistent, which remember them",
         )
     if (reason := table.refused.get((MPI.Request, request.handle))) is not None:
         raise refuse(request, reason)
@@ -64,8 +67,20 @@ def reduce(request: MPI.Request, table: Table) -> Reduced:
         # What it received may have come when its buffer was written already.
         table.complete.add(request.handle)
         table.pending.append(request)
+    if call is not None:
+        return (empty, (type(request),), call, None, None, keep_persistent)
     outcome = Outcome.of(status)
     return (make, (type(request), tuple(outcome), _received(request, outcome.nbytes)))
+
+
+def keep_persistent(shell: MPI.Prequest, call: persistent.Call) -> None:
+    """Note a persistent request that is to be made when its communicator is there: inactive."""
+
+    def make() -> None:
+        give(shell, call.make())
+        persistent.remember(shell, call)
+
+    current().afterwards.append(make)
 
 
 def make(cls: Any, outcome: tuple[int, int, int, int, bool], received: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -34,6 +34,8 @@ class Shells:
         self.members = members
         self.comms: dict[int, MPI.Comm] = {}
         """Communicators by their number, once made."""
+        self.afterwards: list[Callable[[], None]] = []
+        """What needs the communicators to be there."""
         self._waiting: dict[int, Waiting] = {}
 
     def take(self, number: int, description: communicators.Description, shell: MPI.Comm) -> None:
@@ -61,6 +63,9 @@ class Shells:
             for shell in waiting.shells:
                 give(shell, made)
         self._waiting.clear()
+        for each in self.afterwards:
+            each()
+        self.afterwards.clear()
 
 
 def current() -> Shells:
