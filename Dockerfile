@@ -5,6 +5,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends g++ flatbuffers
 WORKDIR /src
 COPY pyproject.toml CMakeLists.txt README.md LICENSE ./
 COPY native native
+COPY jobs jobs
 COPY schema schema
 COPY sauerkraut sauerkraut
 RUN python -m venv /opt/sauerkraut && /opt/sauerkraut/bin/pip install --no-cache-dir '.[mpich]'

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 2400  # seconds that one command may take
 QUIETLY = ["-q", "--color=no", "-p", "no:cacheprovider"]
-UNIT = ["-m", "not mpi and not job", "--dist", "worksteal"]
+UNIT = ["-m", "not mpi and not job and not slurm", "--dist", "worksteal"]
 UNIT += ["-n", str(min(4, len(os.sched_getaffinity(0))))]  # most wait for programs they started
 JOBS = ["-m", "job", "-o", "faulthandler_timeout=900"]  # a chain of kills takes minutes
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed)")
@@ -145,6 +145,23 @@ def ranks(run, python, counts=(1, 2, 4), under=()):
     for count in counts:
         launch = [*under, python, "-m", "sauerkraut.testing", count]
         run.pytest(python, "-m", "mpi", "tests/mpi", under=launch)
+
+
+def clusters(run, python):
+    """The scripts of jobs/ on a Slurm of our own, installed where we may."""
+    look = [python, "-c", "from tests.slurm import cluster; print(cluster.missing() or '')"]
+    told = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    lacking = subprocess.run(look, **told, check=True).stdout.strip()
+    if lacking and os.getuid() == 0 and shutil.which("apt-get"):
+        packages = ["slurm-wlm", "munge", "libpmix-dev"]
+        run.command("apt-get", "update", "-qq", DEBIAN_FRONTEND="noninteractive")
+        quietly = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+        run.command(*quietly, *packages, DEBIAN_FRONTEND="noninteractive")
+        lacking = subprocess.run(look, **told, check=True).stdout.strip()
+    if lacking:
+        run.missing.append(f"Slurm: {lacking}; tests/slurm were not run")
+        return
+    run.pytest(python, "-m", "slurm", "-o", "faulthandler_timeout=1200", "tests/slurm")
 
 
 def newer(run, version):
@@ -278,6 +295,7 @@ def main():
         ranks(run, python, counts=(1, 2, 4) if everything else (2,))
         if everything:
             run.pytest(python, *JOBS, "tests", KILLS="60")
+            clusters(run, python)
         else:
             run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-mpiexec or nbody-rank")
             launched = "tests/jobs/test_launch.py"

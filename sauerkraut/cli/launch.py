@@ -27,6 +27,7 @@ STANDARD_ERROR = 2  # its descriptor: with --json, standard output is the docume
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's own arguments."""
     default = Options()
+    parser.allow_abbrev = False  # of the words of the command, too
     parser.add_argument("--dir", type=Path, metavar="DIR", help="checkpoint directory")
     parser.add_argument(
         "--max-restarts",

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from sauerkraut import __version__
-from sauerkraut.cli import flow, inspect, launch, ls, report, request, resume, verify
+from sauerkraut.cli import doctor, flow, inspect, launch, ls, report, request, resume, slurm, verify
 from sauerkraut.errors import (
     DirectoryOwned,
     ResumeError,
@@ -25,7 +25,7 @@ from sauerkraut.errors import (
     UntrustedCheckpoint,
 )
 
-VERBS: tuple[ModuleType, ...] = (ls, inspect, verify, resume, launch, request, flow)
+VERBS: tuple[ModuleType, ...] = (ls, inspect, verify, resume, launch, request, slurm, doctor, flow)
 DO_NOT_RESTART = (ResumeError, DirectoryOwned, Superseded, UntrustedCheckpoint)
 
 

@@ -21,6 +21,7 @@ from sauerkraut.launch.command import Command, keepalive
 from sauerkraut.launch.hosts import Hosts
 from sauerkraut.launch.log import Log
 from sauerkraut.settings import Settings
+from sauerkraut.slurm import commands as slurm
 from sauerkraut.storage import layout
 
 STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
@@ -247,6 +248,8 @@ class Supervisor:
 
     def _without_failed(self, environment: dict[str, str], scratch: Path) -> Command:
         """The command without hosts that fail, where the others suffice."""
+        if self.command.kind == "srun":
+            return self._without_down_nodes()
         known = self._hosts
         if known is None or not known.has_spares(self.command.ranks):
             return self.command
@@ -260,6 +263,14 @@ class Supervisor:
             return self.command
         self._say(f"hosts that do not answer, left out: {names}")
         return rest.put_into(self.command, scratch)
+
+    def _without_down_nodes(self) -> Command:
+        """An srun in an allocation that has lost nodes: Slurm knows which."""
+        if not (down := slurm.nodes_down()):
+            return self.command
+        self._say(f"nodes that are down, left out: {', '.join(down)}")
+        after = self.command.launcher + 1
+        return self.command.replacing(after, after, [f"--exclude={','.join(down)}"])
 
     def _pause(self, fruitless: int) -> None:
         until = time.monotonic() + min(LONGEST_PAUSE, PAUSE * 2**fruitless) if fruitless else 0.0

@@ -1,0 +1,42 @@
+"""Asking Slurm: one command, its output, and nothing where there is no Slurm."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+LIMIT = 30.0
+"""Seconds that the controller has to answer."""
+
+
+def output(*words: str) -> str | None:
+    """What a command prints; None when it is not there, fails, or does not answer."""
+    try:
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            timeout=LIMIT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def nodes_down() -> list[str]:
+    """Nodes of the allocation around the caller that take no steps now; empty outside of one."""
+    nodes = os.environ.get("SLURM_JOB_NODELIST")
+    if not nodes:
+        return []
+    states = output("sinfo", "--noheader", "--Node", f"--nodes={nodes}", "--format=%N %T") or ""
+    pairs = {tuple(line.split(maxsplit=1)) for line in states.splitlines() if " " in line}
+    return sorted({name for name, state in pairs if _takes_no_steps(state.strip())})
+
+
+def _takes_no_steps(state: str) -> bool:
+    """``*``: it does not respond. A node that drains keeps the jobs it has."""
+    return state.endswith("*") or state.startswith(("down", "drained", "fail", "unknown"))

@@ -1,0 +1,34 @@
+"""time_limit_chain.sbatch reaches its time limit twice; array.sbatch is requeued one by one."""
+
+import re
+
+import pytest
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+ONE_NODE = ("--nodes=1", "--ntasks=2")
+
+
+def test_a_time_limit_is_reached_twice(slurm, submit, undisturbed):
+    limits = ("--time=1", "--signal=B:USR1@40")  # looked at every 30 s
+    job = submit("time_limit_chain.sbatch", *ONE_NODE, *limits, steps=900, interval="1h")
+    job.wait_for(job.is_complete, 500)
+
+    job.wait_for(lambda: not slurm.run("squeue", "-h").strip())
+    assert job.result() == undisturbed(900)
+    assert job.restarts() >= 2
+    links = re.findall(r"exit status (\d+)", job.said())
+    assert links == ["85"] * job.restarts() + ["0"], job.said()
+
+
+def test_each_of_an_array_is_requeued_by_itself(slurm, submit, undisturbed):
+    job = submit(
+        "array.sbatch", "--array=0-1", *ONE_NODE, program=("--result", "mine"), checkpoints=None
+    )
+    job.wait_for_commit("ckpt-0")
+    slurm.run("scancel", "--signal=USR1", "--batch", f"{job.number}_0")
+
+    for index in (0, 1):
+        job.wait_for((job.directory / f"ckpt-{index}" / "COMPLETE").exists)
+    assert (job.restarts("ckpt-0"), job.restarts("ckpt-1")) == (1, 0)
+    job.wait_for((job.directory / "mine").exists)
+    assert (job.directory / "mine").read_text() == undisturbed(200)

@@ -1,0 +1,90 @@
+"""`sauerkraut slurm script` prints scripts that bash takes; `sauerkraut doctor` looks around."""
+
+import subprocess
+
+import pytest
+
+from sauerkraut.slurm.script import KINDS
+
+
+def lines(text):
+    """The words of what the script runs, with commands that print theirs."""
+    done = subprocess.run(
+        ["bash", "-n"], input=text, text=True, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return text.splitlines()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_script_is_filled_in(sauerkraut, kind):
+    words = ["--kind", kind, "--time=1:00", "--partition", "low", "--sbatch", "qos=cheap"]
+    done = sauerkraut("slurm", "script", *words, "heat.py", "--dir", "a b", "--n", "3")
+
+    assert done.status == 0, done.err
+    text = lines(done.out)
+    assert text[0] == "#!/bin/bash"
+    assert text.count("#SBATCH --time=1:00") == 1
+    assert {"#SBATCH --partition=low", "#SBATCH --qos=cheap"} <= set(text)
+    options = [index for index, line in enumerate(text) if line.startswith("#SBATCH")]
+    assert max(options) < text.index("set -- python heat.py --dir 'a b' --n 3")
+    assert any(line.startswith("#SBATCH --signal=B:USR1@") for line in text)
+
+
+@pytest.mark.parametrize("kind", ["preemptible", "loop"])
+def test_where_the_program_does_not_tell_its_directory(sauerkraut, kind):
+    assert sauerkraut("slurm", "script", "--kind", kind, "heat.py").status == 2
+
+    done = sauerkraut("slurm", "script", "--kind", kind, "--checkpoints", "x y", "heat.py")
+
+    assert "sauerkraut launch --dir 'x y' " in done.out
+    lines(done.out)
+
+
+def test_the_chain_looks_into_the_directory(sauerkraut):
+    done = sauerkraut("slurm", "script", "--kind=chain", "--checkpoints", "x y", "heat.py")
+
+    assert "dir='x y' previous=" in lines(done.out)
+
+
+def test_another_launcher(sauerkraut):
+    done = sauerkraut("slurm", "script", "--launcher", "mpirun -q", "heat.py", "--dir=ckpt")
+
+    assert 'read -ra launcher <<<"${LAUNCHER:-mpirun -q}"' in lines(done.out)
+
+
+def test_usage(sauerkraut):
+    assert sauerkraut("slurm", "script").status == 2
+    assert sauerkraut("slurm", "script", "--sbatch", "qos", "x.py", "--dir=a").status == 2
+
+
+def checked(done):
+    return {each["name"]: each["state"] for each in done.json["checks"]}
+
+
+def test_doctor_finds_settings_that_do_not_exist(sauerkraut, monkeypatch):
+    monkeypatch.setenv("SAUERKRAUT_PATIENT", "3")
+    done = sauerkraut("doctor", "--json", "--launcher", "no-such-mpiexec")
+
+    assert done.status == 1
+    assert checked(done)["SAUERKRAUT_PATIENT"] == "bad"
+    assert done.json["settings"]["patience"] == 60.0
+
+
+def test_doctor_says_that_a_launcher_starts_singletons(sauerkraut, tmp_path):
+    singletons = tmp_path / "mpiexec"
+    singletons.write_text("#!/bin/sh\necho size 1\necho size 1\n")
+    singletons.chmod(0o755)
+
+    done = sauerkraut("doctor", "--json", "--launcher", singletons)
+
+    assert (done.status, checked(done)["launcher"]) == (1, "bad")
+
+
+def test_doctor_for_people(sauerkraut, checkpoints, monkeypatch):
+    monkeypatch.setenv("SAUERKRAUT_PATIENCE", "soon")
+    done = sauerkraut("doctor", "--dir", checkpoints, "--launcher", "no-such-mpiexec")
+
+    assert done.status == 1
+    assert "bad   settings: SAUERKRAUT_PATIENCE='soon' is not a number" in done.out
+    assert "SAUERKRAUT_OWNER_WAIT" in done.out
