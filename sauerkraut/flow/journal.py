@@ -6,10 +6,9 @@ the process or the machine died is no whole frame, and passed over. A new file i
 the old one and renamed over it.
 
 The text is lines of JSON: what the frame tells, with size and hashes of each part, and then a line
-per step. Where these are many, a frame leaves out those at the beginning and at the end that are as
-in the frame right before it, until what it gives since a frame with all of them is as long as they:
-so a step costs as much whether it is one of ten or of thousands. A frame that leaves some out is
-whole only with the one before.
+per step, of which those are left out that are as in the frame right before (see `lines`): so a step
+costs as much whether it is one of ten or of thousands. A frame that leaves some out is whole only
+with the one before.
 """
 
 from __future__ import annotations
@@ -18,12 +17,14 @@ import contextlib
 import dataclasses
 import json
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from errno import EEXIST, ENOENT
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError
+from sauerkraut.flow.lines import Given, complete
 from sauerkraut.storage import Trust, disk, hashes
 from sauerkraut.storage.disk import File
 
@@ -33,8 +34,8 @@ _HEAD = struct.Struct("<8s8xQQ")  # magic, bytes of the text, bytes of the frame
 _KEYED = 8  # byte of the head that says whether a key is needed
 _TEXT = _HEAD.size + hashes.TABLE_SIZE  # where the text begins: the digest is between
 _COPY = 16 << 20
+_WINDOW = 64 << 10
 _LARGEST_TEXT = 64 << 20
-_FEW = 4096  # bytes of lines that are given in each frame, so that it stands by itself
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ class Frame:
     """One per step."""
     parts: tuple[Part, ...]
     """Empty: the frame tells something without a state."""
+    alone: bool = False
+    """Whether it gives all lines itself."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -89,14 +92,34 @@ def read(path: Path, trust: Trust) -> Contents | None:
     with file:
         status = file.status()
         trust.check(status, path)
-        head = _bytes(file, 0, min(ALIGN, status.st_size))
-        frames = list(_frames(file, status.st_size, trust))
+        window = _Window(file)
+        head = window.bytes(0, min(ALIGN, status.st_size))
+        frames = list(_frames(window, status.st_size, trust))
     end = frames[-1].start + frames[-1].nbytes if frames else 0
     passed_over = status.st_size - sum(frame.nbytes for frame in frames)
     return Contents(tuple(frames), end, passed_over, head)
 
 
-def _frames(file: File, size: int, trust: Trust) -> Iterator[Frame]:
+class _Window:
+    """A file that is read from its beginning to its end, in few calls."""
+
+    def __init__(self, file: File) -> None:
+        self.path = file.path
+        self._file = file
+        self._offset = 0
+        self._held = b""
+
+    def bytes(self, offset: int, nbytes: int) -> bytes:
+        """As many bytes, or those up to the end of the file."""
+        begin = offset - self._offset
+        if begin < 0 or begin + nbytes > len(self._held):
+            memory = bytearray(max(nbytes, _WINDOW))
+            got = self._file.read(offset, memory)
+            self._offset, self._held, begin = offset, bytes(memory[:got]), 0
+        return self._held[begin : begin + nbytes]
+
+
+def _frames(file: _Window, size: int, trust: Trust) -> Iterator[Frame]:
     start, before = 0, None
     while start + _TEXT <= size:
         before = _frame(file, start, size, trust, before)
@@ -107,8 +130,10 @@ def _frames(file: File, size: int, trust: Trust) -> Iterator[Frame]:
             start += before.nbytes
 
 
-def _frame(file: File, start: int, size: int, trust: Trust, before: Frame | None) -> Frame | None:
-    head = _bytes(file, start, _TEXT)
+def _frame(
+    file: _Window, start: int, size: int, trust: Trust, before: Frame | None
+) -> Frame | None:
+    head = file.bytes(start, _TEXT)
     if len(head) < _TEXT:
         return None
     magic, text_bytes, nbytes = _HEAD.unpack_from(head)
@@ -116,7 +141,7 @@ def _frame(file: File, start: int, size: int, trust: Trust, before: Frame | None
         return None
     if text_bytes > _LARGEST_TEXT:
         return None
-    text = _bytes(file, start + _TEXT, text_bytes)
+    text = file.bytes(start + _TEXT, text_bytes)
     keyed = trust.key is not None
     if head[_KEYED] != keyed:
         as_ours = head[:_KEYED] + bytes([keyed]) + head[_KEYED + 1 : _HEAD.size]
@@ -128,46 +153,21 @@ def _frame(file: File, start: int, size: int, trust: Trust, before: Frame | None
     try:
         told, *given = text.split(b"\n")
         values = json.loads(told)
-        lines = _with_left_out(given, values["like"], () if before is None else before.lines)
+        lines = complete(values["like"], given, () if before is None else before.lines)
         offset, parts = start + _aligned(_TEXT + text_bytes), []
         for part_bytes, digests in values["parts"]:
             parts.append(Part(offset, int(part_bytes), bytes.fromhex(digests)))
             offset += _aligned(int(part_bytes))
-        return Frame(start, nbytes, dict(values["record"]), lines, tuple(parts))
+        alone = len(given) == len(lines)
+        return Frame(start, nbytes, dict(values["record"]), lines, tuple(parts), alone=alone)
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _with_left_out(
-    given: Sequence[bytes], like: Sequence[int], before: tuple[bytes, ...]
-) -> tuple[bytes, ...]:
-    """All lines of a frame; raises ValueError when those that it left out are not there."""
-    first, last = map(int, like)
-    if min(first, last) < 0 or first + last > len(before):
-        raise ValueError(f"lines of the frame before: {like} of {len(before)}")
-    return (*before[:first], *given, *before[len(before) - last :])
-
-
-def _like(lines: Sequence[bytes], before: Sequence[bytes]) -> tuple[int, int]:
-    """How many lines at the beginning, and how many others at the end, are as before."""
-    first = _equal(lines, before)
-    last = _equal(reversed(lines), reversed(before))
-    return first, min(last, len(lines) - first, len(before) - first)
-
-
-def _equal(lines: Iterable[bytes], others: Iterable[bytes]) -> int:
-    count = 0
-    for one, other in zip(lines, others, strict=False):
-        if one is not other and one != other:
-            break
-        count += 1
-    return count
-
-
-def _next_magic(file: File, start: int, size: int) -> int:
+def _next_magic(file: _Window, start: int, size: int) -> int:
     """Where a frame may begin after damage; ``size`` when nowhere."""
     while start < size:
-        found = _bytes(file, start, min(_COPY, size - start))
+        found = file.bytes(start, min(_COPY, size - start))
         if not found:
             return size
         at = found.find(MAGIC)
@@ -225,12 +225,28 @@ def replace(
         writer = Writer(file, 0, trust)
         if kept:
             with File.open(path) as old:
-                for frame in kept:
-                    writer.copy(old, frame)
+                for together in _neighbours(kept):
+                    writer.copy(old, together)
         writer.commit(record, lines, parts)
     disk.rename(private, path)
     disk.sync_directory(path.parent)
     return writer.frames
+
+
+def _neighbours(frames: Sequence[Frame]) -> Iterator[list[Frame]]:
+    """Frames that stand alone and side by side, and each other one by itself."""
+    together: list[Frame] = []
+    for frame in frames:
+        if together and not (
+            frame.alone
+            and together[-1].alone
+            and frame.start == together[-1].start + together[-1].nbytes
+        ):
+            yield together
+            together = []
+        together.append(frame)
+    if together:
+        yield together
 
 
 class Writer:
@@ -240,8 +256,7 @@ class Writer:
         self._file = file
         self._end = end
         self._trust = trust
-        self._before: tuple[bytes, ...] = ()
-        self._owed = 0  # bytes of lines that may be given before all of them are again
+        self._given = Given()
         self.frames: list[Frame] = []
         """Those written through this."""
         self.whole = True
@@ -250,7 +265,7 @@ class Writer:
     @classmethod
     def append(cls, path: Path, end: int, trust: Trust) -> Writer:
         """Open a file whose frames end at ``end``, where the file ends as well."""
-        return cls(File.open_to_append(path, 0o600), end, trust)
+        return cls(File.open_to_write(path), end, trust)
 
     def commit(self, record: dict[str, Any], lines: Sequence[bytes], parts: Sequence[Any]) -> None:
         """Add one frame; durable when this returns, and not there when it raises."""
@@ -260,24 +275,37 @@ class Writer:
         self.whole = True
         self._add(frame)
 
-    def copy(self, old: File, frame: Frame) -> None:
-        """Add a frame of another file, which has parts, durable with the next commit."""
-        begins = frame.parts[0].offset
-        left = frame.start + frame.nbytes - begins
-        told = [(part.nbytes, part.digests) for part in frame.parts]
-        head = self._head(frame.record, frame.lines, told, left)
-        self._file.write(self._end, head)
-        shift = self._end + len(head) - begins
+    def copy(self, old: File, frames: Sequence[Frame]) -> None:
+        """Add frames of another file that have parts, durable with the next commit.
+
+        Args:
+            old: The file.
+            frames: One; or several that stand alone and side by side.
+        """
+        first, last = frames[0], frames[-1]
+        begin, at, alone = first.start, self._end, first.alone
+        if not alone:  # what it leaves out is not that of the one before it here
+            begin = first.parts[0].offset
+            told = [(part.nbytes, part.digests) for part in first.parts]
+            like, given = self._given.choose(first.lines)
+            head = self._head(first.record, like, given, told)
+            self._file.write(at, head)
+            at, alone = at + len(head), like == (0, 0)
+        left, shift = last.start + last.nbytes - begin, at - begin
         memory = bytearray(min(_COPY, left))
-        done = 0
-        while done < left:
+        for done in range(0, left, _COPY):
             view = memoryview(memory)[: min(_COPY, left - done)]
-            if old.read(begins + done, view) != len(view):
+            if old.read(begin + done, view) != len(view):
                 raise CorruptCheckpoint(f"{old.path} became shorter while it was read")
-            self._file.write(self._end + len(head) + done, view)
-            done += len(view)
-        parts = tuple(dataclasses.replace(part, offset=part.offset + shift) for part in frame.parts)
-        self._add(Frame(self._end, len(head) + left, frame.record, frame.lines, parts))
+            self._file.write(at + done, view)
+        for frame in frames:
+            if frame.alone:
+                self._given.give_all(frame.lines)
+            nbytes = frame.start + frame.nbytes + shift - self._end
+            parts = tuple(
+                dataclasses.replace(each, offset=each.offset + shift) for each in frame.parts
+            )
+            self._add(Frame(self._end, nbytes, frame.record, frame.lines, parts, alone=alone))
 
     def close(self) -> None:
         """Close the file; never raises, as all that was committed is durable."""
@@ -287,64 +315,55 @@ class Writer:
     def _add(self, frame: Frame) -> None:
         self.frames.append(frame)
         self._end += frame.nbytes
-        self._before = frame.lines
 
     def _head(
         self,
         record: dict[str, Any],
-        lines: tuple[bytes, ...],
+        like: tuple[int, int],
+        given: Sequence[bytes],
         told: Sequence[tuple[int, bytes]],
-        left: int,
-    ) -> bytearray:
-        """Head and text of a frame, whose parts (size, digests) take what is ``left``, aligned."""
-        first, last = _like(lines, self._before)
-        given = lines[first : len(lines) - last]
-        self._owed -= sum(map(len, given))
-        if self._owed < 0:
-            first, last, given = 0, 0, lines
-            nbytes = sum(map(len, lines))
-            self._owed = nbytes if nbytes > _FEW else -1
+    ) -> bytes:
+        """Head and text of a frame, padded; of each part are ``told`` size and digests."""
+        key = self._trust.key
         parts = [(nbytes, digests.hex()) for nbytes, digests in told]
-        values = {"record": record, "parts": parts, "like": (first, last)}
+        values = {"record": record, "parts": parts, "like": like}
         text = b"\n".join((json.dumps(values).encode(), *given))
         begin = _aligned(_TEXT + len(text))
-        head = bytearray(_HEAD.pack(MAGIC, len(text), begin + left))
-        head[_KEYED] = self._trust.key is not None
-        digest = hashes.of_table(bytes(head) + text, self._trust.key)
-        return bytearray(b"".join((head, digest, text)).ljust(begin, b"\0"))
+        nbytes = begin + sum(_aligned(nbytes) for nbytes, _ in told)
+        head = bytearray(_HEAD.pack(MAGIC, len(text), nbytes))
+        head[_KEYED] = key is not None
+        digest = hashes.of_table(bytes(head) + text, key)
+        return b"".join((head, digest, text)).ljust(begin, b"\0")
 
     def _write(
         self, record: dict[str, Any], lines: tuple[bytes, ...], parts: Sequence[Any]
     ) -> Frame:
-        views = [memoryview(part) for part in parts]
-        digests = [hashes.of(part, self._trust.key) for part in parts]
-        told = [(view.nbytes, each) for view, each in zip(views, digests, strict=True)]
-        left = sum(_aligned(view.nbytes) for view in views)
-        small = self._head(record, lines, told, left)
-        nbytes = len(small) + left
-        at, offset = self._end, self._end + len(small)
-        found: list[Part] = []
-        for part, view, each in zip(parts, views, digests, strict=True):
-            room = _aligned(view.nbytes)
-            found.append(Part(offset, view.nbytes, each))
-            offset += room
-            if len(small) + room <= _COPY:
-                small += part if isinstance(part, bytes) else view.tobytes()
-                small.extend(bytes(room - view.nbytes))
-            else:
-                self._file.write(at, small)
-                self._file.write(at + len(small), part)
-                at += len(small) + view.nbytes
-                small = bytearray(room - view.nbytes)
-        if small:
-            self._file.write(at, small)
-        return Frame(self._end, nbytes, record, lines, tuple(found))
+        key = self._trust.key
+        sizes = [memoryview(part).nbytes for part in parts]
+        rooms = [*map(_aligned, sizes)]
+        like, given = self._given.choose(lines)
+        if sum(rooms) <= _COPY:
+            digests = [hashes.of(part, key) for part in parts]
+            head = self._head(record, like, given, list(zip(sizes, digests, strict=True)))
+            rest = [each.ljust(_aligned(len(each)), b"\0") for each in map(bytes, parts)]
+            self._file.write(self._end, b"".join((head, *rest)))
+        else:
+            # The parts first, hashed while they are written; then what makes them a frame.
+            blank = [(size, bytes(hashes.SIZE * hashes.count(size))) for size in sizes]
+            at = self._end + len(self._head(record, like, given, blank))
+            digests = []
+            for part, size, room in zip(parts, sizes, rooms, strict=True):
+                digests.append(hashes.write(self._file, at, part, key) if size else b"")
+                if room > size:
+                    self._file.write(at + size, bytes(room - size))
+                at += room
+            head = self._head(record, like, given, list(zip(sizes, digests, strict=True)))
+            self._file.write(self._end, head)
+        begins = accumulate(rooms, initial=self._end + len(head))
+        found = tuple(map(Part, begins, sizes, digests))
+        nbytes = len(head) + sum(rooms)
+        return Frame(self._end, nbytes, record, lines, found, alone=like == (0, 0))
 
 
 def _aligned(nbytes: int) -> int:
     return -(-nbytes // ALIGN) * ALIGN
-
-
-def _bytes(file: File, offset: int, nbytes: int) -> bytes:
-    memory = bytearray(nbytes)
-    return bytes(memory[: file.read(offset, memory)])

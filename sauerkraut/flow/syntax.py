@@ -78,7 +78,29 @@ def _adds_step(decorator: ast.expr) -> bool:
     return isinstance(call, ast.Attribute) and call.attr == "add_step"
 
 
+class _This:
+    """A code object as the key of a cache: another one may be equal, and say something else."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: CodeType) -> None:
+        self.code = code
+
+    def __hash__(self) -> int:
+        return id(self.code)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _This) and self.code is other.code
+
+
 def _of_code(code: CodeType) -> tuple[ast.AST, ...]:
+    return _read_once(_This(code))
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _read_once(this: _This) -> tuple[ast.AST, ...]:
+    """What was read first stays: a file that is edited later does not tell of what runs."""
+    code = this.code
     lines, _ = inspect.findsource(code)
     found = _index("".join(lines))[code.co_name, code.co_firstlineno]
     if len(found) > 1:  # lambdas on one line

@@ -7,10 +7,11 @@ says what was tried, on what, and keeps the ``errno``.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EFBIG, EINVAL, ELOOP, ENOENT, ENOMEM, ESTALE
@@ -37,6 +38,8 @@ class Call:
     data: Buffer | None = None
     """Bytes of a write."""
 
+
+_PIECE = 16 << 20  # bytes
 
 hook: Callable[[Call], None] | None = None
 """For fault injection: what it raises is treated as the failure of the call."""
@@ -101,6 +104,11 @@ class File(Closing):
         return cls._open("open", path, os.O_RDONLY | os.O_NONBLOCK, 0)
 
     @classmethod
+    def open_to_write(cls, path: Path) -> Self:
+        """Open what is there for reading and writing."""
+        return cls._open("open", path, os.O_RDWR, 0)
+
+    @classmethod
     def open_to_append(cls, path: Path, mode: int) -> Self:
         """Open for reading and for adding at the end; made if not there."""
         return cls._open("append", path, os.O_RDWR | os.O_CREAT | os.O_APPEND, mode)
@@ -130,12 +138,26 @@ class File(Closing):
     def write(self, offset: int, data: Buffer) -> None:
         """Write all of ``data``."""
         with _calling("write", self.path, offset=offset, data=data):
-            _native.write(self._descriptor, offset, data)
+            for at, piece in _pieces(data, _PIECE):
+                _native.write(self._descriptor, offset + at, piece)
+                self._begin_writeback(offset + at, piece)
 
     def write_hashed(self, offset: int, data: Buffer, block: int) -> bytes:
         """Write all of ``data``; returns the XXH3-128 of each block, joined."""
+        digests = []
         with _calling("write", self.path, offset=offset, data=data):
-            return _native.write_hashed(self._descriptor, offset, data, block)
+            for at, piece in _pieces(data, max(_PIECE // block, 1) * block):
+                digests.append(_native.write_hashed(self._descriptor, offset + at, piece, block))
+                self._begin_writeback(offset + at, piece)
+        return b"".join(digests)
+
+    def _begin_writeback(self, offset: int, data: Buffer) -> None:
+        """Let the disk begin with a large piece while the next is copied, and not at the fsync."""
+        nbytes = memoryview(data).nbytes
+        if nbytes < _PIECE:
+            return
+        with contextlib.suppress(OSError):  # it is advice: dirty pages are written, and stay
+            os.posix_fadvise(self._descriptor, offset, nbytes, os.POSIX_FADV_DONTNEED)
 
     def read(self, offset: int, memory: Buffer) -> int:
         """Fill ``memory``; returns how many bytes there were before the end of the file."""
@@ -174,6 +196,21 @@ class File(Closing):
         descriptor, self._descriptor = self._descriptor, -1
         with _calling("close", self.path):
             os.close(descriptor)
+
+
+def _pieces(data: Buffer, size: int) -> Iterator[tuple[int, Buffer]]:
+    """Offset and bytes of pieces of ``size`` bytes; all at once, where bytes cannot be had."""
+    view = memoryview(data)
+    if view.nbytes <= size:
+        yield 0, data
+        return
+    try:
+        view = view.cast("B")
+    except TypeError:  # elements Python has no letter for, such as complex
+        yield 0, data
+        return
+    for at in range(0, len(view), size):
+        yield at, view[at : at + size]
 
 
 def names(directory: Path) -> list[str]:

@@ -67,6 +67,47 @@ class TestHandler:
         assert state["view"][2] == -1
 
 
+class TestLargeStates:
+    """Their parts are written before what makes them a frame."""
+
+    def pipeline(self, path):
+        flow = CheckpointFlow(path, quiet=True)
+
+        @flow.add_step()
+        def fill(state, data):
+            state["field"] = np.arange(2_500_001.0)
+            state["mask"] = np.arange(100_003, dtype=np.uint8)
+
+        @flow.add_step()
+        def add(state, data):
+            state["field"] += 1
+
+        return flow
+
+    def test_they_come_back_as_they_were(self, path):
+        self.pipeline(path).run({"x": 1})
+        state = self.pipeline(path).run(checkpoint=1)
+        assert (state["field"] == np.arange(1, 2_500_002)).all()
+        assert (state["mask"] == np.arange(100_003, dtype=np.uint8)).all()
+        assert state["field"].nbytes > 16 << 20
+        assert len(frames(path)) == 5
+
+    @pytest.mark.parametrize("short", [False, True])
+    def test_each_write_that_fails_leaves_what_was_stored(self, path, short):
+        ordinal, written = 0, []
+        while len(written) < 4:
+            path.unlink(missing_ok=True)
+            ordinal += 1
+            failing = faults.Failing(ordinal, errno.ENOSPC, short=short)
+            with faults.injected(failing), contextlib.suppress(StorageError):
+                self.pipeline(path).run({"x": 1})
+            if failing.call.data is None or not path.exists():
+                continue
+            written.append(failing.call.offset)
+            assert self.pipeline(path).run()["field"][-1] == 2_500_001
+        assert max(written) - min(written) > 16 << 20
+
+
 class TestGumly:
     @pytest.fixture(autouse=True)
     def golden(self, path):

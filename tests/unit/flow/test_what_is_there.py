@@ -15,7 +15,7 @@ from sauerkraut.storage import Trust
 from tests.unit.flow.pipelines import BrokenError, Pipeline
 
 GUMLY = Path(__file__).parents[2] / "data" / "gumly" / "checkpoint.pkl"
-GOLDEN = Path(__file__).parents[2] / "data" / "format-1" / "flow" / "checkpoint.pkl"
+GOLDEN = Path(__file__).parents[2] / "data" / "flow-1" / "checkpoint.pkl"
 
 
 class TestOtherFiles:
