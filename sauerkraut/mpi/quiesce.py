@@ -18,7 +18,7 @@ from sauerkraut.mpi.redelivery import Message
 if TYPE_CHECKING:
     from sauerkraut.mpi.handles.table import Table
 
-GIVEN, WORLD = -1, -2  # channels of communicators that need no name
+GIVEN, WORLD, SELF = -1, -2, -3  # channels of communicators that need no name
 
 
 @dataclass
@@ -105,6 +105,8 @@ def _channels(table: Table) -> list[Channel]:
         world.Free()
         if MPI.UNDEFINED not in ranks and len(ranks) <= limit:
             found.append(Channel(WORLD, MPI.COMM_WORLD, ranks))
+    if table.given != MPI.COMM_SELF:
+        found.append(Channel(SELF, MPI.COMM_SELF, range(1)))
     return found
 
 
@@ -216,7 +218,7 @@ def send_again(table: Table, comms: Mapping[int, MPI.Comm], messages: Sequence[M
 
 
 def _named(table: Table, channel: int) -> MPI.Comm | None:
-    return {GIVEN: table.given, WORLD: MPI.COMM_WORLD}.get(channel)
+    return {GIVEN: table.given, WORLD: MPI.COMM_WORLD, SELF: MPI.COMM_SELF}.get(channel)
 
 
 def _own_rank(table: Table, channel: int) -> int:
@@ -231,5 +233,7 @@ def _rank_of(table: Table, channel: Channel, peer: int) -> int:
         return peer
     if channel.number == WORLD:
         return list(channel.peers).index(peer)
+    if channel.number == SELF:
+        return table.group.rank
     description = table.descriptions[channel.number]
     return (description.remote or description.members)[peer]

@@ -61,7 +61,9 @@ def test_communicators_of_nested_frames_come_back(start, tmp_path):
 
 def test_messages_in_flight_and_requests_come_back(start, tmp_path):
     quiet = undisturbed(start, "in_flight.py", tmp_path)
-    assert killed_and_resumed(start, "in_flight.py", 1, 3) == quiet
+    status, _, output = start("in_flight.py", STOP_AT="1")
+    assert status == 85, output
+    assert killed_and_resumed(start, "in_flight.py", 3) == quiet
 
 
 @pytest.fixture(scope="module")

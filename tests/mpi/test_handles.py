@@ -8,43 +8,9 @@ import pytest
 import sauerkraut as skt
 from sauerkraut.errors import CaptureError
 from sauerkraut.objects import graph
+from tests.mpi.interrupted import again
 
 pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
-
-
-class CrashError(Exception):
-    """What ends a run in the middle."""
-
-
-def again():
-    """Checkpoint, and end the run there; go on after the restart."""
-    if isinstance(skt.current().checkpoint(), skt.Epoch):
-        raise CrashError
-
-
-@pytest.fixture
-def make(comm, shared_dir):
-    made = []
-
-    def make():
-        made.append(skt.Checkpointer(shared_dir / "ckpt", comm, interval=None, quiet=True))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each._job.meeting.end()
-
-
-@pytest.fixture
-def resumed(make):
-    """The value of a function that is interrupted at its first checkpoint, and resumed."""
-
-    def resumed(function, *args):
-        with pytest.raises(CrashError):
-            make().run(function, *args)
-        return make().run(function, *args)
-
-    return resumed
 
 
 def test_predefined_handles_come_back():
@@ -259,88 +225,6 @@ def test_what_cannot_come_back_is_refused_by_variable(make, comm, kind, told):
     assert f"refused() -> local 'held': mpi4py.MPI.{told} cannot be captured; " in str(raised.value)
 
 
-def waiting(comm, how):
-    buffer = np.zeros(1)
-    held = comm.Irecv(buffer, comm.rank, 3) if how == "never" else None
-    if comm.rank == 0 and comm.size > 1 and how == "of one":
-        held = comm.Irecv(buffer, 1, 3)
-    try:
-        again()
-    finally:
-        if held:
-            held.Cancel()
-            held.Wait()
-
-
-@pytest.mark.mpi(ranks=(1, 2, 4))
-def test_a_request_that_does_not_complete_is_refused_by_variable(make, comm, monkeypatch):
-    monkeypatch.setenv("SAUERKRAUT_DRAIN", "0.2")
-    with pytest.raises(CaptureError) as raised:
-        make().run(waiting, comm, "never")
-    told = "waiting() -> local 'held': mpi4py.MPI.Request cannot be captured; it is not complete"
-    assert told in str(raised.value)
-    assert "after 0.2 s (SAUERKRAUT_DRAIN): complete it (Wait)" in str(raised.value)
-
-
-@pytest.mark.mpi(ranks=(2, 4))
-def test_a_request_of_one_rank_is_refused_on_all(make, comm, monkeypatch):
-    monkeypatch.setenv("SAUERKRAUT_DRAIN", "0.2")
-    with pytest.raises(CaptureError) as raised:
-        make().run(waiting, comm, "of one")
-    assert "rank 0: waiting() -> local 'held': " in str(raised.value)
-
-
-def without_a_communicator(rank, size):
-    from mpi4py import MPI
-
-    MPI.COMM_WORLD.send(f"from {rank}", (rank + 1) % size, tag=2)
-    MPI.COMM_WORLD.barrier()
-    again()
-    return MPI.COMM_WORLD.recv(tag=2)
-
-
-@pytest.mark.mpi(ranks=(2, 4))
-def test_a_message_of_a_program_that_holds_no_communicator_comes_back(resumed, comm):
-    from mpi4py import MPI
-
-    left = (comm.rank - 1) % comm.size
-    assert resumed(without_a_communicator, comm.rank, comm.size) == f"from {left}"
-    # the interrupted run was of this process and did not receive its own
-    assert MPI.COMM_WORLD.recv(tag=2) == f"from {left}"
-
-
-def finished(comm):
-    numbers = np.zeros(2)
-    first = comm.Irecv(numbers, comm.rank, 3)
-    second = comm.irecv(source=comm.rank, tag=4)
-    comm.Send(np.arange(2.0), comm.rank, 3)
-    comm.send(["an", "object"], comm.rank, tag=4)
-    barrier = comm.Ibarrier()
-    again()
-    again()  # what came back complete is captured as well
-    return numbers, [first, second, barrier], second
-
-
-def test_complete_requests_come_back_complete(make, comm):
-    from mpi4py import MPI
-
-    for _ in range(2):
-        with pytest.raises(CrashError):
-            make().run(finished, comm)
-    numbers, requests, second = make().run(finished, comm)
-    assert requests[1] is second
-    assert [type(each) for each in requests] == [MPI.Request] * 3
-    assert numbers.tolist() == [0.0, 1.0]
-    status = MPI.Status()
-    assert requests[0].Get_status()
-    assert requests[0].Test(status)
-    assert (status.source, status.tag, status.Get_count(MPI.DOUBLE)) == (comm.rank, 3, 2)
-    assert second.wait(status) == ["an", "object"]
-    assert (status.source, status.tag) == (comm.rank, 4)
-    requests[2].Wait()
-    assert requests == [MPI.REQUEST_NULL] * 3
-
-
 def handled(comm):
     from mpi4py import MPI
 
@@ -359,38 +243,6 @@ def test_error_handlers_of_the_program_come_back(resumed, comm):
     from mpi4py import MPI
 
     assert resumed(handled, comm) == ([MPI.ERR_TAG] * 2, 2)
-
-
-def persisting(comm):
-    from sauerkraut.mpi import persistent
-
-    line = comm.Dup()
-    right, left = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
-    mine, theirs = np.zeros(2), np.zeros(2)
-    requests = [
-        persistent.recv_init(line, theirs, left, 4),
-        persistent.send_init(line, mine, right, 4),
-    ]
-    found = []
-    for step in range(4):
-        mine[:] = comm.rank, step
-        for each in requests:
-            each.Start()
-        if step == 1:
-            again()  # with both of them active
-        for each in requests:
-            each.Wait()
-        found.append(theirs.tolist())
-        if step == 2:
-            skt.current().checkpoint()
-    for each in requests:
-        each.Free()
-    return found
-
-
-def test_persistent_requests_that_remember_come_back(resumed, comm):
-    left = (comm.rank - 1) % comm.size
-    assert resumed(persisting, comm) == [[left, step] for step in range(4)]
 
 
 def strangers(half):
@@ -414,3 +266,15 @@ def test_a_communicator_with_ranks_of_no_epoch_is_refused_by_variable(comm, shar
     assert "it has members outside of the communicator given to the Checkpointer" in told
     ckpt.close()
     half.Free()
+
+
+def ending(comm):
+    made = comm.Split(comm.rank % 2)
+    return made, {"same": made}
+
+
+def test_what_a_finished_run_returned_comes_back(make, comm):
+    make().run(ending, comm)
+    made, held = make().run(ending, comm)
+    assert made.allreduce(1) == len(range(comm.rank % 2, comm.size, 2))
+    assert held["same"] is made

@@ -14,6 +14,8 @@ LARGE = 300_000  # numbers: too much for MPI to send before it is received
 
 
 def poll(step):
+    if os.environ.get("STOP_AT") == str(step) and MPI.COMM_WORLD.rank == 0:
+        os.kill(os.getpid(), signal.SIGUSR1)
     done = skt.current().checkpoint()
     if isinstance(done, skt.Epoch) and os.environ.get("KILL_AT") == str(step):
         MPI.COMM_WORLD.barrier()
@@ -31,6 +33,7 @@ def simulate(comm):
         twins[1].send("second", right, tag=1)
         twins[0].send("first", right, tag=1)
         comm.send("to myself", comm.rank, tag=9)
+        alone = MPI.COMM_SELF.isend("alone", 0, tag=1)
         line.Send(np.arange(4.0) + step, right, tag=3)
         large = np.full(LARGE, comm.rank + step, float)
         sending = line.Isend(large, right, tag=4)
@@ -45,7 +48,7 @@ def simulate(comm):
 
         early.Wait(statuses[0])
         text = pickled.wait(statuses[1])
-        MPI.Request.waitall(texts)
+        MPI.Request.waitall([*texts, alone])
         whole = np.zeros(LARGE)
         line.Recv(whole, left, tag=4)
         sending.Wait()
@@ -55,6 +58,7 @@ def simulate(comm):
         found += [
             [comm.recv(source=left, tag=tag) for tag in (0, 1, 0)],
             [twins[0].recv(source=left), twins[1].recv(source=left), comm.recv(tag=9)],
+            [MPI.COMM_SELF.recv()],
             [arrived.tolist(), text, float(whole.sum()), four.tolist(), other.tolist()],
             [(each.source, each.tag, each.Get_count(MPI.BYTE)) for each in statuses],
         ]

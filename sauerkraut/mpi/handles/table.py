@@ -151,7 +151,7 @@ class Table:
 
     def _has_mail(self) -> bool:
         """Whether a message waits where programs send that hold no communicator."""
-        base = {id(comm): comm for comm in (self.given, MPI.COMM_WORLD)}.values()
+        base = {id(comm): comm for comm in (self.given, MPI.COMM_WORLD, MPI.COMM_SELF)}.values()
         return any(isinstance(comm, MPI.Comm) and comm.Iprobe() for comm in base)
 
     def settle(self, told: Sequence[Any]) -> bool:

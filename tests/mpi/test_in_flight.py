@@ -1,0 +1,181 @@
+"""Requests and messages that are under way when a checkpoint is taken, and what that costs."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import sauerkraut as skt
+from sauerkraut.errors import CaptureError, StorageError
+from tests.mpi.interrupted import CrashError, again
+
+pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
+
+
+def waiting(comm, how):
+    buffer = np.zeros(1)
+    held = comm.Irecv(buffer, comm.rank, 3) if how == "never" else None
+    if comm.rank == 0 and comm.size > 1 and how == "of one":
+        held = comm.Irecv(buffer, 1, 3)
+    try:
+        again()
+    finally:
+        if held:
+            held.Cancel()
+            held.Wait()
+
+
+@pytest.mark.mpi(ranks=(1, 2, 4))
+def test_a_request_that_does_not_complete_is_refused_by_variable(make, comm, monkeypatch):
+    monkeypatch.setenv("SAUERKRAUT_DRAIN", "0.2")
+    with pytest.raises(CaptureError) as raised:
+        make().run(waiting, comm, "never")
+    told = "waiting() -> local 'held': mpi4py.MPI.Request cannot be captured; it is not complete"
+    assert told in str(raised.value)
+    assert "after 0.2 s (SAUERKRAUT_DRAIN): complete it (Wait)" in str(raised.value)
+
+
+@pytest.mark.mpi(ranks=(2, 4))
+def test_a_request_of_one_rank_is_refused_on_all(make, comm, monkeypatch):
+    monkeypatch.setenv("SAUERKRAUT_DRAIN", "0.2")
+    with pytest.raises(CaptureError) as raised:
+        make().run(waiting, comm, "of one")
+    assert "rank 0: waiting() -> local 'held': " in str(raised.value)
+
+
+def without_a_communicator(rank, size):
+    from mpi4py import MPI
+
+    MPI.COMM_WORLD.send(f"from {rank}", (rank + 1) % size, tag=2)
+    MPI.COMM_WORLD.barrier()
+    again()
+    return MPI.COMM_WORLD.recv(tag=2)
+
+
+@pytest.mark.mpi(ranks=(2, 4))
+def test_a_message_of_a_program_that_holds_no_communicator_comes_back(resumed, comm):
+    from mpi4py import MPI
+
+    left = (comm.rank - 1) % comm.size
+    assert resumed(without_a_communicator, comm.rank, comm.size) == f"from {left}"
+    # the interrupted run was of this process and did not receive its own
+    assert MPI.COMM_WORLD.recv(tag=2) == f"from {left}"
+
+
+def finished(comm):
+    numbers = np.zeros(2)
+    first = comm.Irecv(numbers, comm.rank, 3)
+    second = comm.irecv(source=comm.rank, tag=4)
+    comm.Send(np.arange(2.0), comm.rank, 3)
+    comm.send(["an", "object"], comm.rank, tag=4)
+    barrier = comm.Ibarrier()
+    again()
+    again()  # what came back complete is captured as well
+    return numbers, [first, second, barrier], second
+
+
+def test_complete_requests_come_back_complete(make, comm):
+    from mpi4py import MPI
+
+    for _ in range(2):
+        with pytest.raises(CrashError):
+            make().run(finished, comm)
+    numbers, requests, second = make().run(finished, comm)
+    assert requests[1] is second
+    assert [type(each) for each in requests] == [MPI.Request] * 3
+    assert numbers.tolist() == [0.0, 1.0]
+    status = MPI.Status()
+    assert requests[0].Get_status()
+    assert requests[0].Test(status)
+    assert (status.source, status.tag, status.Get_count(MPI.DOUBLE)) == (comm.rank, 3, 2)
+    assert second.wait(status) == ["an", "object"]
+    assert (status.source, status.tag) == (comm.rank, 4)
+    requests[2].Wait()
+    assert requests == [MPI.REQUEST_NULL] * 3
+
+
+def persisting(comm):
+    from sauerkraut.mpi import persistent
+
+    line = comm.Dup()
+    right, left = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
+    mine, theirs = np.zeros(2), np.zeros(2)
+    requests = [
+        persistent.recv_init(line, theirs, left, 4),
+        persistent.send_init(line, mine, right, 4),
+    ]
+    found = []
+    for step in range(4):
+        mine[:] = comm.rank, step
+        for each in requests:
+            each.Start()
+        if step == 1:
+            again()  # with both of them active
+        for each in requests:
+            each.Wait()
+        found.append(theirs.tolist())
+        if step == 2:
+            skt.current().checkpoint()
+    for each in requests:
+        each.Free()
+    return found
+
+
+def test_persistent_requests_that_remember_come_back(resumed, comm):
+    left = (comm.rank - 1) % comm.size
+    assert resumed(persisting, comm) == [[left, step] for step in range(4)]
+
+
+def with_a_failing_checkpoint(comm):
+    from mpi4py import MPI
+
+    right, left = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
+    line = comm.Dup()
+    sent = [line.isend(text, right, tag=1) for text in ("first", "second")]
+    comm.barrier()
+    with pytest.raises(StorageError):
+        skt.current().checkpoint()
+    MPI.Request.waitall(sent)
+    return [line.recv(source=left), line.recv(source=left), line.allreduce(1)]
+
+
+def test_messages_are_there_after_a_checkpoint_that_failed(make, comm, monkeypatch):
+    def full(*_, **__):
+        raise StorageError("no space")
+
+    monkeypatch.setattr("sauerkraut.storage.begin", full)
+    assert make().run(with_a_failing_checkpoint, comm) == ["first", "second", comm.size]
+
+
+def test_calls_of_a_checkpoint_with_a_communicator_are_counted(comm, shared_dir):
+    from mpi4py import MPI
+
+    counts = Counter()
+    counted = {"Isend", "Improbe", "Iallreduce", "Iallgather", "Iallgatherv", "Ibcast", "Ibarrier"}
+
+    class Counting(MPI.Intracomm):
+        def __getattribute__(self, name):
+            counts[name] += name in counted
+            return super().__getattribute__(name)
+
+    def twice(comm, line):
+        skt.current().checkpoint()
+        comm.barrier()
+        before = counts.copy()
+        skt.current().checkpoint()
+        return line.size, counts - before
+
+    given = Counting(comm)
+    ckpt = skt.Checkpointer(shared_dir / "counted", given, interval=None, quiet=True)
+    _, made = ckpt.run(twice, given, given.Dup())
+    assert made == {
+        # 12 as without handles, and one allgather
+        "Iallreduce": 2,
+        "Iallgather": 3,
+        "Iallgatherv": 3,
+        "Ibcast": 6,
+        # a marker to each rank, itself included, on both communicators that are counted here
+        "Isend": 2 * comm.size,
+        "Improbe": 2 * comm.size,
+    }
+    ckpt.close()
