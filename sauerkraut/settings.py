@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+_LONGEST_TOUCH = 60.0  # seconds; after 300 without one an owner counts as gone
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -53,9 +55,13 @@ class Settings:
         give_up = number("SAUERKRAUT_GIVE_UP", -1.0)
         grace = number("SAUERKRAUT_GRACE", 20.0)
         touch = number("SAUERKRAUT_OWNER_TOUCH", 10.0)
-        for name, seconds in (("GRACE", grace), ("OWNER_TOUCH", touch)):
-            if not seconds > 0:
-                raise ValueError(f"SAUERKRAUT_{name}={seconds:g}: seconds, more than 0")
+        if grace <= 0:
+            raise ValueError(f"SAUERKRAUT_GRACE={grace:g}: seconds, more than 0")
+        if not 0 < touch <= _LONGEST_TOUCH:
+            raise ValueError(
+                f"SAUERKRAUT_OWNER_TOUCH={touch:g}: seconds, more than 0 and at most "
+                f"{_LONGEST_TOUCH:g}"
+            )
         return cls(
             take_over=os.environ.get("SAUERKRAUT_TAKE_OVER") or None,
             trust_owner=os.environ.get("SAUERKRAUT_TRUST_OWNER") or None,

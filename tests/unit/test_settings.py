@@ -22,8 +22,13 @@ def test_signals_take_effect_within_a_quarter_of_the_grace_time(monkeypatch, env
     assert Settings.from_environment().signal_latency == latency
 
 
-@pytest.mark.parametrize("name", ["SAUERKRAUT_GRACE", "SAUERKRAUT_OWNER_TOUCH"])
-@pytest.mark.parametrize("value", ["soon", "0", "-3"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("SAUERKRAUT_GRACE", value) for value in ("soon", "0", "-3")),
+        *(("SAUERKRAUT_OWNER_TOUCH", value) for value in ("soon", "0", "-3", "61", "nan")),
+    ],
+)
 def test_a_time_that_means_nothing_is_refused_by_name(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(ValueError, match=name):
