@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 2400  # seconds that one command may take
 QUIETLY = ["-q", "--color=no", "-p", "no:cacheprovider"]
-UNIT = ["-m", "not mpi and not job and not slurm", "--dist", "worksteal"]
+UNIT = ["-m", "not mpi and not job and not slurm and not hosts", "--dist", "worksteal"]
 UNIT += ["-n", str(min(4, len(os.sched_getaffinity(0))))]  # most wait for programs they started
 JOBS = ["-m", "job", "-o", "faulthandler_timeout=900"]  # a chain of kills takes minutes
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed)")
@@ -40,6 +40,7 @@ LONG = {
     "SAUERKRAUT_ROUND_TRIPS": "100000",
 }
 KILLS = ["tests/jobs/test_kill_and_resume.py"]
+SLOWLY = ["-o", "faulthandler_timeout=1200"]  # schedulers and time limits take minutes
 
 
 class Run:
@@ -161,7 +162,17 @@ def clusters(run, python):
     if lacking:
         run.missing.append(f"Slurm: {lacking}; tests/slurm were not run")
         return
-    run.pytest(python, "-m", "slurm", "-o", "faulthandler_timeout=1200", "tests/slurm")
+    run.pytest(python, "-m", "slurm", *SLOWLY, "tests/slurm")
+
+
+def hosts(run, python):
+    """A cable cut, a host lost, on hosts made of namespaces."""
+    look = [python, "-c", "from tests.hosts import machines; print(machines.missing() or '')"]
+    said = subprocess.run(look, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    if lacking := said.stdout.strip():
+        run.missing.append(f"several hosts: {lacking}; tests/hosts were not run")
+        return
+    run.pytest(python, "-m", "hosts", *SLOWLY, "tests/hosts")
 
 
 def newer(run, version):
@@ -268,6 +279,8 @@ def main():
     ranks(run, python)
     kills = {"KILLS": "60", "FLOW_KILLS": "160"} if everything else {"KILLS": "18"}
     run.pytest(python, *JOBS, "tests", **kills)
+    if everything:
+        hosts(run, python)
 
     for version in ("3.12", "3.13"):
         found = find_python(version)
@@ -296,6 +309,7 @@ def main():
         if everything:
             run.pytest(python, *JOBS, "tests", KILLS="60")
             clusters(run, python)
+            hosts(run, python)
         else:
             run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-mpiexec or nbody-rank")
             launched = "tests/jobs/test_launch.py"

@@ -6,6 +6,7 @@ there without the node.
 """
 
 import contextlib
+import ctypes
 import os
 import secrets
 import shutil
@@ -221,6 +222,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
+                preexec_fn=_end_with_the_caller,
             )
 
     def _until(self, condition, limit=LIMIT):
@@ -237,6 +239,10 @@ class Cluster:
                 with contextlib.suppress(OSError):
                     if wanted in Path(entry.path, "environ").read_bytes().split(b"\0"):
                         yield int(entry.name)
+
+
+def _end_with_the_caller():
+    ctypes.CDLL(None).prctl(1, int(signal.SIGTERM), 0, 0, 0)  # PR_SET_PDEATHSIG
 
 
 def _free_port():

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sauerkraut.testing import events, find_launcher
+from tests.processes import run_python
 from tests.slurm import cluster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,9 +85,12 @@ def submit(slurm, launcher, tmp_path):
         interval="3s",
         checkpoints="ckpt",
         program=(),
+        filled=None,
         **environment,
     ):
         made.append(Submitted(slurm, launcher, tmp_path, steps, pause, interval, checkpoints))
+        if filled is not None:
+            script = made[-1].filled_in(filled)
         made[-1].start(script, options, mpi, program, environment)
         return made[-1]
 
@@ -106,6 +110,13 @@ class Submitted:
         self.program = [sys.executable, PACED, f"--steps={steps}", f"--pause={pause}"]
         self.program += [f"--interval={interval}"]
         self.program += [] if checkpoints is None else ["--dir", checkpoints]
+
+    def filled_in(self, words):
+        """Path of what `sauerkraut slurm script` prints."""
+        said = run_python("-m", "sauerkraut", "slurm", "script", *words, *self.program).stdout
+        path = self.directory / "filled.sbatch"
+        path.write_text(said)
+        return path
 
     def start(self, script, options, mpi, program, environment):
         beside = str(Path(sys.executable).parent)

@@ -8,16 +8,18 @@ pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 ONE_NODE = ("--nodes=1", "--ntasks=2")
 
 
-def test_a_time_limit_is_reached_twice(slurm, submit, undisturbed):
-    limits = ("--time=1", "--signal=B:USR1@40")  # looked at every 30 s
-    job = submit("time_limit_chain.sbatch", *ONE_NODE, *limits, steps=900, interval="1h")
-    job.wait_for(job.is_complete, 500)
+def test_a_time_limit_is_reached_twice(slurm, submit, undisturbed, tmp_path):
+    """A script filled in by the verb: its successors have the same options."""
+    words = ["--kind=chain", "--nodes=1", "--ntasks=2", "--time=1", "--checkpoints=ckpt"]
+    words += ["--sbatch=signal=B:USR1@40", "--sbatch=output=job.log"]  # looked at every 30 s
+    job = submit(None, steps=900, interval="1h", filled=words)
+    job.wait_for(lambda: not slurm.run("squeue", "-h").strip(), 500)
 
-    job.wait_for(lambda: not slurm.run("squeue", "-h").strip())
+    assert job.is_complete(), job.said()
     assert job.result() == undisturbed(900)
     assert job.restarts() >= 2
-    links = re.findall(r"exit status (\d+)", job.said())
-    assert links == ["85"] * job.restarts() + ["0"], job.said()
+    ends = re.findall(r"exit status (\d+)", job.said())
+    assert ends == ["85"] * job.restarts() + ["0"], job.said()
 
 
 def test_each_of_an_array_is_requeued_by_itself(slurm, submit, undisturbed):
