@@ -29,6 +29,8 @@ class Settled:
     """Number of a communicator on this rank -> its place in one order of all."""
     messages: list[Message] = field(default_factory=list)
     """What this rank had sent and nobody had received, by the numbers of this rank."""
+    requests: bool = False
+    """Whether any rank has requests that come back complete."""
 
 
 class Told(NamedTuple):
@@ -38,6 +40,8 @@ class Told(NamedTuple):
     """Of its communicators, by number."""
     pending: int
     """How many requests were not complete when the capture began."""
+    requests: bool
+    """Whether there are requests that come back complete."""
 
 
 def settle(table: Table, told: Sequence[Any]) -> Settled | None:
@@ -58,7 +62,10 @@ def settle(table: Table, told: Sequence[Any]) -> Settled | None:
         _drain(table, signatures, channels)
         return None
     found = exchange(channels, table.traffic.next_exchange(), table.settings.patience)
-    return _agree(table, signatures, channels, found)
+    settled = _agree(table, signatures, channels, found)
+    if settled is not None:
+        settled.requests = any(each is not None and each.requests for each in told)
+    return settled
 
 
 def _drain(table: Table, signatures: Sequence[Any], channels: Sequence[Channel]) -> None:

@@ -6,6 +6,8 @@ They are looked at by ``Get_status``, which leaves them as they are for the runn
 from __future__ import annotations
 
 import gc
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mpi4py import MPI
@@ -18,13 +20,14 @@ from sauerkraut.objects.freezing import Reduced, refuse
 if TYPE_CHECKING:
     from sauerkraut.mpi.handles.table import Table
 
+_OBJECT = 1  # tag of a message to oneself, received at once
+
 
 class Outcome(NamedTuple):
     """The status of a request that is complete."""
 
     source: int
     tag: int
-    error: int
     nbytes: int
     cancelled: bool
 
@@ -32,16 +35,7 @@ class Outcome(NamedTuple):
     def of(cls, status: MPI.Status) -> Outcome:
         """What a status says; of a request to send, most of it means nothing."""
         nbytes = max(0, status.Get_count(MPI.BYTE))
-        error = status.Get_error()
-        return cls(status.Get_source(), status.Get_tag(), error, nbytes, status.Is_cancelled())
-
-    def tell(self, status: MPI.Status) -> None:
-        """Say it in ``status``."""
-        status.Set_source(self.source)
-        status.Set_tag(self.tag)
-        status.Set_error(self.error)
-        status.Set_elements(MPI.BYTE, self.nbytes)
-        status.Set_cancelled(self.cancelled)
+        return cls(status.Get_source(), status.Get_tag(), nbytes, status.Is_cancelled())
 
 
 def reduce(request: MPI.Request, table: Table) -> Reduced:
@@ -57,6 +51,8 @@ def reduce(request: MPI.Request, table: Table) -> Reduced:
             "it does not tell its peer and tag: make it by send_init or recv_init of "
             "sauerkraut.mpi.persistent, which remember them",
         )
+    if isinstance(request, MPI.Grequest):
+        raise refuse(request, "complete it and keep its result: a generalized request is code")
     if (reason := table.refused.get((MPI.Request, request.handle))) is not None:
         raise refuse(request, reason)
     status = MPI.Status()
@@ -70,7 +66,8 @@ def reduce(request: MPI.Request, table: Table) -> Reduced:
     if call is not None:
         return (empty, (type(request),), call, None, None, keep_persistent)
     outcome = Outcome.of(status)
-    return (make, (type(request), tuple(outcome), _received(request, outcome.nbytes)))
+    made = (type(request), _received(request, outcome.nbytes))
+    return (make, made, tuple(outcome), None, None, keep)
 
 
 def keep_persistent(shell: MPI.Prequest, call: persistent.Call) -> None:
@@ -83,24 +80,70 @@ def keep_persistent(shell: MPI.Prequest, call: persistent.Call) -> None:
     current().afterwards.append(make)
 
 
-def make(cls: Any, outcome: tuple[int, int, int, int, bool], received: Any) -> Any:
-    """A request that is complete, with this outcome."""
-    made = MPI.Grequest.Start(Outcome(*outcome).tell)
-    if received is None:
-        made.Complete()
-    else:
-        is_pickled, value = received
-        made.complete(MPI.pickle.loads(value) if is_pickled else value)
-    return another(cls, made)
+def make(cls: Any, pickled: bytes | None) -> Any:
+    """An empty request; where ``wait`` returns an object, with the buffer that it is in."""
+    if pickled is None:
+        return empty(cls)
+    receiving = MPI.COMM_SELF.irecv(bytearray(pickled), 0, _OBJECT)
+    shell = another(cls, receiving)
+    sending = MPI.COMM_SELF.Isend([pickled, MPI.BYTE], 0, _OBJECT)
+    MPI.Request.Waitall([receiving, sending])
+    give(shell, MPI.REQUEST_NULL)
+    return shell
 
 
-def _received(request: MPI.Request, nbytes: int) -> tuple[bool, Any] | None:
-    """What ``wait`` returns: as received, (True, pickled); else (False, object); None: nothing."""
+def keep(shell: MPI.Request, outcome: tuple[int, int, int, bool]) -> None:
+    """Note a request that is to be complete, with this outcome, when all ranks are ready."""
+    current().requests.append((shell, Outcome(*outcome)))
+
+
+def complete(comm: MPI.Intracomm, waiting: Sequence[tuple[MPI.Request, Outcome]]) -> None:
+    """Give each request a handle that is complete, with its status. Collective.
+
+    A status can be had of a real message only: the rank whose number it is to show sends one. A
+    generalized request would take any status, but with those ``Waitall`` of Open MPI 5 crashes.
+
+    Args:
+        comm: The private duplicate.
+        waiting: Requests of this rank without a handle, and what they are to tell.
+    """
+    wishes: list[list[Outcome]] = comm.allgather([outcome for _, outcome in waiting])
+    if not any(wishes):
+        return
+    own = comm.Dup()  # tags of the program mean nothing there
+    here, size, largest = own.Get_rank(), own.Get_size(), MPI.COMM_WORLD.Get_attr(MPI.TAG_UB) or 0
+    received = []
+    for shell, wish in waiting:
+        outcome = _possible(wish, here, size, largest)
+        made = own.Irecv([bytearray(outcome.nbytes), MPI.BYTE], outcome.source, outcome.tag)
+        if outcome.cancelled:
+            made.Cancel()
+        give(shell, made)
+        received.append(made)
+    sent = []
+    for dest, theirs in enumerate(wishes):
+        for wish in theirs:
+            outcome = _possible(wish, dest, size, largest)
+            if outcome.source == here and not outcome.cancelled:
+                data = [bytes(outcome.nbytes), MPI.BYTE]
+                sent.append(own.Isend(data, dest, outcome.tag))
+    MPI.Request.Waitall(sent)
+    while not all(made.Get_status() for made in received):
+        time.sleep(0)
+    own.Free()
+
+
+def _possible(wish: Outcome, rank: int, size: int, largest: int) -> Outcome:
+    """``wish`` as a message of its own; what no receive can have told is an empty one to itself."""
+    if 0 <= wish.source < size and 0 <= wish.tag <= largest:
+        return wish
+    return Outcome(rank, 0, 0, wish.cancelled)
+
+
+def _received(request: MPI.Request, nbytes: int) -> bytes | None:
+    """The pickled object that ``wait`` returns; None: it returns none."""
     for kept in gc.get_referents(request):
-        kind = type(kept).__name__
         held = gc.get_referents(kept)
-        if kind == "_p_req_buf" and held and nbytes:
-            return True, bytes(memoryview(held[0])[:nbytes])
-        if kind == "_p_req_obj" and held:
-            return False, held[0]
+        if type(kept).__name__ == "_p_req_buf" and held and nbytes:
+            return bytes(memoryview(held[0])[:nbytes])
     return None

@@ -34,6 +34,8 @@ class Shells:
         self.members = members
         self.comms: dict[int, MPI.Comm] = {}
         """Communicators by their number, once made."""
+        self.requests: list[tuple[MPI.Request, Any]] = []
+        """Requests that are to be complete, and what they tell."""
         self.afterwards: list[Callable[[], None]] = []
         """What needs the communicators to be there."""
         self._waiting: dict[int, Waiting] = {}

@@ -117,7 +117,9 @@ class Table:
             if isinstance(handle, cls):
                 raise refuse(handle, advice)
         family, reduce = next(each for each in _LOCAL.items() if isinstance(handle, each[0]))
-        first = self._firsts.setdefault((family, handle.handle), handle)
+        # Open MPI gives all requests that were complete at once the same handle.
+        own = family is MPI.Request
+        first = handle if own else self._firsts.setdefault((family, handle.handle), handle)
         if first is not handle:
             return (another, (type(handle), first))
         return reduce(handle, self)
@@ -147,7 +149,7 @@ class Table:
         if not self._met and not self._in_reach and not self._has_mail():
             return None
         signatures = [self.descriptions[number].signature for number in range(len(self.comms))]
-        return quiesce.Told(signatures, len(self.pending))
+        return quiesce.Told(signatures, len(self.pending), bool(self.complete))
 
     def _has_mail(self) -> bool:
         """Whether a message waits where programs send that hold no communicator."""
@@ -177,4 +179,6 @@ class Table:
         """Make the handles of a graph that was read again. Collective."""
         settled: quiesce.Settled = pickle.loads(stored)
         self.shells.make(settled.order)
+        if settled.requests:
+            requests.complete(self.members.comm, self.shells.requests)
         quiesce.send_again(self, self.shells.comms, settled.messages)
