@@ -38,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--log", type=Path, metavar="FILE", help="append what happens to a file")
     parser.add_argument(
+        "--take-over",
+        action="store_true",
+        help="also when the owner of the directory may still run: it must then end without writing",
+    )
+    parser.add_argument(
         "--give-up",
         type=float,
         default=default.give_up,
@@ -48,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--end-silent",
         type=float,
         metavar="SECONDS",
-        help="end and restart a job that does not poll for so long: one that hangs (never)",
+        help="end and restart a job without a poll for so long, longer than a checkpoint (never)",
     )
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND ...")
 
@@ -68,6 +73,7 @@ def run(chosen: argparse.Namespace) -> int:
         max_restarts=chosen.max_restarts,
         give_up=chosen.give_up,
         end_silent=chosen.end_silent,
+        take_over=chosen.take_over,
         output=STANDARD_ERROR if chosen.json else None,
     )
     supervisor = Supervisor(command, directory, Log(chosen.log), options)

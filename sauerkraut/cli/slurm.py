@@ -49,6 +49,8 @@ def run(chosen: argparse.Namespace) -> int:
         if not equals:
             return _usage(f"--sbatch {each}: NAME=VALUE, as in --sbatch qos=low")
         options[name.lstrip("-")] = value
+    if chosen.kind == "loop" and chosen.launcher is not None:
+        return _usage("--launcher: only srun leaves out the nodes that are down")
     directory = chosen.checkpoints
     if directory is None and Command.of(program).directory is None and chosen.kind != "array":
         return _usage("where does the program checkpoint? --checkpoints DIR, or its own --dir")

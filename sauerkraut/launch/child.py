@@ -17,7 +17,7 @@ from sauerkraut.launch import identity
 
 ENDING = 2.0
 """Seconds that processes have to end by themselves once their launcher is gone."""
-TERMINATING = 10.0
+TERMINATING = 5.0
 """Seconds that a launcher has to end its ranks after SIGTERM."""
 _PR_SET_PDEATHSIG = 1
 

@@ -47,6 +47,8 @@ class Options:
     SAUERKRAUT_GIVE_UP does not say another number."""
     end_silent: float | None = None
     """Seconds without a poll after which a start is ended; None: never, it is only said."""
+    take_over: bool = False
+    """Take the directory from whoever owns it, though it may still run."""
     output: int | None = None
     """Descriptor of the job's standard output; None: the supervisor's."""
 
@@ -89,8 +91,11 @@ class Supervisor:
             StorageError: the launcher cannot be started, or its list of hosts not be read.
         """
         environment = self._environment()
+        if self._options.take_over and (owner := progress.owner_of(self.directory)) is not None:
+            environment["SAUERKRAUT_TAKE_OVER"] = owner.incarnation.id
         with self._signals(), tempfile.TemporaryDirectory(prefix="sauerkraut-") as scratch:
-            self._await_predecessor()
+            if not self._options.take_over:
+                self._await_predecessor()
             newest = progress.newest_epoch(self.directory)
             command, fruitless = self.command, 0
             while self._asked is None:

@@ -3,13 +3,17 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.jobs.supervised import Supervised, kill
 from tests.processes import run_python
 
+RESUME_SH = Path(__file__).resolve().parents[2] / "jobs" / "resume.sh"
 pytestmark = [pytest.mark.job, pytest.mark.timeout(300)]
 
 
@@ -127,3 +131,38 @@ def test_another_start_waits_for_nobody_who_lives(launch, launcher, tmp_path):
     assert done.returncode == 87
     assert f"supervised by pid {job.process.pid}" in done.stderr
     assert job.process.poll() is None
+
+
+def test_a_start_that_takes_over_ends_the_other_supervisor(launch, undisturbed):
+    old = launch()
+    old.wait_for_commits(1)
+    new = launch("--take-over")
+
+    assert new.wait() == 0, new.said()
+    assert old.wait() == 87, old.said()
+    assert "Superseded" in new.said()
+    assert new.result() == undisturbed
+
+
+def test_resume_sh_finishes_what_is_in_a_directory(launch, launcher, undisturbed, tmp_path):
+    job = launch(interval="1h")
+    job.wait_for_start()
+    kill(job.process.pid, signal.SIGTERM)
+    assert job.wait() == 85, job.said()
+
+    done = subprocess.run(
+        [RESUME_SH, "ckpt", *launcher.command(2)],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            **launcher.environment,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert job.result() == undisturbed

@@ -55,6 +55,8 @@ def test_another_launcher(sauerkraut):
 
 def test_usage(sauerkraut):
     assert sauerkraut("slurm", "script").status == 2
+    words = ("--kind=loop", "--launcher=mpirun", "x.py", "--dir=a")
+    assert sauerkraut("slurm", "script", *words).status == 2
     assert sauerkraut("slurm", "script", "--sbatch", "qos", "x.py", "--dir=a").status == 2
 
 
