@@ -175,6 +175,14 @@ def test_who_fails_long_before_the_others_waits_for_them_to_try_again_together(l
     assert stored_at(tmp_path / "ckpt").read().newest.steps[1].tries == 2
 
 
+def test_who_waits_for_ranks_that_are_gone_ends(launcher, tmp_path):
+    done = launched(launcher, tmp_path, 4, "pipeline_alone.py", "gone")
+    assert done.returncode != 0
+    assert "rank 1 failed in step 1 'second', and waits for the others" in done.stderr
+    newest = next(iter(catalog.committed(tmp_path / "ckpt")))
+    assert catalog.read_manifest(newest.path).about.step == 1
+
+
 def test_a_step_that_polls_goes_on_inside_on_all_ranks(launcher, tmp_path):
     def run(*words):
         done = launched(launcher, tmp_path, 2, "pipeline_polling.py", "2", *words)

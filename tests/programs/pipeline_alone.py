@@ -1,8 +1,9 @@
 """Rank 1 alone raises in a step, is interrupted behind it, or works for ever.
 
-pipeline_alone.py PATH raise | interrupt | endless | early | blocked
+pipeline_alone.py PATH raise | interrupt | endless | early | blocked | gone
 
-early: it may try again, and fails long before the others end the step; blocked: they wait for it.
+early: it may try again, and fails long before the others end the step; blocked: they wait for it;
+gone: rank 0 is killed meanwhile.
 """
 
 import os
@@ -17,7 +18,8 @@ from sauerkraut.flow import CheckpointFlow, ranks
 
 comm = MPI.COMM_WORLD
 path, scenario = sys.argv[1:]
-ranks.ARRIVAL_TIME = 0.5 if scenario in ("early", "blocked") else 2.0
+repeats = scenario in ("early", "blocked", "gone")
+ranks.ARRIVAL_TIME = 0.5 if repeats else 2.0
 flow = CheckpointFlow(path, handler="hdf5", comm=comm, quiet=True)
 
 
@@ -31,13 +33,15 @@ tries = []
 
 @flow.add_step(
     timeout=1.0 if scenario in ("endless", "blocked") else None,
-    retries=1 if scenario in ("early", "blocked") else 0,
+    retries=1 if repeats else 0,
 )
 def second(state, data):
     tries.append(state.pop("first"))
-    if scenario == "early":
+    if scenario in ("early", "gone"):
         if comm.rank != 1:
             time.sleep(1.5)  # three times as long as the others have to come
+            if scenario == "gone" and comm.rank == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
         elif len(tries) == 1:
             raise ValueError("of no use")
         return
