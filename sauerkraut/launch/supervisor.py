@@ -6,11 +6,10 @@ import math
 import os
 import shlex
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +41,7 @@ class Options:
 
     max_restarts: int = 3
     """Restarts in a row that may bring no new epoch; 0: never start again."""
-    give_up: float = 1800.0
+    give_up: float = 3600.0
     """Seconds after which ranks that wait for missing ones end the job, where
     SAUERKRAUT_GIVE_UP does not say another number."""
     end_silent: float | None = None
@@ -73,6 +72,7 @@ class Supervisor:
         self._say = log
         self._options = options or Options()
         self._id = identity.of_this_process()
+        self._input = _position()
         self._hosts = Hosts.of(command)
         self._child: Child | None = None
         self._wakeup = -1
@@ -169,7 +169,7 @@ class Supervisor:
         ours = [n for n in environment if n.startswith("SAUERKRAUT_")]
         words = command.with_variables([*ours, "PYTHONHASHSEED"]).words
         self._say(f"start {self.starts}: {shlex.join(command.words)}")
-        _rewind()
+        _rewind(self._input)
         began = time.monotonic()
         self._child = job = Child(words, environment, self._id, self._wakeup, self._options.output)
         if self._asked is not None:  # came while it was being started
@@ -232,7 +232,7 @@ class Supervisor:
                 f"{self.directory} belongs to a job supervised by pid {process.pid} of "
                 f"{process.host}, which is at work"
             )
-        wait = Settings.from_environment().owner_wait
+        wait = max(Settings.from_environment().owner_wait, progress.GAPS * owner.longest_gap)
         if pids := identity.started_by(before):
             self._say(
                 f"the job of an earlier launch (pid {process.pid}) still runs, pids "
@@ -283,10 +283,16 @@ class Supervisor:
             time.sleep(0.1)
 
 
-def _rewind() -> None:
-    """Let every start read standard input from where the first one did, when it is a file."""
+def _position() -> int | None:
+    """Where standard input stands; None where it is no file."""
     try:
-        if sys.stdin is not None and sys.stdin.seekable():
-            os.lseek(sys.stdin.fileno(), 0, os.SEEK_SET)
-    except (OSError, ValueError):
-        return
+        return os.lseek(0, 0, os.SEEK_CUR)
+    except OSError:
+        return None
+
+
+def _rewind(position: int | None) -> None:
+    """Let every start read standard input from where the first one did, when it is a file."""
+    if position is not None:
+        with suppress(OSError):
+            os.lseek(0, position, os.SEEK_SET)

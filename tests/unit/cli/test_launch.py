@@ -61,6 +61,21 @@ def test_a_run_that_ends_is_done(launch):
     assert "complete; newest epoch 1; exit status 0" in done.err
 
 
+def test_restarts_that_bring_an_epoch_do_not_count(launch):
+    done = launch(
+        "import os, sauerkraut\n"
+        "def f():\n"
+        "    for step in range(3):\n"
+        "        if isinstance(ckpt.checkpoint(), sauerkraut.Epoch):\n"
+        "            os._exit(9)\n"
+        "ckpt = sauerkraut.Checkpointer('ckpt', quiet=True)\n"
+        "ckpt.run(f)",
+        "--max-restarts=1",
+    )
+
+    assert (done.status, done.starts) == (0, 4), done.err
+
+
 def test_what_follows_the_run_gets_another_chance(launch):
     done = launch(
         "import os, sauerkraut\n"
@@ -79,11 +94,12 @@ def test_what_follows_the_run_gets_another_chance(launch):
 
 def test_every_start_has_the_same_hash_seed_and_reads_the_same_input(tmp_path):
     text = "import os, sys; open('seen', 'a').write(os.environ['PYTHONHASHSEED'] + input())"
-    (tmp_path / "input").write_text("line\n")
+    (tmp_path / "input").write_text("read by somebody\nline\n")
     words = ["-m", "sauerkraut", "launch", "--max-restarts=1", "--dir=ckpt", "--"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONHASHSEED"}
 
     with (tmp_path / "input").open() as stdin:
+        os.lseek(stdin.fileno(), len("read by somebody\n"), os.SEEK_SET)
         run_python(
             *(*words, sys.executable, "-c", text),
             cwd=tmp_path,
