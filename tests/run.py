@@ -40,6 +40,7 @@ LONG = {
     "SAUERKRAUT_ROUND_TRIPS": "100000",
 }
 KILLS = ["tests/jobs/test_kill_and_resume.py"]
+SLURM = ["slurm-wlm", "munge", "libpmix-dev"]
 SLOWLY = ["-o", "faulthandler_timeout=1200"]  # schedulers and time limits take minutes
 
 
@@ -154,10 +155,11 @@ def clusters(run, python):
     told = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     lacking = subprocess.run(look, **told, check=True).stdout.strip()
     if lacking and os.getuid() == 0 and shutil.which("apt-get"):
-        packages = ["slurm-wlm", "munge", "libpmix-dev"]
-        run.command("apt-get", "update", "-qq", DEBIAN_FRONTEND="noninteractive")
         quietly = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
-        run.command(*quietly, *packages, DEBIAN_FRONTEND="noninteractive")
+        for words in (["apt-get", "update", "-qq"], [*quietly, *SLURM]):
+            print("+", *words, flush=True)  # where that fails, the look below says what is missing
+            noninteractive = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            subprocess.run(words, env=noninteractive, stdin=subprocess.DEVNULL, check=False)
         lacking = subprocess.run(look, **told, check=True).stdout.strip()
     if lacking:
         run.missing.append(f"Slurm: {lacking}; tests/slurm were not run")
