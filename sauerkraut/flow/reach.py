@@ -20,6 +20,8 @@ _GLOBAL = {"LOAD_GLOBAL", "LOAD_NAME"}
 _ATTRIBUTE = {"LOAD_ATTR", "LOAD_METHOD"}
 _CONTAINERS = (list, tuple, dict, MappingProxyType)
 _OF_DATACLASS = "__create_fn__."  # methods that `dataclasses` writes: their class says it all
+_ANNOTATIONS = frozenset({"__annotations__", "__annotate__", "__annotate_func__"})
+"""The text of a class says them; what holds them differs between versions."""
 _ATOMS = frozenset({NoneType, bool, int, float, complex, str, bytes})
 
 
@@ -119,6 +121,8 @@ def _is_code(found: Any) -> bool:
 def _held_by_class(found: type) -> Iterator[tuple[str, Any]]:
     yield from ((f"base {each.__qualname__}", each) for each in found.__bases__)
     for name, held in vars(found).items():
+        if name in _ANNOTATIONS:
+            continue
         if isinstance(held, FunctionType) and held.__qualname__ == f"{found.__qualname__}.{name}":
             # its text is that of the class, if it was not generated
             yield from ((f"{name}.{n}", each) for n, each in _held_by_function(held))
