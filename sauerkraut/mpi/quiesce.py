@@ -12,6 +12,8 @@ from sauerkraut.errors import RankError
 from sauerkraut.mpi import redelivery
 from sauerkraut.mpi.drain import drain
 from sauerkraut.mpi.handles import identity
+from sauerkraut.mpi.handles.communicators import Description
+from sauerkraut.mpi.handles.numbered import Numbered
 from sauerkraut.mpi.markers import Channel, Found, exchange
 from sauerkraut.mpi.redelivery import Message
 
@@ -31,6 +33,8 @@ class Settled:
     """What this rank had sent and nobody had received, by the numbers of this rank."""
     requests: bool = False
     """Whether any rank has requests that come back complete."""
+    windows: dict[int, int] = field(default_factory=dict)
+    """Number of a window on this rank -> its place in one order of all."""
 
 
 class Told(NamedTuple):
@@ -42,6 +46,8 @@ class Told(NamedTuple):
     """How many requests were not complete when the capture began."""
     requests: bool
     """Whether there are requests that come back complete."""
+    windows: list[identity.Signature]
+    """Of its windows, by number."""
 
 
 def settle(table: Table, told: Sequence[Any]) -> Settled | None:
@@ -55,7 +61,11 @@ def settle(table: Table, told: Sequence[Any]) -> Settled | None:
         RankError: on every rank: markers did not come.
     """
     signatures = [[] if each is None else each.signatures for each in told]
-    if _refuse_partly_held(table, signatures):
+    windows = [[] if each is None else each.windows for each in told]
+    refused = _refuse_partly_held(table.comms, MPI.Comm, signatures, table)
+    refused |= _refuse_partly_held(table.windows, MPI.Win, windows, table)
+    refused |= _refuse_twins(table, windows)
+    if refused:
         return None
     channels = _channels(table)
     if any(each is not None and each.pending for each in told):
@@ -64,6 +74,7 @@ def settle(table: Table, told: Sequence[Any]) -> Settled | None:
     found = exchange(channels, table.traffic.next_exchange(), table.settings.patience)
     settled = _agree(table, signatures, channels, found)
     if settled is not None:
+        settled.windows = identity.places_by_signature(windows)[table.group.rank]
         settled.requests = any(each is not None and each.requests for each in told)
     return settled
 
@@ -86,24 +97,40 @@ def _drain(table: Table, signatures: Sequence[Any], channels: Sequence[Channel])
     mail.deliver(places, table.group.allgather(mail.senders))
 
 
-def _refuse_partly_held(table: Table, signatures: Sequence[Any]) -> bool:
-    """Whether some members of a communicator do not hold it; notes why for those that do."""
+def _refuse_partly_held(
+    numbered: Numbered, family: type, signatures: Sequence[Any], table: Table
+) -> bool:
+    """Whether some members of a handle do not hold it; notes why for those that do."""
     missing = identity.missing_holders(signatures)
-    for number, comm in enumerate(table.comms):
-        ranks = missing.get(table.descriptions[number].signature, [])
+    for number, handle in enumerate(numbered.handles):
+        ranks = missing.get(numbered.descriptions[number].signature, [])
         if ranks and table.group.rank not in ranks:
             some = ", ".join(map(str, ranks))
-            table.refused[MPI.Comm, comm.handle] = (
+            table.refused[family, handle.handle] = (
                 f"of its members, rank {some} does not hold it, or not as many of the same: keep "
                 "it in a variable on all of them, or free it"
             )
     return bool(missing)
 
 
+def _refuse_twins(table: Table, signatures: Sequence[Any]) -> bool:
+    """Whether there are windows that cannot be told apart; notes why for them."""
+    places = identity.places_by_signature(signatures)
+    for number, window in enumerate(table.windows.handles):
+        if number not in places[table.group.rank]:
+            table.refused[MPI.Win, window.handle] = (
+                "another window of the same members has the same name: give them names (Set_name)"
+            )
+    return any(len(own) < len(each) for own, each in zip(places, signatures, strict=True))
+
+
 def _channels(table: Table) -> list[Channel]:
     """The communicators to exchange markers on: those met, the one given, and the world."""
     limit = table.settings.marker_ranks
-    found = [Channel(number, comm, _peers(comm, limit)) for number, comm in enumerate(table.comms)]
+    found = [
+        Channel(number, comm, _peers(comm, limit))
+        for number, comm in enumerate(table.comms.handles)
+    ]
     if isinstance(table.given, MPI.Intracomm):
         found.append(Channel(GIVEN, table.given, _peers(table.given, limit)))
     if table.given != MPI.COMM_WORLD:
@@ -154,7 +181,7 @@ def _agree(
     mine = order[group.rank]
     mail.deliver(mine, [senders for _, senders, _ in gathered])
     if any(len(places) < len(own) for places, own in zip(order, signatures, strict=True)):
-        for number, comm in enumerate(table.comms):
+        for number, comm in enumerate(table.comms.handles):
             if number not in mine:
                 table.refused[MPI.Comm, comm.handle] = (
                     "another of its members holds another communicator of the same members, and "
@@ -229,7 +256,7 @@ def _named(table: Table, channel: int) -> MPI.Comm | None:
 
 
 def _own_rank(table: Table, channel: int) -> int:
-    comm = _named(table, channel) or table.comms[channel]
+    comm = _named(table, channel) or table.comms.handles[channel]
     rank: int = comm.Get_rank()
     return rank
 
@@ -242,5 +269,5 @@ def _rank_of(table: Table, channel: Channel, peer: int) -> int:
         return list(channel.peers).index(peer)
     if channel.number == SELF:
         return table.group.rank
-    description = table.descriptions[channel.number]
+    description: Description = table.comms.descriptions[channel.number]
     return (description.remote or description.members)[peer]

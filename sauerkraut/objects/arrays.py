@@ -128,6 +128,8 @@ def root_of(value: Array) -> tuple[Array, object]:
 def reduce_array(value: Array, freezing: Freezing) -> Reduced:
     """One array: whole in the stream when small and its own owner, else a view of a memory."""
     root, base = root_of(value)
+    if base is not None and freezing.handles is not None:
+        root, base = freezing.handles.owner_of(root, base)
     if value.dtype.hasobject or root.dtype.hasobject:
         return _reduce_object_array(value, root)
     if id(root) in freezing.anchored:

@@ -34,6 +34,10 @@ class Handles(Protocol):
         """Whether ``value`` is a handle of MPI."""
         ...
 
+    def owner_of(self, root: Any, base: Any) -> tuple[Any, Any]:
+        """What `arrays.root_of` gives, or the array whose memory a window looks at as well."""
+        ...
+
     def owns(self, value: object) -> bool:
         """Whether ``value`` is a handle that a restarted program does not have by itself."""
         ...

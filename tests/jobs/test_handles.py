@@ -66,6 +66,11 @@ def test_messages_in_flight_and_requests_come_back(start, tmp_path):
     assert killed_and_resumed(start, "in_flight.py", 3) == quiet
 
 
+def test_windows_come_back_over_the_same_memory(start, tmp_path):
+    quiet = undisturbed(start, "windows.py", tmp_path, ranks=2)
+    assert killed_and_resumed(start, "windows.py", 1, 3, ranks=2) == quiet
+
+
 @pytest.fixture(scope="module")
 def hold_back(tmp_path_factory):
     """A library that holds messages back which MPI has reported as sent."""

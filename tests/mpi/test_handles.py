@@ -202,7 +202,7 @@ def refused(comm, kind):
     from mpi4py import MPI
 
     if kind == "window":
-        held = MPI.Win.Create(np.zeros(1), comm=comm)
+        held = MPI.Win.Allocate_shared(8, comm=comm)
     elif kind == "persistent":
         held = comm.Recv_init(np.zeros(1), comm.rank, 3)
     elif kind == "file":
@@ -278,3 +278,23 @@ def test_what_a_finished_run_returned_comes_back(make, comm):
     made, held = make().run(ending, comm)
     assert made.allreduce(1) == len(range(comm.rank % 2, comm.size, 2))
     assert held["same"] is made
+
+
+def twins(comm):
+    from mpi4py import MPI
+
+    held = [MPI.Win.Create(np.zeros(1), comm=comm) for _ in range(2)]
+    try:
+        skt.current().checkpoint()
+    finally:
+        for each in held:
+            each.Free()
+
+
+def test_windows_that_cannot_be_told_apart_are_refused_by_variable(make, comm):
+    with pytest.raises(CaptureError) as raised:
+        make().run(twins, comm)
+    assert "twins() -> local 'held' -> item 0: mpi4py.MPI.Win cannot be captured; " in str(
+        raised.value
+    )
+    assert "give them names (Set_name)" in str(raised.value)

@@ -135,8 +135,8 @@ def reduce(comm: MPI.Comm, table: Table) -> Reduced:
     if comm == table.given:
         own = comm is table.given
         return (given, ()) if own else (same_as_given, (type(comm),))
-    number = table.number_of(comm)
-    state = (number, table.description_of(number), attributes_of(comm))
+    number = table.comms.number_of(comm)
+    state = (number, table.comms.description_of(number), attributes_of(comm))
     return (empty, (type(comm),), state, None, None, keep)
 
 

@@ -34,6 +34,8 @@ class Shells:
         self.members = members
         self.comms: dict[int, MPI.Comm] = {}
         """Communicators by their number, once made."""
+        self.windows: dict[int, tuple[MPI.Win, Any, Any]] = {}
+        """Windows that are to be made by their number, what they are, and their memory."""
         self.requests: list[tuple[MPI.Request, Any]] = []
         """Requests that are to be complete, and what they tell."""
         self.afterwards: list[Callable[[], None]] = []

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from mpi4py import MPI
 
 from sauerkraut.mpi import quiesce
-from sauerkraut.mpi.handles import communicators, errhandlers, local, requests
-from sauerkraut.mpi.handles.communicators import Description
+from sauerkraut.mpi.handles import communicators, errhandlers, local, requests, windows
 from sauerkraut.mpi.handles.members import Members
 from sauerkraut.mpi.handles.memory import another, is_named
+from sauerkraut.mpi.handles.numbered import Numbered
 from sauerkraut.mpi.handles.shells import Shells
 from sauerkraut.mpi.redelivery import Message, Traffic
 from sauerkraut.objects.freezing import Freezing, refuse
@@ -25,7 +25,6 @@ _Reduce = Callable[[Any, "Table"], Any]
 
 _REFUSED: dict[type, str] = {
     MPI.Message: "receive it before the checkpoint",
-    MPI.Win: "free it before the checkpoint and make it again in on_restart",
     MPI.File: "close it before the checkpoint and open it again in on_restart, or exclude it",
     MPI.Session: "finalize it before the checkpoint",
 }
@@ -36,8 +35,9 @@ _LOCAL: dict[type, _Reduce] = {
     MPI.Info: local.reduce_info,
     MPI.Errhandler: errhandlers.reduce,
     MPI.Request: requests.reduce,
+    MPI.Win: windows.reduce,
 }
-_FAMILIES = (MPI.Comm, *_REFUSED, *_LOCAL)
+_FAMILIES: tuple[type, ...] = (MPI.Comm, MPI.buffer, *_REFUSED, *_LOCAL)
 
 
 class Table:
@@ -65,8 +65,10 @@ class Table:
         self.traffic = traffic
         self.members = members
         self.shells = Shells(self.members)
-        self.comms: list[MPI.Comm] = []
+        self.comms = Numbered(self, MPI.Comm, communicators.describe)
         """The communicators met, by their number."""
+        self.windows = Numbered(self, MPI.Win, windows.describe)
+        """The windows met, by their number."""
         self.pending: list[MPI.Request] = []
         """The requests met that were not known to be complete when the capture began."""
         self.complete: set[int] = set()
@@ -83,8 +85,7 @@ class Table:
         """Forget what was met: the graph is written anew."""
         self.comms.clear()
         self.pending.clear()
-        self.descriptions: dict[int, Description] = {}
-        self._numbers: dict[int, int] = {}
+        self.windows.clear()
         self._firsts: dict[tuple[type, int], Any] = {}
         self._met = False
 
@@ -98,6 +99,8 @@ class Table:
         """Whether ``value`` is a handle that a restarted program does not have by itself."""
         if not self.takes(value):
             return False
+        if isinstance(value, MPI.buffer):
+            return True
         own = is_named(value) or value == self.given
         self._in_reach |= own and isinstance(value, MPI.Comm)
         return not own
@@ -109,6 +112,8 @@ class Table:
             CaptureError: it cannot come back; says why.
         """
         self._met = True
+        if isinstance(handle, MPI.buffer):
+            return windows.reduce_buffer(handle)
         if isinstance(handle, MPI.Status) or is_named(handle):
             return handle.__reduce_ex__(5)
         if isinstance(handle, MPI.Comm):
@@ -118,38 +123,34 @@ class Table:
                 raise refuse(handle, advice)
         family, reduce = next(each for each in _LOCAL.items() if isinstance(handle, each[0]))
         # Open MPI gives all requests that were complete at once the same handle.
-        own = family is MPI.Request
+        own = family in (MPI.Request, MPI.Win)
         first = handle if own else self._firsts.setdefault((family, handle.handle), handle)
         if first is not handle:
             return (another, (type(handle), first))
         return reduce(handle, self)
 
-    def number_of(self, comm: MPI.Comm) -> int:
-        """The number of a communicator on this rank, in the order they were met.
+    def owner_of(self, root: Any, base: Any) -> tuple[Any, Any]:
+        """The array that owns memory of a window, and what it borrows from; see `root_of`."""
+        if isinstance(base, MPI.buffer) and base.obj is not None:
+            base = base.obj
+        if isinstance(base, MPI.Win) and (memory := windows.memory_of(base)) is not None:
+            import numpy as np
 
-        Raises:
-            CaptureError: it cannot come back; says why.
-        """
-        if (reason := self.refused.get((MPI.Comm, comm.handle))) is not None:
-            raise refuse(comm, reason)
-        number = self._numbers.get(comm.handle)
-        if number is None:
-            number = self._numbers[comm.handle] = len(self.comms)
-            self.comms.append(comm)
-        return number
+            from sauerkraut.objects.arrays import root_of
 
-    def description_of(self, number: int) -> Description:
-        """What communicator ``number`` is, asked once."""
-        if number not in self.descriptions:
-            self.descriptions[number] = communicators.describe(self.comms[number], self.members)
-        return self.descriptions[number]
+            return root_of(np.frombuffer(memory, np.uint8))
+        return root, base
 
     def told(self) -> object:
         """What the other ranks must know; None: no handle was met."""
         if not self._met and not self._in_reach and not self._has_mail():
             return None
-        signatures = [self.descriptions[number].signature for number in range(len(self.comms))]
-        return quiesce.Told(signatures, len(self.pending), bool(self.complete))
+        return quiesce.Told(
+            self.comms.signatures(),
+            len(self.pending),
+            bool(self.complete),
+            self.windows.signatures(),
+        )
 
     def _has_mail(self) -> bool:
         """Whether a message waits where programs send that hold no communicator."""
@@ -170,7 +171,7 @@ class Table:
 
     def go_on(self) -> None:
         """Send again what was in flight: the program goes on."""
-        quiesce.send_again(self, dict(enumerate(self.comms)), self.held)
+        quiesce.send_again(self, dict(enumerate(self.comms.handles)), self.held)
         self.held = []
 
     # ---------------------------------------------------------------- restart
@@ -179,6 +180,7 @@ class Table:
         """Make the handles of a graph that was read again. Collective."""
         settled: quiesce.Settled = pickle.loads(stored)
         self.shells.make(settled.order)
+        windows.build(self.shells.windows, settled.windows, self.members)
         if settled.requests:
             requests.complete(self.members.comm, self.shells.requests)
         quiesce.send_again(self, self.shells.comms, settled.messages)

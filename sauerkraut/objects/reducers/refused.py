@@ -45,12 +45,13 @@ _MPI_ADVICE = {
     "Request": "complete it (Wait) before the checkpoint",
     "Win": "free it before the checkpoint and make it again in on_restart",
     "File": _REOPEN,
+    "buffer": "keep numpy.frombuffer of it",
 }
 
 
 _HANDLES = (
     *("Comm", "Datatype", "Errhandler", "File", "Group", "Info", "Message", "Op"),
-    *("Request", "Session", "Status", "Win"),
+    *("Request", "Session", "Status", "Win", "buffer"),
 )
 
 
