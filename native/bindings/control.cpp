@@ -50,7 +50,7 @@ std::vector<std::string> texts(nb::handle list)
 // Appends the row of a local. `describe` (Python) is asked about the types that have more to tell
 // than their name: arrays, and classes whose full name is not in the type itself.
 void show_local(std::string_view name, std::uint32_t slot, PyObject* value,
-                const nb::callable& describe, std::string& rows)
+                const nb::callable& describe, std::uint32_t& next_slot, std::string& rows)
 {
   if (PyCell_Check(value)) {
     PyObject* held = PyCell_GET(value);
@@ -60,7 +60,7 @@ void show_local(std::string_view name, std::uint32_t slot, PyObject* value,
   if (PyType_HasFeature(Py_TYPE(value), Py_TPFLAGS_HEAPTYPE) ||
       type.find('.') != std::string_view::npos) {
     const nb::tuple told = nb::cast<nb::tuple>(describe(nb::handle(value)));
-    wire::show({name, slot, utf8(told[0]), nb::cast<std::uint64_t>(told[1])}, rows);
+    wire::show({name, slot, utf8(told[0]), nb::cast<std::uint64_t>(told[1])}, next_slot, rows);
     return;
   }
   Py_ssize_t bytes = 0;
@@ -71,7 +71,7 @@ void show_local(std::string_view name, std::uint32_t slot, PyObject* value,
   } else if (PyByteArray_CheckExact(value)) {
     bytes = PyByteArray_GET_SIZE(value);
   }
-  wire::show({name, slot, type, static_cast<std::uint64_t>(bytes)}, rows);
+  wire::show({name, slot, type, static_cast<std::uint64_t>(bytes)}, next_slot, rows);
 }
 
 wire::FrameRows rows_of(const capture::FrameState& frame, const nb::callable& describe)
@@ -80,6 +80,7 @@ wire::FrameRows rows_of(const capture::FrameState& frame, const nb::callable& de
   wire::FrameRows rows;
   rows.line = static_cast<std::uint32_t>(frame.line);
   rows.variables.reserve(24 * static_cast<std::size_t>(frame.local_count));
+  std::uint32_t next_slot = 0;
   for (int slot = 0; slot < frame.local_count; ++slot) {
     const capture::Slot& value = frame.slots[static_cast<std::size_t>(slot)];
     const nb::handle name = PyTuple_GET_ITEM(code->co_localsplusnames, slot);
@@ -87,18 +88,19 @@ wire::FrameRows rows_of(const capture::FrameState& frame, const nb::callable& de
       rows.unbound.push_back(utf8(name));
     } else if (value.kind == capture::Slot::Kind::object) {
       show_local(utf8(name), static_cast<std::uint32_t>(slot), value.object.get(), describe,
-                 rows.variables);
+                 next_slot, rows.variables);
     }
   }
   return rows;
 }
 
-nb::bytes encode(const capture::Stack& stack, const capture::Generators& generators,
+nb::bytes encode(const capture::Stack& stack, const capture::Generators* generators,
                  const std::string& implementation, const std::string& version, std::uint32_t magic,
                  const nb::list& labels, const nb::list& excluded, const nb::callable& describe)
 {
   const std::size_t frames = stack.frames.size();
-  const std::vector<capture::GeneratorState>& met = generators.met();
+  static const std::vector<capture::GeneratorState> none;
+  const std::vector<capture::GeneratorState>& met = generators != nullptr ? generators->met() : none;
   const bool leaves_out = excluded.size() != 0;
   if (labels.size() != frames + met.size() || (leaves_out && excluded.size() != labels.size())) {
     throw nb::value_error("one label and one list of names per frame and generator");
@@ -168,11 +170,11 @@ nb::tuple reference_fields(const wire::CodeLabel& label)
 
 void bind_control(nb::module_& m)
 {
-  m.def("encode", encode, "stack"_a, "generators"_a, "implementation"_a, "version"_a, "magic"_a,
+  m.def("encode", encode, "stack"_a, "generators"_a.none(), "implementation"_a, "version"_a, "magic"_a,
         "labels"_a, "excluded"_a, "describe"_a,
         "One label and one list of excluded names for each frame, then for each generator; no list "
         "at all where nothing was left out.",
-        nb::sig("def encode(stack: Stack, generators: Generators, implementation: str, "
+        nb::sig("def encode(stack: Stack, generators: Generators | None, implementation: str, "
                 "version: str, magic: int, labels: list[CodeLabel], excluded: list[list[str]], "
                 "describe: "
                 "collections.abc.Callable[[object], tuple[str, int]]) -> bytes"));

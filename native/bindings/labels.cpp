@@ -68,11 +68,12 @@ PyObject* item(PyObject* dict, PyObject* key)
   return found;
 }
 
-bool is_module(PyObject* name, PyObject* globals)
+// The globals of a module that is imported, or null.
+PyObject* globals_of_module(PyObject* name)
 {
   PyObject* modules = PyImport_GetModuleDict();
   PyObject* module = modules != nullptr && PyDict_Check(modules) ? item(modules, name) : nullptr;
-  return module != nullptr && PyModule_Check(module) && PyModule_GetDict(module) == globals;
+  return module != nullptr && PyModule_Check(module) ? PyModule_GetDict(module) : nullptr;
 }
 
 // Whether the names lead from `globals` through classes to a plain function that runs `code`.
@@ -99,18 +100,30 @@ bool holds(const KnownLabel& known, PyObject* code, PyObject* globals, nb::handl
            bool sources)
 {
   return known.sources == sources && known.carry.equal(carry) && referent(known.code).is(code) &&
-         is_module(known.globals_module.ptr(), globals) &&
+         globals_of_module(known.globals_module.ptr()) == globals &&
          (known.scope.size() == 0 ||
           (!known.outer.is_none() && leads_to(globals, known.scope, referent(known.outer).ptr())));
 }
 
-// The labels of the frames as far as they are known, else None.
-nb::list known_labels(const capture::Stack& stack, const nb::dict& known, nb::handle carry,
+// The labels of the frames as far as they are known, else None; and the places of those.
+nb::tuple known_labels(const capture::Stack& stack, const nb::dict& known, nb::handle carry,
                       bool sources)
 {
   nb::list labels = new_list();
+  nb::list unknown = new_list();
+  const capture::FrameState* before = nullptr;
   for (const capture::FrameState& frame : stack.frames) {
     PyObject* code = frame.code.get();
+    if (before != nullptr && before->code.get() == code &&
+        before->globals.get() == frame.globals.get()) {  // a recursion
+      const nb::object same = labels[labels.size() - 1];
+      if (same.is_none()) {
+        unknown.append(labels.size());
+      }
+      labels.append(same);
+      continue;
+    }
+    before = &frame;
     const nb::object key = nb::steal(PyLong_FromVoidPtr(code));
     if (!key.is_valid()) {
       throw nb::python_error();
@@ -118,9 +131,58 @@ nb::list known_labels(const capture::Stack& stack, const nb::dict& known, nb::ha
     PyObject* found = item(known.ptr(), key.ptr());
     const auto* entry = found != nullptr ? nb::cast<const KnownLabel*>(nb::handle(found)) : nullptr;
     const bool good = entry != nullptr && holds(*entry, code, frame.globals.get(), carry, sources);
+    if (!good) {
+      unknown.append(labels.size());
+    }
     labels.append(good ? entry->label : nb::none());
   }
-  return labels;
+  return nb::make_tuple(labels, unknown);
+}
+
+// A code object that a name of a function led to.
+struct KnownCode {
+  nb::object code;  // weak reference
+  nb::object module;
+  nb::tuple scope;  // names that lead to the function
+
+  // The code object, if the names still lead there; `globals` are then those of the module.
+  nb::object find(PyObject*& globals) const
+  {
+    nb::object found = referent(code);
+    globals = globals_of_module(module.ptr());
+    const bool leads =
+        !found.is_none() && globals != nullptr && leads_to(globals, scope, found.ptr());
+    return leads ? found : nb::none();
+  }
+};
+
+// For each label its code and globals, None where `known` does not lead to it, and the places of
+// the labels that lack one of them.
+nb::tuple known_codes(const wire::Control& control, const nb::dict& known)
+{
+  nb::list codes = new_list();
+  nb::list namespaces = new_list();
+  nb::list unknown = new_list();
+  for (const wire::CodeLabel& label : control.labels) {
+    nb::object code = nb::none();
+    nb::object globals = nb::none();
+    if (label.path.empty() && label.globals_module == label.module) {
+      const std::string key = label.module + '\0' + label.qualname + '\0' + label.fingerprint;
+      PyObject* found = item(known.ptr(), nb::bytes(key.data(), key.size()).ptr());
+      PyObject* namespace_ = nullptr;
+      code = found != nullptr ? nb::cast<const KnownCode*>(nb::handle(found))->find(namespace_)
+                              : nb::none();
+      if (!code.is_none()) {
+        globals = nb::borrow(namespace_);
+      }
+    }
+    if (code.is_none()) {
+      unknown.append(codes.size());
+    }
+    codes.append(code);
+    namespaces.append(globals);
+  }
+  return nb::make_tuple(codes, namespaces, unknown);
 }
 
 }  // namespace
@@ -160,10 +222,34 @@ void bind_labels(nb::module_& m)
       .def_prop_ro(
           "code", [](const KnownLabel& self) { return self.code; },
           nb::sig("def code(self) -> weakref.ref[types.CodeType]"));
+  nb::class_<KnownCode>(m, "KnownCode", "A code object that a name of a function led to.")
+      .def(
+          "__init__",
+          [](KnownCode* self, nb::object code, nb::object module, nb::tuple scope) {
+            new (self) KnownCode{std::move(code), std::move(module), std::move(scope)};
+          },
+          "code"_a, "module"_a, "scope"_a,
+          nb::sig("def __init__(self, code: weakref.ref[types.CodeType], module: str, "
+                  "scope: tuple[str, ...]) -> None"))
+      .def(
+          "find",
+          [](const KnownCode& self) {
+            PyObject* globals = nullptr;
+            return self.find(globals);
+          },
+          "The code object, if the name still leads to it; else None.",
+          nb::sig("def find(self) -> types.CodeType | None"));
+  m.def("known_codes", known_codes, "control"_a, "known"_a,
+        "Code and globals of each reference of a control section, None where `known` (by module, "
+        "name and fingerprint, with zeros between them) does not lead to them, and the numbers of "
+        "those references.",
+        nb::sig("def known_codes(control: Control, known: dict[bytes, KnownCode]) "
+                "-> tuple[list[types.CodeType], list[object], list[int]]"));
   m.def("known_labels", known_labels, "stack"_a, "known"_a, "carry"_a, "sources"_a,
-        "The label of each frame, None where `known` (by the id of the code) has none that holds.",
+        "The label of each frame, None where `known` (by the id of the code) has none that holds, "
+        "and the numbers of those frames.",
         nb::sig("def known_labels(stack: Stack, known: dict[int, KnownLabel], carry: str, "
-                "sources: bool) -> list[CodeLabel | None]"));
+                "sources: bool) -> tuple[list[CodeLabel], list[int]]"));
 }
 
 }  // namespace sauerkraut::bindings

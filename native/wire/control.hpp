@@ -14,8 +14,10 @@ namespace format {  // made by flatc
 struct Frame;
 }
 
+inline constexpr std::string_view default_implementation = "cpython";
+
 struct Interpreter {
-  std::string implementation;
+  std::string implementation;  // in the bytes only where it is not the default
   std::string version;
   std::uint32_t magic = 0;
 };
@@ -52,8 +54,8 @@ struct FrameRows {
   std::vector<std::string> unbound;
 };
 
-// Appends a line for `variable` to the rows of a frame.
-void show(const Variable& variable, std::string& rows);
+// Appends a line for `variable` to the rows of a frame; `next_slot` is 0 before the first of them.
+void show(const Variable& variable, std::uint32_t& next_slot, std::string& rows);
 
 // What show() wrote; looks into `rows`. Lines that it did not write give what can be read in them.
 std::vector<Variable> shown_variables(std::string_view rows);

@@ -13,6 +13,8 @@ namespace sauerkraut::wire {
 
 namespace {
 
+constexpr std::size_t fingerprint_size = 16;
+
 // FlatBuffers reads numbers in place: they must be aligned whatever the caller's bytes are.
 class Aligned {
  public:
@@ -113,13 +115,15 @@ CodeLabel label_of(const format::Frame& frame)
     label.path.assign(code.path()->begin(), code.path()->end());
   }
   label.fingerprint = raw(code.fingerprint());
-  if (label.fingerprint.size() != 16) {
+  if (label.fingerprint.size() < fingerprint_size) {
     refuse("a code reference has no fingerprint");
   }
+  label.layout = code.layout() != nullptr ? raw(code.layout())
+                                          : label.fingerprint.substr(fingerprint_size);
+  label.fingerprint.resize(fingerprint_size);
   if (code.embedded() != nullptr) {
     label.embedded = raw(code.embedded());
   }
-  label.layout = raw(code.layout());
   if (frame.globals_module() != nullptr) {
     label.globals_module = text(frame.globals_module());
   }
@@ -264,8 +268,11 @@ Control decode(std::string_view bytes)
   const format::Snapshot& table = *format::GetSnapshot(buffer.data());
   Control control;
   control.buffer = kept;
-  control.interpreter = {text(table.interpreter()->implementation()),
-                         text(table.interpreter()->version()), table.interpreter()->magic()};
+  const format::Interpreter& interpreter = *table.interpreter();
+  control.interpreter = {interpreter.implementation() != nullptr
+                             ? text(interpreter.implementation())
+                             : std::string(default_implementation),
+                         text(interpreter.version()), interpreter.magic()};
   control.objects = table.objects();
   control.handled = table.handled();
   if (!valid(control.handled, control.objects)) {
@@ -290,8 +297,10 @@ FrameRows rows_of(const FrameControl& frame)
   rows.line = table.line();
   rows.variables = text(table.shown());
   if (table.variables() != nullptr) {
+    std::uint32_t next_slot = 0;
     for (const auto* row : *table.variables()) {
-      show({text(row->name()), row->slot(), text(row->type()), row->bytes()}, rows.variables);
+      show({text(row->name()), row->slot(), text(row->type()), row->bytes()}, next_slot,
+           rows.variables);
     }
   }
   rows.excluded = names(table.excluded());

@@ -33,22 +33,20 @@ std::string text_of(PyObject* text)
   return utf8 != nullptr ? utf8 : "?";
 }
 
-Offset<format::CodeReference> code_reference(FlatBufferBuilder& builder, const CodeLabel& label)
+Offset<format::CodeReference> code_reference(FlatBufferBuilder& builder, const CodeLabel& label,
+                                             Offset<flatbuffers::String> module,
+                                             Offset<flatbuffers::String> qualname)
 {
-  const auto module = builder.CreateSharedString(label.module);
-  const auto qualname = builder.CreateSharedString(label.qualname);
   Offset<flatbuffers::Vector<std::uint32_t>> path;
   if (!label.path.empty()) {
     path = builder.CreateVector(label.path);
   }
-  const auto fingerprint = bytes(builder, label.fingerprint);
+  const auto fingerprint = bytes(builder, label.fingerprint + label.layout);
   Offset<flatbuffers::Vector<std::uint8_t>> embedded;
   if (label.embedded) {
     embedded = bytes(builder, *label.embedded);
   }
-  const auto layout = bytes(builder, label.layout);
-  return format::CreateCodeReference(builder, module, qualname, path, fingerprint, embedded,
-                                     layout);
+  return format::CreateCodeReference(builder, module, qualname, path, fingerprint, embedded);
 }
 
 // Where a label lies in the buffer.
@@ -62,13 +60,15 @@ struct WrittenLabel {
 
 class Writer {
  public:
-  Writer() : builder_(1024) {}
+  // `shares`: whether texts may come up twice, so that the same one is looked for.
+  explicit Writer(bool shares) : builder_(1024), shares_(shares) {}
 
   std::string snapshot(const capture::Stack& stack, const Shown& shown,
                        const std::vector<capture::GeneratorState>& generators,
                        const Shown& shown_of_generators, const Interpreter& interpreter);
 
  private:
+  Offset<flatbuffers::String> text(const std::string& text);
   const WrittenLabel& write(const CodeLabel& label);
   Offset<format::Frame> frame(const capture::FrameState& state, const CodeLabel& label,
                               const FrameRows& shown, ObjectList& objects);
@@ -76,22 +76,31 @@ class Writer {
                                       const FrameRows& rows);
 
   FlatBufferBuilder builder_;
+  bool shares_;
   std::unordered_map<const CodeLabel*, WrittenLabel> labels_;
 };
+
+Offset<flatbuffers::String> Writer::text(const std::string& text)
+{
+  return shares_ ? builder_.CreateSharedString(text) : builder_.CreateString(text);
+}
 
 const WrittenLabel& Writer::write(const CodeLabel& label)
 {
   const auto [found, is_new] = labels_.try_emplace(&label);
   if (is_new) {
     WrittenLabel& written = found->second;
-    written.code = code_reference(builder_, label);
+    const auto module = text(label.module);
+    const auto qualname = text(label.qualname);
+    written.code = code_reference(builder_, label, module, qualname);
     if (label.globals_module) {
-      written.globals_module = builder_.CreateSharedString(*label.globals_module);
+      const bool own = *label.globals_module == label.module;
+      written.globals_module = own ? module : text(*label.globals_module);
     }
-    written.function = builder_.CreateSharedString(label.function);
-    written.file = builder_.CreateSharedString(label.file);
+    written.function = label.function == label.qualname ? qualname : text(label.function);
+    written.file = text(label.file);
     if (!label.source.empty()) {
-      written.source = builder_.CreateSharedString(label.source);
+      written.source = text(label.source);
     }
   }
   return found->second;
@@ -113,7 +122,7 @@ Offset<format::Frame> Writer::frame(const capture::FrameState& state, const Code
   const std::uint64_t generator = objects.refer(state.generator.get());
   const auto excluded = texts(builder_, shown.excluded);
   const auto unbound = texts(builder_, shown.unbound);
-  const auto variables = builder_.CreateSharedString(shown.variables);
+  const auto variables = text(shown.variables);
   return format::CreateFrame(builder_, written.code, static_cast<std::uint32_t>(state.unit),
                              static_cast<std::uint8_t>(state.continuation),
                              static_cast<std::uint32_t>(state.local_count), slots, pending,
@@ -144,7 +153,10 @@ std::string Writer::snapshot(const capture::Stack& stack, const Shown& shown,
                              const std::vector<capture::GeneratorState>& generators,
                              const Shown& shown_of_generators, const Interpreter& interpreter)
 {
-  const auto implementation = builder_.CreateString(interpreter.implementation);
+  Offset<flatbuffers::String> implementation;
+  if (interpreter.implementation != default_implementation) {
+    implementation = builder_.CreateString(interpreter.implementation);
+  }
   const auto version = builder_.CreateString(interpreter.version);
   const auto who = format::CreateInterpreter(builder_, implementation, version, interpreter.magic);
   ObjectList objects;
@@ -177,7 +189,8 @@ std::string encode(const capture::Stack& stack, const Shown& shown,
                    const std::vector<capture::GeneratorState>& generators,
                    const Shown& shown_of_generators, const Interpreter& interpreter)
 {
-  return Writer().snapshot(stack, shown, generators, shown_of_generators, interpreter);
+  const bool shares = stack.frames.size() + generators.size() > 1;
+  return Writer(shares).snapshot(stack, shown, generators, shown_of_generators, interpreter);
 }
 
 }  // namespace sauerkraut::wire

@@ -36,9 +36,12 @@ Number number(std::string_view text)
 
 }  // namespace
 
-void show(const Variable& variable, std::string& rows)
+void show(const Variable& variable, std::uint32_t& next_slot, std::string& rows)
 {
-  rows += std::to_string(variable.slot);
+  if (variable.slot != next_slot) {
+    rows += std::to_string(variable.slot);
+  }
+  next_slot = variable.slot + 1;
   rows += '\t';
   append(variable.name, rows);
   rows += '\t';
@@ -53,9 +56,12 @@ void show(const Variable& variable, std::string& rows)
 std::vector<Variable> shown_variables(std::string_view rows)
 {
   std::vector<Variable> all;
+  std::uint32_t next_slot = 0;
   while (!rows.empty()) {
     std::string_view line = cut(rows, '\n');
-    const auto slot = number<std::uint32_t>(cut(line, '\t'));
+    const std::string_view told = cut(line, '\t');
+    const auto slot = told.empty() ? next_slot : number<std::uint32_t>(told);
+    next_slot = slot + 1;
     const std::string_view name = cut(line, '\t');
     const std::string_view type = cut(line, '\t');
     all.push_back({name, slot, type, number<std::uint64_t>(line)});

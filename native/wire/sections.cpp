@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <cstring>
 
 namespace sauerkraut::wire {
@@ -11,6 +12,8 @@ namespace sauerkraut::wire {
 namespace {
 
 constexpr std::size_t alignment = 64;  // also the size of the header and of each entry
+constexpr char magic[] = "SAUERKRT";
+constexpr std::uint32_t format_version = 1;
 
 struct Entry {
   std::uint32_t kind = 0;
@@ -21,6 +24,15 @@ struct Entry {
   std::uint8_t rest[24] = {};
 };
 static_assert(sizeof(Entry) == alignment && std::endian::native == std::endian::little);
+
+struct Header {
+  char magic[8];
+  std::uint32_t version;
+  std::uint32_t count;
+  std::uint64_t total;
+  std::uint8_t seal[40];
+};
+static_assert(sizeof(Header) == alignment);
 
 std::size_t aligned(std::size_t size)
 {
@@ -40,6 +52,33 @@ io::Digest digest_of(io::Bytes bytes)
 }
 
 }  // namespace
+
+Head head(io::Bytes beginning, std::size_t total)
+{
+  Header header;
+  if (beginning.size() < alignment) {
+    throw ResumeError("a snapshot has at least " + std::to_string(alignment) + " bytes, this has " +
+                      std::to_string(beginning.size()));
+  }
+  std::memcpy(&header, beginning.data(), sizeof header);
+  if (std::memcmp(header.magic, magic, sizeof header.magic) != 0) {
+    throw ResumeError("not a snapshot: the first bytes are not SAUERKRT");
+  }
+  if (header.version != format_version) {
+    throw ResumeError("snapshot of format " + std::to_string(header.version) +
+                      "; this version reads format " + std::to_string(format_version));
+  }
+  const std::size_t end = alignment * (1 + std::size_t{header.count});
+  if (header.total != total || end > beginning.size()) {
+    throw ResumeError("snapshot of " + std::to_string(header.total) +
+                      " bytes is cut off or mixed up: " + std::to_string(total) + " bytes");
+  }
+  Head read{{}, beginning.subspan(offsetof(Header, seal), sizeof header.seal), header.count};
+  const auto* bytes = reinterpret_cast<const char*>(beginning.data());
+  read.sealed.reserve(end - sizeof header.seal);
+  read.sealed.append(bytes, offsetof(Header, seal)).append(bytes + alignment, end - alignment);
+  return read;
+}
 
 std::string section_table(const std::vector<Section>& sections)
 {

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from types import CodeType, FunctionType, MethodType, ModuleType
 
+from sauerkraut._native import KnownCode
 from sauerkraut.code import fingerprint
 from sauerkraut.errors import CodeChanged, ResumeError
 
@@ -76,7 +77,7 @@ def resolve(ref: CodeReference) -> CodeType:
     """
     if not ref.module:
         return embedded(ref)
-    if (code := found_before(ref.module, ref.qualname, ref.path, ref.fingerprint)) is not None:
+    if (known := resolved.get(_key(ref))) is not None and (code := known.find()) is not None:
         return code
     nearest: CodeType | None = None
     for code in _codes_at(_namespace(ref), ref.qualname, ref.path):
@@ -94,38 +95,20 @@ def resolve(ref: CodeReference) -> CodeType:
     raise CodeChanged(f"{ref} has changed since the capture{_only_layout(ref, nearest)}")
 
 
-_resolved: dict[tuple[str, str, tuple[int, ...], bytes], weakref.ref[CodeType]] = {}
-"""What names of functions led to, by the fields of the reference but the embedded code."""
+resolved: dict[bytes, KnownCode] = {}
+"""What names of functions led to, by module, name and fingerprint with zeros between them."""
 
 
-def leads_to(namespace: Mapping[str, object], qualname: str, outer: CodeType | None) -> bool:
-    """Whether ``qualname`` is a plain function or method whose code is ``outer``; quick."""
-    *scope, name = qualname.split(".")
-    for each in scope:
-        holder = namespace.get(each)
-        if not isinstance(holder, type):
-            return False
-        namespace = vars(holder)
-    function = namespace.get(name)
-    return type(function) is FunctionType and function.__code__ is outer
-
-
-def found_before(
-    module: str, qualname: str, path: tuple[int, ...], fingerprint: bytes
-) -> CodeType | None:
-    """What `resolve` found for these fields, if the name still leads there; quick."""
-    found = _resolved.get((module, qualname, path, fingerprint))
-    code = found() if found is not None else None
-    imported = sys.modules.get(module)
-    if code is not None and imported is not None and leads_to(vars(imported), qualname, code):
-        return code
-    return None
+def _key(ref: CodeReference) -> bytes:
+    # Nothing is kept of code inside of a function: no key has this one's form.
+    names = f"{ref.module}\0{ref.qualname}\0".encode(errors="replace")
+    return b"" if ref.path else names + ref.fingerprint
 
 
 def _remember(ref: CodeReference, code: CodeType) -> None:
-    if not ref.path:
-        key = (ref.module, ref.qualname, ref.path, ref.fingerprint)
-        _resolved[key] = weakref.ref(code, lambda _: _resolved.pop(key, None))
+    if key := _key(ref):
+        gone = weakref.ref(code, lambda _: resolved.pop(key, None))
+        resolved[key] = KnownCode(gone, ref.module, tuple(ref.qualname.split(".")))
 
 
 def nearest(ref: CodeReference) -> CodeType | None:

@@ -75,7 +75,7 @@ def restore(
     values: Sequence[object]
     actions: list[Callable[[], object]] = []
     if control:
-        thawed = Snapshot(control, Frozen(stream, _as_blocks(blocks), dead=())).thaw()
+        thawed = Snapshot(control, Frozen(stream, _as_blocks(blocks))).thaw()
         thawed.check()
         if touch_files:
             thawed.touch_files()

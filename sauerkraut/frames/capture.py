@@ -15,6 +15,7 @@ from sauerkraut.frames.exclusion import Exclude, Exclusion, Generators
 from sauerkraut.frames.snapshot import MAGIC, Snapshot, Thawed
 from sauerkraut.objects import graph, module_data
 from sauerkraut.objects.freezing import Handles
+from sauerkraut.objects.graph import Frozen
 from sauerkraut.objects.reducers.definitions import Definitions
 
 P = ParamSpec("P")
@@ -168,6 +169,11 @@ def freeze_stack(
     """
     described = labels.of_frames(stack, carry=code, sources=sources)
     objects = stack.objects(described)
+    if not (values or anchors or exclusion or (carry_main and code == "embed")):
+        stream = graph.plain_stream(objects)
+        if stream is not None:  # no object needs a name, none is a generator
+            control = _native.encode(stack, None, *_INTERPRETER, described, [], labels.describe)
+            return Snapshot(control, Frozen(stream))
     own = len(objects)
     found: dict[int, str] = {}
 

@@ -32,6 +32,7 @@ CONTROL, OBJECTS, BLOCK_TABLE, BLOCK, NOTES, GLOBALS = 1, 2, 3, 4, 5, 6
 
 _HEADER = struct.Struct("<8sIIQ")
 _KIND = struct.Struct(f"<I{ALIGNMENT - 4}x")
+_SEAL_PADDING = bytes(ALIGNMENT - _HEADER.size - 16)
 _NO_BLOCKS = b"[]"
 
 
@@ -40,7 +41,7 @@ class Parts(NamedTuple):
 
     control: bytes
     objects: bytes
-    blocks: tuple[Block, ...]
+    blocks: tuple[Block, ...] = ()
     notes: bytes = b""
     """JSON; empty: no such section."""
     globals: bytes = b""
@@ -71,7 +72,7 @@ def write(parts: Parts) -> list[Any]:
             buffers.append(bytes(padding))
         total += size + padding
     head = _HEADER.pack(MAGIC, VERSION, len(sections), total)
-    buffers[0] = head + _seal(head, table) + table
+    buffers[0] = head + _seal(head + table) + table
     return buffers
 
 
@@ -83,33 +84,19 @@ def read(container: memoryview) -> Parts:
             is not what was written; names the section.
     """
     view = container.cast("B") if container.contiguous else memoryview(bytes(container))
-    count = _sealed_table(view, view.nbytes).nbytes // ALIGNMENT
-    return _parts([(kind, view[at:end]) for kind, at, end in _native.sections(view, count)])
+    sealed, seal, sections = _native.sections(view, BLOCK)
+    _check(sealed, seal)
+    return _parts(sections)
 
 
-def _sealed_table(head: memoryview, actual: int) -> memoryview:
-    """The section table of a container of ``actual`` bytes, its seal verified."""
-    if head.nbytes < ALIGNMENT:
-        raise ResumeError(f"a snapshot has at least {ALIGNMENT} bytes, this has {head.nbytes}")
-    magic, version, count, total = _HEADER.unpack_from(head)
-    if magic != MAGIC:
-        raise ResumeError("not a snapshot: the first bytes are not SAUERKRT")
-    if version != VERSION:
-        raise ResumeError(f"snapshot of format {version}; this version reads format {VERSION}")
-    end = ALIGNMENT * (1 + count)
-    if total != actual or end > head.nbytes:
-        raise ResumeError(f"snapshot of {total} bytes is cut off or mixed up: {actual} bytes")
-    table = head[ALIGNMENT:end]
-    if head[_HEADER.size : ALIGNMENT] != _seal(head[: _HEADER.size], table):
+def _check(sealed: bytes, seal: bytes) -> None:
+    if seal != _seal(sealed):
         raise ResumeError("snapshot is damaged: its section table does not match its seal")
-    return table
 
 
-def _seal(fields: bytes | memoryview, table: bytes | memoryview) -> bytes:
-    """The rest of a header that begins with ``fields``."""
-    digest = blake2b(fields, digest_size=16)
-    digest.update(table)
-    return digest.digest().ljust(ALIGNMENT - _HEADER.size, b"\0")
+def _seal(sealed: bytes) -> bytes:
+    """The rest of a header; ``sealed`` is what goes before it and the table."""
+    return blake2b(sealed, digest_size=16).digest() + _SEAL_PADDING
 
 
 def read_buffers(buffers: Sequence[Any]) -> Parts:
@@ -128,19 +115,21 @@ def read_buffers(buffers: Sequence[Any]) -> Parts:
     if sections or not views:
         raise ResumeError("these are not the buffers of one snapshot")
     total = views[0].nbytes + sum(section.nbytes + -section.nbytes % ALIGNMENT for section in kept)
-    table = _sealed_table(views[0], total)
+    sealed, seal, _ = _native.snapshot_head(views[0], total)
+    _check(sealed, seal)
+    table = sealed[_HEADER.size :]
     kinds = [kind for (kind,) in _KIND.iter_unpack(table)]
     if len(kinds) != count or _native.section_table(list(zip(kinds, kept, strict=True))) != table:
         raise ResumeError("snapshot is damaged: its sections are not what was written")
     return _parts(list(zip(kinds, kept, strict=True)))
 
 
-def _parts(sections: Sequence[tuple[int, memoryview]]) -> Parts:
+def _parts(sections: Sequence[tuple[int, Any]]) -> Parts:
     if [kind for kind, _ in sections[:3]] != [CONTROL, OBJECTS, BLOCK_TABLE]:
         raise ResumeError("snapshot has no control, objects or block table")
     description = bytes(sections[2][1])
     if len(sections) == 3 and description == _NO_BLOCKS:
-        return Parts(bytes(sections[0][1]), bytes(sections[1][1]), ())
+        return Parts(bytes(sections[0][1]), bytes(sections[1][1]))
     described = json.loads(description)
     blocks = [section for kind, section in sections[3:] if kind == BLOCK]
     more = {kind: bytes(section) for kind, section in sections[3 + len(blocks) :]}

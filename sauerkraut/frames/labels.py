@@ -66,16 +66,13 @@ def of_frames(
     stack: _native.Stack, *, carry: Carry = "auto", sources: bool = False
 ) -> list[_native.CodeLabel]:
     """The label of each frame, see `of`; those made before are taken where they still hold."""
-    found = _native.known_labels(stack, _known, carry, sources)
+    labels, unknown = _native.known_labels(stack, _known, carry, sources)
     made: dict[tuple[int, int], _native.CodeLabel] = {}  # frames of one function share theirs
-    labels = []
-    for frame, label in enumerate(found):
-        if label is None:
-            code, namespace = stack.code(frame), stack.globals(frame)
-            key = id(code), id(namespace)
-            label = made.get(key) or of(code, namespace, carry=carry, sources=sources)
-            made[key] = label
-        labels.append(label)
+    for frame in unknown:
+        code, namespace = stack.code(frame), stack.globals(frame)
+        key = id(code), id(namespace)
+        label = made.get(key) or of(code, namespace, carry=carry, sources=sources)
+        labels[frame] = made[key] = label
     return labels
 
 

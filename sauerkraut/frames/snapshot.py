@@ -39,7 +39,7 @@ class Snapshot:
     @classmethod
     def of_parts(cls, control: bytes, objects: bytes, blocks: Sequence[Block]) -> Self:
         """Join the three parts that storage keeps; nothing is verified until it is used."""
-        return cls(control, Frozen(objects, tuple(blocks), dead=()))
+        return cls(control, Frozen(objects, tuple(blocks)))
 
     @property
     def control(self) -> bytes:
@@ -77,13 +77,13 @@ class Snapshot:
             ResumeError: not a snapshot, cut off, damaged, or of a later format.
         """
         # Read-only, so that resuming copies: what runs must not change the snapshot.
-        parts = container.read(memoryview(buffer).toreadonly())
+        parts = container.read(_read_only(buffer))
         return cls.of_parts(parts.control, parts.objects, parts.blocks)
 
     @classmethod
     def from_buffers(cls, buffers: Sequence[Any]) -> Self:
         """Read what `to_buffers` made. Raises ResumeError as `from_bytes` does."""
-        parts = container.read_buffers([memoryview(each).toreadonly() for each in buffers])
+        parts = container.read_buffers([_read_only(each) for each in buffers])
         return cls.of_parts(parts.control, parts.objects, parts.blocks)
 
     def references(self) -> list[tuple[CodeReference, str | None]]:
@@ -119,15 +119,17 @@ class Snapshot:
         """
         control = self._verified()
         _same_interpreter(control.interpreter)
-        codes, namespaces = [], []
-        for ref, module in control.references:
-            try:
-                code = reference.found_before(*ref[:4]) or reference.resolve(CodeReference(*ref))
-                codes.append(code)
-            except CodeChanged:
-                source = control.source(len(codes))
-                raise CodeChanged(difference.describe(CodeReference(*ref), source)) from None
-            namespaces.append(_namespace(module))
+        codes, namespaces, unknown = _native.known_codes(control, reference.resolved)
+        if unknown:
+            references = self.references()
+            for place in unknown:
+                ref, module = references[place]
+                try:
+                    codes[place] = reference.resolve(ref)
+                except CodeChanged:
+                    source = control.source(place)
+                    raise CodeChanged(difference.describe(ref, source)) from None
+                namespaces[place] = _namespace(module)
         actions: list[Any] = []
         shells = control.shells(codes)
         objects = graph.thaw(
@@ -181,6 +183,11 @@ class Snapshot:
         if self._decoded is None:
             self._decoded = _native.decode(self._control)
         return self._decoded
+
+
+def _read_only(buffer: Any) -> memoryview:
+    view = memoryview(buffer)
+    return view if view.readonly else view.toreadonly()
 
 
 def place_of(code: CodeType, name: str) -> int:

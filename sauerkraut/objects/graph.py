@@ -50,9 +50,11 @@ class Frozen:
     then `release`. Also a context manager that releases.
     """
 
-    def __init__(self, stream: bytes, blocks: tuple[Block, ...], *, dead: Sequence[str]) -> None:
+    def __init__(
+        self, stream: bytes, blocks: tuple[Block, ...] = (), dead: tuple[str, ...] = ()
+    ) -> None:
         self._held: tuple[bytes, tuple[Block, ...]] | None = (stream, blocks)
-        self.dead = tuple(dead)
+        self.dead = dead
         """Types of objects that only weak references reached: those come back dead."""
 
     @property
@@ -116,8 +118,8 @@ def freeze(
         CaptureError: something cannot be captured; names it, why, and what to do. Nothing has
             changed but what the user's own ``__reduce__`` and ``__getstate__`` did.
     """
-    if not anchors and plain(values) and (plainly := _plain_stream(values)) is not None:
-        return Frozen(plainly, (), dead=())
+    if not anchors and (plainly := plain_stream(values)) is not None:
+        return Frozen(plainly)
     attempt = Attempt(
         values,
         names,
@@ -146,14 +148,17 @@ def freeze(
     end = pickle.dumps(told, protocol=5)
     stream.write(end)
     stream.write(len(end).to_bytes(TRAILER, "little"))
-    return Frozen(stream.getvalue(), tuple(blocks), dead=freezing.dead)
+    return Frozen(stream.getvalue(), tuple(blocks), tuple(freezing.dead))
 
 
-def _plain_stream(values: Values) -> bytes | None:
-    """The stream of a graph in which nothing needs a word of ours.
+def plain_stream(values: Values) -> bytes | None:
+    """The stream of a small graph in which nothing needs a word of ours; see `freeze`.
 
-    None where it nests too deep: the other way has more room for recursion.
+    None where something does, or where it nests too deep: the other way has more room for
+    recursion.
     """
+    if not plain(values):
+        return None
     try:
         return pickle.dumps(values if type(values) is list else list(values), 5) + _NO_TABLE
     except RecursionError:
