@@ -100,7 +100,8 @@ nb::bytes encode(const capture::Stack& stack, const capture::Generators* generat
 {
   const std::size_t frames = stack.frames.size();
   static const std::vector<capture::GeneratorState> none;
-  const std::vector<capture::GeneratorState>& met = generators != nullptr ? generators->met() : none;
+  const std::vector<capture::GeneratorState>& met =
+      generators != nullptr ? generators->met() : none;
   const bool leaves_out = excluded.size() != 0;
   if (labels.size() != frames + met.size() || (leaves_out && excluded.size() != labels.size())) {
     throw nb::value_error("one label and one list of names per frame and generator");
@@ -153,7 +154,7 @@ nb::dict frame_fields(const wire::FrameControl& frame, const wire::CodeLabel& la
   fields["variables"] = variables;
   fields["excluded"] = rows.excluded;
   fields["unbound"] = rows.unbound;
-  fields["slots"] = frame.slots;
+  fields["slots"] = std::vector<std::uint64_t>(frame.slots.begin(), frame.slots.end());
   fields["local_count"] = frame.local_count;
   return fields;
 }
@@ -170,8 +171,8 @@ nb::tuple reference_fields(const wire::CodeLabel& label)
 
 void bind_control(nb::module_& m)
 {
-  m.def("encode", encode, "stack"_a, "generators"_a.none(), "implementation"_a, "version"_a, "magic"_a,
-        "labels"_a, "excluded"_a, "describe"_a,
+  m.def("encode", encode, "stack"_a, "generators"_a.none(), "implementation"_a, "version"_a,
+        "magic"_a, "labels"_a, "excluded"_a, "describe"_a,
         "One label and one list of excluded names for each frame, then for each generator; no list "
         "at all where nothing was left out.",
         nb::sig("def encode(stack: Stack, generators: Generators | None, implementation: str, "

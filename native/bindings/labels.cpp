@@ -107,7 +107,7 @@ bool holds(const KnownLabel& known, PyObject* code, PyObject* globals, nb::handl
 
 // The labels of the frames as far as they are known, else None; and the places of those.
 nb::tuple known_labels(const capture::Stack& stack, const nb::dict& known, nb::handle carry,
-                      bool sources)
+                       bool sources)
 {
   nb::list labels = new_list();
   nb::list unknown = new_list();

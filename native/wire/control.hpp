@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -68,7 +69,7 @@ struct FrameControl {
   std::uint32_t unit = 0;
   std::uint8_t continuation = 0;
   std::uint32_t local_count = 0;
-  std::vector<std::uint64_t> slots;
+  std::span<const std::uint64_t> slots;  // in the buffer
   std::uint64_t pending_object = 0;
   std::uint64_t globals = 0;
   std::uint64_t locals = 0;

@@ -4,6 +4,7 @@
 #include <flatbuffers/flatbuffers.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <map>
 #include <snapshot_generated.h>
@@ -118,8 +119,8 @@ CodeLabel label_of(const format::Frame& frame)
   if (label.fingerprint.size() < fingerprint_size) {
     refuse("a code reference has no fingerprint");
   }
-  label.layout = code.layout() != nullptr ? raw(code.layout())
-                                          : label.fingerprint.substr(fingerprint_size);
+  label.layout =
+      code.layout() != nullptr ? raw(code.layout()) : label.fingerprint.substr(fingerprint_size);
   label.fingerprint.resize(fingerprint_size);
   if (code.embedded() != nullptr) {
     label.embedded = raw(code.embedded());
@@ -162,11 +163,15 @@ class Labels {
   {
     const Key key{frame.code(), frame.globals_module(), frame.function(),
                   frame.file(), frame.source(),         frame.first_line()};
-    const auto [found, is_new] = places_.try_emplace(key, all_.size());
-    if (is_new) {
-      all_.push_back(label_of(frame));
+    if (key != last_) {  // not a recursion
+      const auto [found, is_new] = places_.try_emplace(key, all_.size());
+      if (is_new) {
+        all_.push_back(label_of(frame));
+      }
+      last_ = key;
+      last_place_ = found->second;
     }
-    return found->second;
+    return last_place_;
   }
 
  private:
@@ -174,6 +179,8 @@ class Labels {
       std::tuple<const void*, const void*, const void*, const void*, const void*, std::uint32_t>;
   std::vector<CodeLabel>& all_;
   std::map<Key, std::size_t> places_;
+  Key last_;  // of no frame: each has code
+  std::size_t last_place_ = 0;
 };
 
 FrameControl frame_of(const format::Frame& table, std::uint32_t objects, Labels& labels)
@@ -191,7 +198,9 @@ FrameControl frame_of(const format::Frame& table, std::uint32_t objects, Labels&
   if (elements && reinterpret_cast<std::uintptr_t>(table.slots()->Data()) % sizeof(std::uint64_t)) {
     refuse("a frame's slots are not aligned");
   }
-  frame.slots.assign(table.slots()->begin(), table.slots()->end());
+  static_assert(std::endian::native == std::endian::little);
+  frame.slots = {reinterpret_cast<const std::uint64_t*>(table.slots()->Data()),
+                 table.slots()->size()};
   frame.pending_object = table.pending_object();
   frame.globals = table.globals();
   frame.locals = table.locals();
@@ -279,6 +288,7 @@ Control decode(std::string_view bytes)
     refuse("the handled exception is not there");
   }
   Labels labels(control.labels);
+  control.frames.reserve(table.frames()->size());
   for (const auto* frame : *table.frames()) {
     control.frames.push_back(frame_of(*frame, control.objects, labels));
   }

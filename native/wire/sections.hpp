@@ -1,6 +1,6 @@
 // Header and section table of a snapshot in one piece (docs/format.md). The table has 64 bytes for
-// each section: its kind, offset, length and XXH3-128, in the order in which they follow each other,
-// aligned.
+// each section: its kind, offset, length and XXH3-128, in the order in which they follow each
+// other, aligned.
 #pragma once
 
 #include "../io/hash.hpp"
