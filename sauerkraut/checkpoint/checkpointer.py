@@ -186,7 +186,7 @@ class Checkpointer:
         if self._polls_left:
             return None
         self._polls_left = 1  # should what follows raise
-        run = self._inside("poll")
+        run = self.inside("poll")
         step, of, metrics = optional("step", step), optional("of", of), numbers(metrics)
         run.poll(sys._getframe(1), step, of, metrics)
         self._polls_left = run.window
@@ -208,7 +208,7 @@ class Checkpointer:
             TypeError, ValueError: a metric is no number; nothing was begun.
             RuntimeError: not inside `run`.
         """
-        run = self._inside("checkpoint")
+        run = self.inside("checkpoint")
         values = numbers(metrics)
         passed = run.window - self._polls_left
         outstanding = run.consensus.outstanding
@@ -310,7 +310,12 @@ class Checkpointer:
         global _current
         _current, self._polls_left = None, 1
 
-    def _inside(self, name: str) -> Run:
+    def inside(self, name: str) -> Run:
+        """The run that is running, for `name`, which is called inside of it; for our own use.
+
+        Raises:
+            RuntimeError: none is.
+        """
         if self._job.run is None or not self._job.meeting.running:
             raise RuntimeError(f"{name}: call it inside the function given to Checkpointer.run")
         return self._job.run

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sauerkraut import group as groups
+from sauerkraut.checkpoint import program
 from sauerkraut.checkpoint import restart as restarts
 from sauerkraut.checkpoint.agreement import refuse_unlike
 from sauerkraut.checkpoint.consensus import Kind
@@ -148,9 +149,11 @@ class Job:
         try:
             value = state.call() if start.restart is None else state.resume(start.restart)
         except BaseException as error:
-            run.fail(error)
-            self._uncaught.raised_together(error)
-            raise
+            if not program.has_ended(error):
+                run.fail(error)
+                self._uncaught.raised_together(error)
+                raise
+            value = None
         finally:
             state.base = None
         with self._raising_together():

@@ -69,9 +69,9 @@ class Run:
         self.consensus = Consensus(group, latency)
         self._restarts = 0 if start.restart is None else start.restart.count
         self._satisfied = set(start.requests)
-        self._group = group
+        self.group = group
         self._store = store
-        self._state = state
+        self.state = state
         self._schedule = Schedule(options.interval, time.monotonic())
         self._signals = signals
         self._reports = reports
@@ -195,7 +195,7 @@ class Run:
                     self._store.release()
                     return
         except (TimeoutError, RankError):
-            leaving.fail(self._group, error)
+            leaving.fail(self.group, error)
 
     def _flags(self) -> Flags:
         """What this rank has to say now; on rank 0 also what the directory and the clock say."""
@@ -208,7 +208,7 @@ class Run:
             flags |= Flags.REFUSED
         if self._overdue() is not None:
             flags |= Flags.OVERDUE
-        if self._group.rank == 0:
+        if self.group.rank == 0:
             flags |= self._flags_of_rank_0(time.monotonic())
         return flags
 
@@ -279,7 +279,7 @@ class Run:
         answered = tuple(request.id for request in self._requests)
         try:
             about = self._about(call, of, metrics, answered)
-            epoch = self._epochs.take(lambda handles: self._state.capture(frame, handles), about)
+            epoch = self._epochs.take(lambda handles: self.state.capture(frame, handles), about)
         except Superseded as error:
             self._end_superseded(str(error))
         except RankError as error:
@@ -306,7 +306,7 @@ class Run:
     def _about(
         self, call: Call, of: float | None, metrics: Mapping[str, float], answered: tuple[str, ...]
     ) -> About:
-        return self._state.about(
+        return self.state.about(
             step=call.step,
             of=of,
             metrics=dict(metrics),
@@ -315,10 +315,10 @@ class Run:
         )
 
     def _store_final(self, value: object) -> None:
-        about = self._state.about(restarts=self._restarts, final=True)
+        about = self.state.about(restarts=self._restarts, final=True)
         try:
             epoch = self._epochs.take(
-                lambda handles: self._state.capture_final(value, handles), about
+                lambda handles: self.state.capture_final(value, handles), about
             )
             self._store.complete(epoch)
             self._epochs.go_on()
@@ -340,7 +340,7 @@ class Run:
     def _try_capture(self, frame: FrameType) -> None:
         """Capture and throw away, so that a refusal is met now and not at the first checkpoint."""
         try:
-            self._state.capture(frame, self._group.handles()).release()
+            self.state.capture(frame, self.group.handles()).release()
         except Exception as error:  # noqa: BLE001 - whatever it is, a checkpoint would meet it
             self._refusal = error
 
@@ -349,26 +349,26 @@ class Run:
 
     def _raise_everywhere(self, phase: str, own: Exception | None) -> NoReturn:
         """Raise what some ranks told of by a flag."""
-        failures = self._group.allgather(None if own is None else Failure.of(own))
+        failures = self.group.allgather(None if own is None else Failure.of(own))
         raise_together(
-            self._group,
+            self.group,
             phase,
             {rank: failure for rank, failure in enumerate(failures) if failure is not None},
             own,
         )
 
     def _stop(self, epoch: Epoch) -> NoReturn:
-        if self._group.rank == 0:  # also those that came while the epoch was stored
+        if self.group.rank == 0:  # also those that came while the epoch was stored
             requests.remove(self._store.directory, self._requests)
         self._store.event("stop", epoch=epoch.number, attempt=epoch.attempt)
         self._reports.tell(f"stopped after epoch {epoch.number}; the same command goes on")
         self._store.release()
-        leaving.leave(self._group, leaving.CHECKPOINTED)
+        leaving.leave(self.group, leaving.CHECKPOINTED)
 
     def _end_superseded(self, text: str) -> NoReturn:
         self._store.event("superseded", error=text)
         self._reports.warn(f"Superseded: {text}; this incarnation ends")
-        leaving.leave(self._group, leaving.REFUSED)
+        leaving.leave(self.group, leaving.REFUSED)
 
 
 def site(frame: FrameType) -> str:

@@ -11,12 +11,13 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from sauerkraut.checkpoint import program
 from sauerkraut.checkpoint.bystanders import Bystanders
 from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.providers import Providers, graph_parts
@@ -33,9 +34,18 @@ from sauerkraut.errors import (
     ResumeError,
 )
 from sauerkraut.frames.capture import capture_stack, capture_values
+from sauerkraut.frames.exclusion import Exclude
+from sauerkraut.frames.sentinels import EXCLUDED
 from sauerkraut.frames.snapshot import Snapshot, Thawed
 from sauerkraut.group import Handles
-from sauerkraut.objects import arguments, graph, module_data, process_state, standard_streams
+from sauerkraut.objects import (
+    arguments,
+    graph,
+    module_data,
+    process_state,
+    registrations,
+    standard_streams,
+)
 from sauerkraut.objects.reducers.definitions import attribute
 from sauerkraut.storage import About, Array, Piece, Stream
 
@@ -99,6 +109,7 @@ class State:
         given = {name: obj for name, obj in anchors.items() if obj is not None}
         self._roots = Roots(fn, args, kwargs, list(given.values()))
         self._anchors = {**given, **self._roots.anchors}
+        self._program = program.running()
         self._options = options
         self._threshold = threshold
         self._reports = reports
@@ -120,21 +131,29 @@ class State:
 
     # ---------------------------------------------------------------- capture
 
-    def capture(self, frame: FrameType, handles: Handles | None) -> Captured:
+    def capture(
+        self, frame: FrameType, handles: Handles | None, left_out: Collection[str] = ()
+    ) -> Captured:
         """Capture the stack from ``frame`` out to the function given to ``run``.
 
-        ``handles`` takes the handles of MPI.
+        Args:
+            frame: The innermost one.
+            handles: Takes the handles of MPI.
+            left_out: Names of more variables to leave out, of any frame.
 
         Raises:
             CaptureError: names frame and variable, thread or process; nothing has changed.
         """
         outermost, modules = self._extent(frame)
         self._bystanders.refuse_others(self._options.allow)
-        values, names = self._more_values(modules, handles)
+        exclude = self._options.exclude
+        if left_out:
+            exclude = [*exclude, *left_out]
+        values, names = self._more_values(modules, exclude, handles)
         snapshot = capture_stack(
             frame,
             base=outermost,
-            exclude=self._options.exclude,
+            exclude=exclude,
             values=values,
             names=names.__getitem__,
             anchors=self._anchors_beside(handles),
@@ -152,7 +171,7 @@ class State:
         Raises:
             CaptureError: names what cannot be captured.
         """
-        values, names = self._more_values([], handles)
+        values, names = self._more_values([], self._options.exclude, handles)
         snapshot = capture_values(
             [value, *values],
             exclude=self._options.exclude,
@@ -167,11 +186,13 @@ class State:
 
     def about(self, **fields: Any) -> About:
         """What the manifest says of an epoch, in the eyes of this rank."""
-        more = {
+        more: dict[str, Any] = {
             "function": getattr(self._fn, "__qualname__", type(self._fn).__qualname__),
             "hash_seed": os.environ.get("PYTHONHASHSEED"),
             "python": platform.python_version(),
         }
+        if self._program is not None:
+            more["safepoints"] = self._program.safepoints()
         return About(
             command=tuple(sys.orig_argv), working_directory=self._started_in, more=more, **fields
         )
@@ -199,21 +220,32 @@ class State:
         return {name: obj for name, obj in self._anchors.items() if name != "comm"}
 
     def _more_values(
-        self, modules: Sequence[str], handles: Handles | None
+        self, modules: Sequence[str], exclude: Exclude, handles: Handles | None
     ) -> tuple[list[object], list[str]]:
         """The values beside the frames' own, and how a person finds each."""
-        values: list[object] = [self._collect_globals(modules, handles), process_state.capture()]
+        process = process_state.capture()
+        if self._program is not None:
+            process["registrations"] = registrations.capture()
+        held = self._collect_globals(modules, handles)
+        if self._program is not None:  # its globals are what its body calls its variables
+            everywhere = exclude.get("<module>", ()) if isinstance(exclude, Mapping) else exclude
+            held[program.MAIN] |= dict.fromkeys(
+                held[program.MAIN].keys() & set(everywhere), EXCLUDED
+            )
+        values: list[object] = [held, process]
         names = ["the globals", "the process state"]
         return [*values, *self._roots.states()], [*names, *self._roots.names]
 
     def _piece(self, streams: list[Stream], snapshot: graph.Frozen | Snapshot) -> Captured:
-        record = {
+        record: dict[str, Any] = {
             "arguments": self._arguments,
             "providers": self.providers.names,
             "roots": self._roots.names,
             "interpreter": [sys.implementation.name, platform.python_version()],
             "environment": process_state.environment(),
         }
+        if self._program is not None:
+            record["program"] = self._program.record()
         arrays = [
             Array(f"arrays/{i}", each.memory, each.dtype, each.shape, each.path)
             for i, each in enumerate(snapshot.blocks)
@@ -223,7 +255,9 @@ class State:
         piece = Piece(self._rank, (run, *streams, *more), (*arrays, *provided))
         return Captured(piece, (snapshot, *frozen))
 
-    def _collect_globals(self, owners: Sequence[str], handles: Handles | None) -> object:
+    def _collect_globals(
+        self, owners: Sequence[str], handles: Handles | None
+    ) -> dict[str, dict[str, object]]:
         chosen: Any = self._options.globals
         if not isinstance(chosen, str):
             chosen = [module.__name__ for module in chosen]
@@ -251,9 +285,13 @@ class State:
             raise InterpreterMismatch(
                 f"{' '.join(wrote)} wrote it, this is {' '.join(here)}: start it with that Python"
             )
+        self._compare_program(record.get("program"))
         differing = arguments.difference(record["arguments"], self._arguments)
         if same_arguments and differing:
-            raise ArgumentsChanged(f"{differing}; same_arguments=False ignores it")
+            way = "same_arguments=False ignores it"
+            if self._program is not None:
+                way = "a restart goes on with the captured ones, --fresh starts anew"
+            raise ArgumentsChanged(f"{differing}; {way}")
         self._compare_roots(record["roots"])
         self.providers.check(record["providers"])
         differing_facts = process_state.compare(record["environment"], process_state.environment())
@@ -265,6 +303,13 @@ class State:
         for line in differing_facts:
             self._reports.warn(f"the epoch was written elsewhere: {line}")
         self._compare_code(stored)
+
+    def _compare_program(self, record: Mapping[str, Any] | None) -> None:
+        if (record is None) != (self._program is None):
+            how = "a program that calls Checkpointer.run" if record is None else "`sauerkraut run`"
+            raise ResumeError(f"{how} wrote it: start it in the same way")
+        if self._program is not None and record is not None:
+            self._program.check(record)
 
     def _compare_roots(self, then: list[str]) -> None:
         """Each root of the epoch needs an object of this start that becomes it."""
@@ -297,6 +342,8 @@ class State:
         Raises:
             ResumeError: see `Snapshot.thaw`, `graph.thaw`.
         """
+        if self._program is not None:  # what it imports must be found
+            self._program.return_to(json.loads(bytes(_stream(stored.piece, "run")))["program"])
         stream, blocks = graph_parts(stored.piece)
         snapshot = Snapshot.of_parts(_control(stored.piece), stream, blocks)
         self._thawed = snapshot.thaw(
@@ -323,6 +370,8 @@ class State:
         """Set random streams and contexts to what they were, after all else that may draw."""
         process: Any = self._values[1]
         process_state.restore(process)
+        if "registrations" in process:
+            registrations.restore(process["registrations"])
 
     def resume(self, restart: Restart) -> Any:
         """Run the frames; the pending call returns ``restart``. Returns what the outermost does."""

@@ -16,7 +16,19 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from sauerkraut import __version__
-from sauerkraut.cli import doctor, flow, inspect, launch, ls, report, request, resume, slurm, verify
+from sauerkraut.cli import (
+    doctor,
+    flow,
+    inspect,
+    launch,
+    ls,
+    report,
+    request,
+    resume,
+    run,
+    slurm,
+    verify,
+)
 from sauerkraut.errors import (
     DirectoryOwned,
     ResumeError,
@@ -25,19 +37,24 @@ from sauerkraut.errors import (
     UntrustedCheckpoint,
 )
 
-VERBS: tuple[ModuleType, ...] = (ls, inspect, verify, resume, launch, request, slurm, doctor, flow)
+VERBS: tuple[ModuleType, ...] = (
+    *(ls, inspect, verify, resume),
+    *(run, launch, request, slurm, doctor, flow),
+)
 DO_NOT_RESTART = (ResumeError, DirectoryOwned, Superseded, UntrustedCheckpoint)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; the exit status. ``None``: the words of the command line."""
     chosen = _parser().parse_args(arguments)
+    if chosen.verb == "run":  # what the program raises is the program's
+        return run.run(chosen)
     # under an MPI launcher only rank 0 speaks
     if _rank() != 0 and not (chosen.verb == "flow" and flow.on_every_rank(chosen)):
         return 0
-    run: Callable[[argparse.Namespace], int] = chosen.run
+    act: Callable[[argparse.Namespace], int] = chosen.run
     try:
-        status = run(chosen)
+        status = act(chosen)
         sys.stdout.flush()
     except SauerkrautError as error:
         if chosen.verbose >= 2:

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from types import CodeType, FunctionType, MethodType, ModuleType
 
 from sauerkraut._native import KnownCode
-from sauerkraut.code import fingerprint
+from sauerkraut.code import carried, fingerprint
 from sauerkraut.errors import CodeChanged, ResumeError
 
 _DIGEST = 16
@@ -59,7 +59,12 @@ def of(code: CodeType, namespace: Mapping[str, object], *, embed: bool = False) 
 
 
 def module_of(namespace: Mapping[str, object]) -> str | None:
-    """Name under which the module whose globals ``namespace`` is was imported; None: of none."""
+    """Name under which the module whose globals ``namespace`` is was imported; None: of none.
+
+    A program that is carried whole (`carried`) counts as none.
+    """
+    if carried.is_carried(namespace):
+        return None
     # _collections_abc says that its name is collections.abc; its import specification knows better.
     for name in (namespace.get("__name__"), getattr(namespace.get("__spec__"), "name", None)):
         module = sys.modules.get(name) if isinstance(name, str) else None

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sauerkraut.code import reference
+from sauerkraut.code import carried, reference
 from sauerkraut.errors import CaptureError
 from sauerkraut.objects.stream import GENERATOR, NAMESPACE
 
@@ -174,6 +174,8 @@ class Freezing:
 
     def name_of_globals(self, namespace: dict[str, object]) -> str | None:
         """Persistent id of a dict that code runs in."""
+        if carried.is_carried(namespace):
+            return "program"  # its contents are a value beside the frames, see `module_data`
         if (name := reference.module_of(namespace)) is not None:
             return f"module {name}"
         self.namespaces.setdefault(id(namespace), namespace)

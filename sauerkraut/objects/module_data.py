@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from sauerkraut import _native
+from sauerkraut.code import carried
 from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.objects import definition_data, graph
 from sauerkraut.objects.freezing import Handles
@@ -24,6 +25,10 @@ _BOUND = (types.BuiltinFunctionType, types.MethodType)
 _BY_NAME = ("mpi4py.MPI", "_cffi_backend", "__future__", "typing")
 _HANDLES = ("ctypes.CDLL", "_ctypes.CFuncPtr")
 _ATOMS = (bool, bytes, complex, float, int, str, type(None))
+
+_OF_EVERY_MODULE = frozenset(
+    ("__builtins__", "__cached__", "__file__", "__loader__", "__name__", "__package__", "__spec__")
+)
 
 _told: set[str] = set()
 
@@ -41,7 +46,7 @@ def collect(
     path in their own module: ``Particle.count``, see `definition_data`. With "auto" also the data
     of the project's other modules, as far as these lead to them and it may have changed since they
     were imported: what can change in place, and numbers and texts that a function of the project
-    assigns.
+    assigns. Of a program that is carried whole (`code.carried`) everything counts.
 
     Args:
         owners: Names of the modules whose functions are on the captured stack.
@@ -68,7 +73,8 @@ def collect(
     found: dict[str, dict[str, object]] = {}
     for module in chosen:
         used = frozenset(_names_used(module))
-        for key, value in _data_of(module, is_data):
+        whole = carried.carries(module.__name__)
+        for key, value in _all_of(module) if whole else _data_of(module, is_data):
             if (key in used and not isinstance(value, _BOUND)) or _can_be_captured(
                 module.__name__, key, value, anchors or {}, handles
             ):
@@ -83,6 +89,8 @@ def collect(
         *further,
         *definition_data.collect(definitions, is_data),
     ):
+        if carried.carries(name):  # written by value, with what they hold
+            continue
         changes = name in names or definition_data.may_change(value, is_data)
         changes = changes or (handles is not None and handles.owns(value))
         if (changes or path.rpartition(".")[2] in stored) and _can_be_captured(
@@ -96,6 +104,11 @@ def _data_of(
     module: types.ModuleType, is_data: Callable[[str, object], bool]
 ) -> list[tuple[str, object]]:
     return [(key, value) for key, value in vars(module).items() if is_data(key, value)]
+
+
+def _all_of(program: types.ModuleType) -> list[tuple[str, object]]:
+    """What a program that is carried whole has bound; not what every module has."""
+    return [(key, value) for key, value in vars(program).items() if key not in _OF_EVERY_MODULE]
 
 
 def _imported_by(modules: Sequence[types.ModuleType]) -> list[types.ModuleType]:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sauerkraut._native import make_set
+from sauerkraut.code import carried
 from sauerkraut.errors import ResumeError
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Thawing:
                 raise ResumeError(f"the globals of module {rest!r} are needed: {error}") from error
         if kind == "stream":
             return getattr(sys, rest)
+        if kind == "program":
+            return carried.namespace()
         if kind == "namespace":
             return self.namespaces.setdefault(int(rest), {})
         try:

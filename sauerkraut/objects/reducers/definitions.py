@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sauerkraut.code import carried as whole
 from sauerkraut.code import fingerprint
 from sauerkraut.objects import thawing
 from sauerkraut.objects.freezing import Freezing, Reduced
@@ -37,7 +38,12 @@ _WRAPPERS = (staticmethod, classmethod)
 
 
 def attribute(module: str | None, qualname: str) -> object:
-    """What a dotted name finds in a loaded module; None when it finds nothing."""
+    """What a dotted name finds in a loaded module; None when it finds nothing.
+
+    Nothing is found in a program that is carried whole: a restart has it from the snapshot alone.
+    """
+    if whole.carries(module):
+        return None
     found: object = sys.modules.get(module or "")
     for name in qualname.split("."):
         try:

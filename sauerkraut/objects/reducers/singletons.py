@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from sauerkraut.code import carried
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
 from sauerkraut.objects.project import is_project
 
@@ -28,6 +29,8 @@ def name_of(obj: object, freezing: Freezing) -> tuple[str, str] | None:
 
 def _held_by_modules() -> Iterator[tuple[object, str, str]]:
     for module, holder in list(sys.modules.items()):
+        if carried.carries(module):
+            continue
         for name, value in list(getattr(holder, "__dict__", {}).items()):
             if type(value) in _KINDS:
                 yield value, module, name

@@ -1,0 +1,199 @@
+"""An unmodified program under a Checkpointer: its ``__main__``, its safepoints, how it restarts.
+
+A restart does not run the source again: it goes on in the body of the module, or in a function
+called from there, and all that ``__main__`` has bound comes back from the epoch.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from sauerkraut.code import carried, fingerprint
+from sauerkraut.code.safepoints import Finder, Safepoint, SafepointError, Source, Wanted
+from sauerkraut.errors import CodeChanged
+
+MAIN = "__main__"
+
+_running: Program | None = None
+
+
+def running() -> Program | None:
+    """The program that is ``__main__`` of this process; None: an ordinary one."""
+    return _running
+
+
+def has_ended(error: BaseException) -> bool:
+    """Whether an exception is the end of an unmodified program: ``sys.exit(0)``."""
+    return _running is not None and isinstance(error, SystemExit) and error.code in (None, 0)
+
+
+def execute(script: str, arguments: Sequence[str]) -> None:  # noqa: ARG001 - a restart compares them
+    """Run the program from its first line: the function to give to `Checkpointer.run`."""
+    assert _running is not None, "after become_main()"
+    exec(_running.code, carried.namespace())
+
+
+class Program:
+    """A script and its arguments, to be run as ``__main__``, with safepoints.
+
+    Args:
+        script: Path of the script, as it was given.
+        arguments: What follows it on the command line.
+        wanted: Where to poll.
+        known: Safepoints of the epoch that this start will go on from; see `Source.find`.
+
+    Raises:
+        OSError, SyntaxError: the script cannot be read.
+        SafepointError: a safepoint cannot be compiled into it, or into another file that is named.
+    """
+
+    def __init__(
+        self,
+        script: str,
+        arguments: Sequence[str],
+        wanted: Sequence[Wanted],
+        known: Sequence[Safepoint] = (),
+    ) -> None:
+        self.script = script
+        self.path = str(Path(script).absolute())
+        """What code and ``__file__`` say, as under python."""
+        self.arguments = list(arguments)
+        self._wanted = list(wanted)
+        self._known = list(known)
+        self._source = Source(Path(script).read_bytes(), self.path)
+        self._points: list[Safepoint] = []
+        self._environment = dict(os.environ)
+        for each in wanted:
+            if self._is_of_script(each):
+                self._add(self._source, each)
+            elif each.file is not None:
+                self._add(Source(Path(each.file).read_bytes(), each.file), each)
+        self.code = self._source.compiled()
+        """Of the script's body, with its safepoints."""
+        self.functions = {name: code.hex() for name, code in _functions(self._plain())}
+        """Fingerprint of each function of the script, without safepoints, by qualified name."""
+
+    def loops(self) -> list[tuple[str, int, str]]:
+        """Where the script could poll, see `Source.loops`."""
+        return self._source.loops()
+
+    def become_main(self) -> None:
+        """Make this process look as under ``python script arguments...``."""
+        sys.argv = [self.script, *self.arguments]
+        sys.path[0] = str(Path(self.script).resolve().parent)
+        module = ModuleType(MAIN)
+        loader = importlib.machinery.SourceFileLoader(MAIN, self.path)
+        vars(module).update(
+            __annotations__={}, __cached__=None, __file__=self.path, __loader__=loader
+        )
+        vars(module)["__builtins__"] = sys.modules["builtins"]
+        self.launcher = sys.modules[MAIN]
+        """What was ``__main__`` before: it stays, its functions are still on the stack."""
+        sys.modules[MAIN] = module
+        carried.carry(vars(module))
+        Finder(self._wants, self._compile).install()
+        global _running
+        _running = self
+
+    def record(self) -> dict[str, Any]:
+        """What an epoch says of the program, so that a restart finds it and what it imports."""
+        now = dict(os.environ)
+        names = self._environment.keys() | now.keys()
+        return {
+            "functions": self.functions,
+            "path": sys.path,
+            "environment": {
+                name: now.get(name)
+                for name in names
+                if now.get(name) != self._environment.get(name)
+            },
+        }
+
+    def check(self, record: Mapping[str, Any]) -> None:
+        """Refuse an epoch of another source; nothing is touched.
+
+        Raises:
+            CodeChanged: names what differs.
+        """
+        then: Mapping[str, str] = record["functions"]
+        names = [*then, *(name for name in self.functions if name not in then)]
+        changed = [name for name in names if then.get(name) != self.functions.get(name)]
+        if changed:
+            told = ", ".join(f"{name}()" for name in changed if name) or "the module's body"
+            raise CodeChanged(
+                f"{self.script} has changed since the epoch: {told}; a restart runs the captured "
+                "code: put the script back, or start anew with --fresh"
+            )
+
+    def return_to(self, record: Mapping[str, Any]) -> None:
+        """Set the path of modules and the environment as the program had changed them."""
+        sys.path[:] = record["path"]
+        for name, value in record["environment"].items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    def safepoints(self) -> list[dict[str, Any]]:
+        """The safepoints that were compiled in, for the manifest."""
+        return [each.record() for each in self._points]
+
+    def missing(self) -> list[str]:
+        """Safepoints that were asked for in modules that were never imported."""
+        met = {each.wanted for each in self._points}
+        return [each.text for each in self._wanted if each.text not in met]
+
+    def _plain(self) -> CodeType:
+        return Source(Path(self.script).read_bytes(), self.script).compiled()
+
+    def _is_of_script(self, wanted: Wanted) -> bool:
+        if wanted.file is None:
+            return wanted.module in (MAIN, Path(self.script).stem)
+        return _same_file(wanted.file, self.script)
+
+    def _add(self, source: Source, wanted: Wanted) -> None:
+        point = source.find(wanted, self._known)
+        source.add(point)
+        if point not in self._points:
+            self._points.append(point)
+
+    def _wants(self, name: str, path: str) -> bool:
+        return any(_is_of_module(each, name, path) for each in self._wanted)
+
+    def _compile(self, name: str, text: bytes, path: str) -> CodeType:
+        source = Source(text, path)
+        for each in self._wanted:
+            if _is_of_module(each, name, path):
+                self._add(source, each)
+        return source.compiled()
+
+
+def _is_of_module(wanted: Wanted, name: str, path: str) -> bool:
+    return wanted.module == name if wanted.file is None else _same_file(wanted.file, path)
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except OSError as error:
+        raise SafepointError(f"{error.filename}: {error.strerror}") from error
+
+
+def _functions(code: CodeType) -> Iterator[tuple[str, bytes]]:
+    """(qualified name, fingerprint) of a module's code, as "", and of the functions in it.
+
+    A fingerprint covers the functions inside: of functions of one name only the last is told.
+    """
+    yield "", fingerprint.of(code)
+    waiting = [code]
+    while waiting:
+        for constant in waiting.pop().co_consts:
+            if isinstance(constant, CodeType):
+                yield constant.co_qualname, fingerprint.of(constant)
+                waiting.append(constant)

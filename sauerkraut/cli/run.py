@@ -1,0 +1,205 @@
+"""Run a program that knows nothing of checkpoints, with safepoints compiled into it.
+
+    mpiexec -n 4 python -m sauerkraut run --dir ckpt --at solver.py:118 solver.py --nx 4096
+
+The same command starts it and brings it back, inside its loops. A safepoint is a place that every
+rank comes to equally often, such as a statement of the main loop: FILE:LINE, of the program or of a
+module that it imports, or module:function for the beginning of a function. Checkpoints are taken
+there and nowhere else. Exit status: that of the program; 85 checkpointed - requeue, 86 ranks lost -
+restart, 87 do not restart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from sauerkraut.checkpoint import interval as intervals
+from sauerkraut.checkpoint import program as programs
+from sauerkraut.checkpoint import trial
+from sauerkraut.checkpoint.checkpointer import Checkpointer
+from sauerkraut.checkpoint.run import site
+from sauerkraut.cli import report
+from sauerkraut.code import safepoints
+from sauerkraut.code.safepoints import Safepoint, SafepointError, Wanted
+from sauerkraut.errors import StorageError
+
+RANKS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+"""Where launchers tell how many ranks there are."""
+LAUNCHED = (*RANKS, "PMIX_RANK", "PMI_RANK")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's own arguments."""
+    parser.add_argument("--dir", required=True, type=Path, help="checkpoint directory")
+    parser.add_argument(
+        "--every", default="10min", metavar="TIME", help="time between checkpoints, or none (10min)"
+    )
+    parser.add_argument(
+        "--at",
+        action="append",
+        default=[],
+        metavar="PLACE",
+        help="a safepoint: FILE:LINE or module:function; may be given more than once",
+    )
+    parser.add_argument("--keep", type=int, default=2, help="how many epochs are kept (2)")
+    parser.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a local variable to leave out; may be given more than once",
+    )
+    parser.add_argument("--fresh", action="store_true", help="set aside what the directory holds")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="run up to the first safepoint, say what cannot be captured there, and end",
+    )
+    parser.add_argument("program", help="the script")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Run the program, or go on inside it."""
+    try:
+        every = None if chosen.every == "none" else intervals.parse(chosen.every)
+        wanted = [Wanted.parse(each) for each in chosen.at]
+    except ValueError as error:
+        usage(str(error))
+    comm = world()
+    program = prepared(chosen, wanted, [] if chosen.fresh else _known(chosen.dir, comm))
+    if not wanted:
+        usage(_where(program))
+    program.become_main()
+    if chosen.dry_run:
+        return _dry_run(chosen, comm, program)
+    checkpointer = Checkpointer(
+        chosen.dir, comm, interval=every, keep=chosen.keep, exclude=tuple(chosen.exclude)
+    )
+    safepoints.bind(checkpointer.poll)
+    try:
+        checkpointer.run(
+            programs.execute, program.script, tuple(program.arguments), fresh=chosen.fresh
+        )
+    finally:
+        safepoints.bind(_nothing)
+    _warn_of_missing(program, checkpointer)
+    return 0
+
+
+def _dry_run(chosen: argparse.Namespace, comm: Any, program: programs.Program) -> int:
+    """Run up to the first safepoint and end there; here only when there was none."""
+    rank = 0 if comm is None else comm.rank
+    directory = tempfile.mkdtemp(prefix="sauerkraut-dry-run-") if rank == 0 else ""
+    if comm is not None:
+        directory = comm.bcast(directory)
+
+    def tell(frame: FrameType, found: dict[int, tuple[list[str], int]]) -> int:
+        shutil.rmtree(directory, ignore_errors=True)
+        return _report(chosen, frame, found)
+
+    checkpointer = Checkpointer(
+        directory, comm, interval=None, exclude=tuple(chosen.exclude), rehearse=False, signals=False
+    )
+    safepoints.bind(trial.at_first_safepoint(checkpointer, tell))
+    try:
+        checkpointer.run(programs.execute, program.script, tuple(program.arguments))
+    finally:
+        safepoints.bind(_nothing)
+        if rank == 0:
+            shutil.rmtree(directory, ignore_errors=True)
+    _warn_of_missing(program, checkpointer)
+    print("sauerkraut run: the program ended and met no safepoint", file=sys.stderr)
+    return 1
+
+
+def _report(
+    chosen: argparse.Namespace, frame: FrameType, found: dict[int, tuple[list[str], int]]
+) -> int:
+    """Print what a dry run found; the exit status."""
+    refused = {rank: told for rank, (told, _) in found.items() if told}
+    where, size = site(frame), sum(each for _, each in found.values())
+    if chosen.json:
+        report.print_json({"safepoint": where, "refused": refused, "bytes": size})
+    elif not refused:
+        ranks = f"{len(found)} rank{'s'[: len(found) > 1]}"
+        print(f"{where}: all can be captured: {report.size(size)} on {ranks}")
+    else:
+        for rank, told in refused.items():
+            for line in told:
+                print(f"rank {rank}: {line}")
+        names = "--exclude NAME leaves a variable out; `sauerkraut.register_reducer` captures it"
+        print(f"{where}: cannot be captured as it is; {names}", file=sys.stderr)
+    return 1 if refused else 0
+
+
+def _warn_of_missing(program: programs.Program, checkpointer: Checkpointer) -> None:
+    for each in program.missing() if checkpointer.restarted is None else []:
+        print(f"sauerkraut run: --at {each}: no such module was imported", file=sys.stderr)
+
+
+def usage(message: str) -> NoReturn:
+    """End with status 2."""
+    print(f"sauerkraut run: {message}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def world() -> Any:
+    """The communicator of all ranks, where a launcher started this process; else None."""
+    if not any(name in os.environ for name in LAUNCHED):
+        return None
+    from sauerkraut.mpi import world
+
+    told = next((int(os.environ[name]) for name in RANKS if name in os.environ), None)
+    return world.of(told)
+
+
+def prepared(
+    chosen: argparse.Namespace, wanted: Sequence[Wanted], known: Sequence[Safepoint]
+) -> programs.Program:
+    """The program with its safepoints; a usage error where one of them cannot be."""
+    try:
+        return programs.Program(chosen.program, chosen.arguments, wanted, known)
+    except SafepointError as error:
+        usage(str(error))
+    except SyntaxError as error:
+        usage(f"{error.filename}:{error.lineno}: {error.msg}")
+    except OSError as error:
+        usage(f"{error.filename}: {error.strerror}")
+
+
+def _known(directory: Path, comm: Any) -> list[Safepoint]:
+    """Safepoints of the newest epoch, as rank 0 sees it."""
+    from sauerkraut.cli.resume import newest_manifest
+
+    records: list[dict[str, Any]] = []
+    if comm is None or comm.rank == 0:
+        try:
+            records = newest_manifest(directory).about.more.get("safepoints", [])
+        except (StorageError, OSError):  # the restart will tell
+            records = []
+    if comm is not None:
+        records = comm.bcast(records)
+    return [Safepoint.of_record(each) for each in records]
+
+
+def _where(program: programs.Program) -> str:
+    """What to type: the first statements of its loops."""
+    places = [
+        f"  --at {program.script}:{line}  {text}" + (f"  (in {function}())" if function else "")
+        for function, line, text in program.loops()
+    ]
+    told = "\n".join(["say where to poll, for instance in one of its loops:", *places])
+    return told if places else f"say where to poll: --at {program.script}:LINE"
+
+
+def _nothing() -> None:
+    """What a safepoint does when the run is over."""

@@ -1,0 +1,9 @@
+"""A module of the program, found only by the path that the program adds."""
+
+calls = 0
+
+
+def pull(x):
+    global calls
+    calls += 1
+    return 0.5 - x
