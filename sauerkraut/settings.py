@@ -20,6 +20,15 @@ class Settings:
     """SAUERKRAUT_SUPERVISOR: id of what starts this job again, set by it; it may take over."""
     key_file: str | None = None
     """SAUERKRAUT_KEY_FILE: path of a key; streams are then authenticated before unpickling."""
+    end_time: float | None = None
+    """SAUERKRAUT_END_TIME, else SLURM_JOB_END_TIME: when the job is ended, in seconds since 1970;
+    with interval="auto" it checkpoints and stops before."""
+    reserve: float = 30.0
+    """SAUERKRAUT_RESERVE: seconds before that which are kept for the last checkpoint, and three
+    times what one takes."""
+    mtbf: float | None = None
+    """SAUERKRAUT_MTBF: mean time between failures of the job in seconds, for interval="auto"; by
+    default from its log, beginning with a day."""
     patience: float = 60.0
     """SAUERKRAUT_PATIENCE: seconds before a waiting rank says which ranks are missing."""
     give_up: float | None = None
@@ -53,6 +62,8 @@ class Settings:
                 raise ValueError(f"{name}={text!r} is not a number") from None
 
         give_up = number("SAUERKRAUT_GIVE_UP", -1.0)
+        mtbf = number("SAUERKRAUT_MTBF", -1.0)
+        end_time = number("SAUERKRAUT_END_TIME", number("SLURM_JOB_END_TIME", -1.0))
         grace = number("SAUERKRAUT_GRACE", 20.0)
         touch = number("SAUERKRAUT_OWNER_TOUCH", 10.0)
         if grace <= 0:
@@ -66,6 +77,9 @@ class Settings:
             take_over=os.environ.get("SAUERKRAUT_TAKE_OVER") or None,
             trust_owner=os.environ.get("SAUERKRAUT_TRUST_OWNER") or None,
             supervisor=os.environ.get("SAUERKRAUT_SUPERVISOR") or None,
+            end_time=None if end_time <= 0 else end_time,
+            reserve=number("SAUERKRAUT_RESERVE", 30.0),
+            mtbf=None if mtbf <= 0 else mtbf,
             key_file=os.environ.get("SAUERKRAUT_KEY_FILE") or None,
             patience=number("SAUERKRAUT_PATIENCE", 60.0),
             give_up=None if give_up < 0 else give_up,

@@ -11,6 +11,7 @@ from types import ModuleType, TracebackType
 from typing import Any, Literal, ParamSpec, Self, TypeVar
 
 from sauerkraut.checkpoint import interval as intervals
+from sauerkraut.checkpoint import optimum
 from sauerkraut.checkpoint.job import Job
 from sauerkraut.checkpoint.metrics import check, numbers, optional
 from sauerkraut.checkpoint.options import Options
@@ -45,7 +46,12 @@ class Checkpointer:
         comm: An mpi4py intracommunicator, of which a private duplicate is made; None: this process
             alone, without MPI, in the same format as a communicator of one.
         interval: From a commit to the next checkpoint: seconds, a `timedelta`, or a text like
-            "90s", "10min", "2h". None: on request only.
+            "90s", "10min", "2h". None: on request only. "auto": the first after a minute, then
+            as often as what a checkpoint costs and how often this job failed make best (Daly's
+            formula; SAUERKRAUT_MTBF sets the mean time between failures), and a last one, with
+            which the job stops, before SAUERKRAUT_END_TIME or Slurm's time limit.
+        budget: Share of the run time that checkpoints may take, such as "2%": the interval
+            becomes longer where they cost more.
         keep: How many epochs are kept, at least 1. One cannot fall back from a damaged one; at the
             peak ``keep + 1`` are on disk.
         exclude: Names of locals that are not captured, in any frame; or a mapping from qualified
@@ -82,6 +88,7 @@ class Checkpointer:
         comm: Any = None,
         *,
         interval: float | str | timedelta | None = "10min",
+        budget: float | str | None = None,
         keep: int = 2,
         exclude: Collection[str] | Mapping[str, Collection[str]] = (),
         globals: Literal["auto", "none"] | Sequence[ModuleType] = "auto",  # noqa: A002 - public name
@@ -96,7 +103,9 @@ class Checkpointer:
         quiet: bool = False,
     ) -> None:
         options = Options(
-            interval=intervals.parse(interval),
+            interval=optimum.FIRST if interval == "auto" else intervals.parse(interval),
+            auto=interval == "auto",
+            budget=optimum.parse_budget(budget),
             keep=keep,
             exclude=exclude,
             globals=globals,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import statistics
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -58,11 +60,23 @@ class Schedule:
     Args:
         interval: Seconds from a commit to the next start; None: never due.
         now: Seconds on the monotonic clock at which the run began or resumed.
+        adapt: Gives the interval for what a checkpoint costs in seconds; None: it stays.
+        end: Seconds on the monotonic clock at which a last checkpoint must begin, but for three
+            times what one costs; None: the job is not ended.
     """
 
-    def __init__(self, interval: float | None, now: float) -> None:
+    def __init__(
+        self,
+        interval: float | None,
+        now: float,
+        adapt: Callable[[float], float] | None = None,
+        end: float | None = None,
+    ) -> None:
         self.interval = interval
         self.failures = 0
+        self._adapt = adapt
+        self._costs: deque[float] = deque(maxlen=5)
+        self._end = end if end is not None and end > now else None  # else it would only stop
         self._next = math.inf if interval is None else now + interval
         self._not_before = -math.inf
 
@@ -74,10 +88,23 @@ class Schedule:
         """Whether a failure is too recent to try again."""
         return now < self._not_before
 
-    def committed(self, now: float) -> None:
-        """Start the next interval; forget failures."""
+    def ending(self, now: float) -> bool:
+        """Whether what is left of the job's time is just enough for a last checkpoint."""
+        reserve = 3 * max(self._costs, default=0.0)
+        return self._end is not None and now >= self._end - reserve
+
+    def committed(self, now: float, cost: float = 0.0) -> None:
+        """Start the next interval; forget failures.
+
+        Args:
+            now: Seconds on the monotonic clock.
+            cost: Seconds for which the program stood still.
+        """
         self.failures = 0
         self._not_before = -math.inf
+        self._costs.append(cost)
+        if self._adapt is not None:
+            self.interval = self._adapt(statistics.median(self._costs))
         if self.interval is not None:
             self._next = now + self.interval
 

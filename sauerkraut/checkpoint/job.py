@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sauerkraut import group as groups
-from sauerkraut.checkpoint import program
+from sauerkraut.checkpoint import optimum, program
 from sauerkraut.checkpoint import restart as restarts
 from sauerkraut.checkpoint.agreement import refuse_unlike
 from sauerkraut.checkpoint.consensus import Kind
-from sauerkraut.checkpoint.interval import TimeLimit
+from sauerkraut.checkpoint.interval import Schedule, TimeLimit
 from sauerkraut.checkpoint.leaving import UncaughtErrors
 from sauerkraut.checkpoint.meeting import Meeting
 from sauerkraut.checkpoint.options import Options
@@ -142,6 +143,7 @@ class Job:
             reports=self._reports,
             latency=self._group.bcast(self._latency()),
             start=start,
+            schedule=self._schedule(),
             limit=self.limit,
         )
         self.meeting.running = True
@@ -169,6 +171,21 @@ class Job:
             self._store.release()
             self._uncaught.raised_together(error)
             raise
+
+    def _schedule(self) -> Schedule:
+        """When checkpoints are due; rank 0's counts."""
+        options, settings = self._options, self._settings
+        now, end = time.monotonic(), None
+        if options.auto and settings.end_time is not None:
+            end = now + settings.end_time - time.time() - settings.reserve
+        if not options.auto and options.budget is None:
+            return Schedule(options.interval, now)
+        failures_every = settings.mtbf
+        if failures_every is None:
+            failures_every = optimum.time_between_failures(self._store.events())
+        fixed = None if options.auto else options.interval
+        adapt = optimum.Optimum(fixed, failures_every, options.budget)
+        return Schedule(options.interval, now, adapt if options.interval else None, end)
 
     def _latency(self) -> float:
         """Seconds between two consensuses, at most: a quarter of the interval is the most late."""

@@ -19,13 +19,17 @@ class Options:
     """
 
     SAME_EVERYWHERE: ClassVar = (
-        *("interval", "keep", "code_changes", "on_changed", "strict"),
+        *("interval", "auto", "budget", "keep", "code_changes", "on_changed", "strict"),
         *("on_failure", "rehearse", "share", "allow"),
     )
     """Those that the ranks compare."""
 
     interval: float | None
     """Seconds."""
+    auto: bool
+    """Whether ``interval`` is only the first one, and the best is found."""
+    budget: float | None
+    """Share of the run time."""
     keep: int
     exclude: Collection[str] | Mapping[str, Collection[str]]
     globals: str | Sequence[ModuleType]

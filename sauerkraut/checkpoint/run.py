@@ -40,11 +40,12 @@ class Run:
         group: The ranks.
         store: The directory, taken.
         state: What of this rank goes into an epoch.
-        options: ``interval``, ``on_failure`` and ``rehearse``.
+        options: ``on_failure`` and ``rehearse``.
         signals: Flags that signals set.
         reports: Told what a person should know.
         latency: Seconds from a signal to the agreement to act on it, at most.
         start: What this run begins with.
+        schedule: When a checkpoint is due.
         limit: How long the function may run.
     """
 
@@ -59,6 +60,7 @@ class Run:
         reports: Reports,
         latency: float,
         start: Start,
+        schedule: Schedule,
         limit: TimeLimit | None = None,
     ) -> None:
         self.last: Epoch | None = start.epoch
@@ -72,7 +74,7 @@ class Run:
         self.group = group
         self._store = store
         self.state = state
-        self._schedule = Schedule(options.interval, time.monotonic())
+        self._schedule = schedule
         self._signals = signals
         self._reports = reports
         self._on_failure = options.on_failure
@@ -226,6 +228,8 @@ class Run:
             flags |= Flags.GO_ON
         if self._schedule.due(now):
             flags |= Flags.DUE
+        if self._schedule.ending(now):
+            flags |= Flags.STOP
         return flags
 
     def _heed(self, outcome: Outcome) -> None:
@@ -277,6 +281,7 @@ class Run:
         """Store one epoch; leave the job when stopping was asked for."""
         self.stopping |= Flags.STOP in flags
         answered = tuple(request.id for request in self._requests)
+        began = time.monotonic()
         try:
             about = self._about(call, of, metrics, answered)
             epoch = self._epochs.take(lambda handles: self.state.capture(frame, handles), about)
@@ -293,7 +298,8 @@ class Run:
         self.last, self.last_error = epoch, None
         self._signals.go_on = False
         self._satisfied.update(answered)
-        self._schedule.committed(time.monotonic())
+        now = time.monotonic()
+        self._schedule.committed(now, now - began)
         closing = self.consensus.agree(call, self._flags())
         self._heed(closing)
         self.stopping |= Flags.STOP in closing.flags

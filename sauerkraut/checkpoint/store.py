@@ -15,7 +15,13 @@ from pathlib import Path
 from sauerkraut import storage
 from sauerkraut.checkpoint.agreement import agreed, shared, together
 from sauerkraut.checkpoint.reports import Reports
-from sauerkraut.errors import CorruptCheckpoint, RankError, Superseded, WorldSizeMismatch
+from sauerkraut.errors import (
+    CorruptCheckpoint,
+    RankError,
+    StorageError,
+    Superseded,
+    WorldSizeMismatch,
+)
 from sauerkraut.group import Group
 from sauerkraut.settings import Settings
 from sauerkraut.storage import About, Epoch, Manifest, Ownership, Piece, Trust
@@ -327,6 +333,13 @@ class Store:
                 self.event("complete", epoch=epoch.number, attempt=epoch.attempt)
 
         shared(self._group, "completing", complete)
+
+    def events(self) -> list[dict[str, Any]]:
+        """The log of the directory, on rank 0; empty on others, or where it cannot be read."""
+        try:
+            return storage.events.read(self.directory) if self._group.rank == 0 else []
+        except StorageError:
+            return []
 
     def event(self, event: str, **fields: object) -> None:
         """Log an event on rank 0; on others, nothing. Not collective."""

@@ -22,8 +22,8 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from sauerkraut.checkpoint import interval as intervals
+from sauerkraut.checkpoint import optimum, trial
 from sauerkraut.checkpoint import program as programs
-from sauerkraut.checkpoint import trial
 from sauerkraut.checkpoint.checkpointer import Checkpointer
 from sauerkraut.checkpoint.run import site
 from sauerkraut.cli import report
@@ -40,7 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's own arguments."""
     parser.add_argument("--dir", required=True, type=Path, help="checkpoint directory")
     parser.add_argument(
-        "--every", default="10min", metavar="TIME", help="time between checkpoints, or none (10min)"
+        "--every",
+        default="10min",
+        metavar="TIME",
+        help='time between checkpoints, "none", or "auto" for the best (10min)',
+    )
+    parser.add_argument(
+        "--budget", metavar="SHARE", help="share of the run time for checkpoints, such as 2%%"
     )
     parser.add_argument(
         "--at",
@@ -70,7 +76,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Run the program, or go on inside it."""
     try:
-        every = None if chosen.every == "none" else intervals.parse(chosen.every)
+        every = None if chosen.every == "none" else chosen.every
+        if every != "auto":
+            intervals.parse(every)
+        optimum.parse_budget(chosen.budget)
         wanted = [Wanted.parse(each) for each in chosen.at]
     except ValueError as error:
         usage(str(error))
@@ -82,7 +91,12 @@ def run(chosen: argparse.Namespace) -> int:
     if chosen.dry_run:
         return _dry_run(chosen, comm, program)
     checkpointer = Checkpointer(
-        chosen.dir, comm, interval=every, keep=chosen.keep, exclude=tuple(chosen.exclude)
+        chosen.dir,
+        comm,
+        interval=every,
+        budget=chosen.budget,
+        keep=chosen.keep,
+        exclude=tuple(chosen.exclude),
     )
     safepoints.bind(checkpointer.poll)
     try:

@@ -127,6 +127,8 @@ class Supervisor:
             "PYTHONHASHSEED": progress.hash_seed(self.directory),
             **keepalive(os.environ),
         }
+        if (end := slurm.end_time()) is not None:
+            set_here["SAUERKRAUT_END_TIME"] = f"{end:.0f}"
         return {**set_here, **os.environ, identity.VARIABLE: self._id}
 
     @contextmanager

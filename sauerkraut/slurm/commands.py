@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from datetime import datetime
 
 LIMIT = 30.0
 """Seconds that the controller has to answer."""
@@ -25,6 +26,19 @@ def output(*words: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+def end_time() -> float | None:
+    """When the job around the caller reaches its time limit, in seconds since 1970; None outside.
+
+    Not ``SLURM_JOB_END_TIME``: 22.05 does not set it.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    told = output("squeue", "--noheader", f"--jobs={job}", "--format=%e") if job else None
+    try:
+        return datetime.fromisoformat((told or "").strip()).timestamp()
+    except ValueError:  # it has none
+        return None
 
 
 def nodes_down() -> list[str]:
