@@ -1,4 +1,4 @@
-"""How often to checkpoint: by what a checkpoint costs, how often jobs fail, and what may be spent."""
+"""How often to checkpoint: by what one costs, how often jobs fail, and what may be spent."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sauerkraut import storage
 from sauerkraut.checkpoint.agreement import agreed, shared, together
