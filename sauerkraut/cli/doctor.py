@@ -2,22 +2,27 @@
 
 Looks at the settings (SAUERKRAUT_*), the MPI launcher, and Slurm where there is one: grace times,
 signals at a preemption, requeueing, and what srun starts. With --dir the last checkpoint of a job
-is compared with the grace times. Exit status: 1 when work would be lost, else 0.
+is compared with the grace times. A PROGRAM that knows nothing of checkpoints is run up to the first
+safepoint (--at, by default all of its loops), and every variable that cannot be captured there is
+named. Exit status: 1 when work would be lost, else 0.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 
 from sauerkraut.cli import report
+from sauerkraut.code.safepoints import Source
 from sauerkraut.errors import StorageError
 from sauerkraut.launch import Command
 from sauerkraut.settings import Settings
@@ -37,12 +42,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the verb's own arguments."""
     parser.add_argument("--dir", type=Path, metavar="DIR", help="checkpoint directory of a job")
     parser.add_argument("--launcher", default="mpiexec", help="of MPI (%(default)s)")
+    parser.add_argument("--ranks", type=int, default=1, help="how many run PROGRAM (1)")
+    parser.add_argument(
+        "--at", action="append", default=[], metavar="PLACE", help="as for `sauerkraut run`"
+    )
+    parser.add_argument("program", nargs="?", help="a script that knows nothing of checkpoints")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Print the checks."""
     seconds = None if chosen.dir is None else _last_checkpoint(chosen.dir)
     found = [*_settings(), *_launcher(chosen.launcher), *_slurm(seconds)]
+    if chosen.program is not None:
+        found += _program(chosen)
     bad = any(each.state == "bad" for each in found)
     if chosen.json:
         report.print_json(
@@ -115,6 +128,49 @@ def _world_sizes(command: list[str]) -> list[str]:
     except (OSError, subprocess.TimeoutExpired):
         return []
     return re.findall(r"size (\d+)", said)
+
+
+def _program(chosen: argparse.Namespace) -> Iterator[Check]:
+    """What a dry run of the program finds; it writes nothing, but for what the program writes."""
+    name = str(chosen.program)
+    try:
+        places = chosen.at or _loops(name)
+    except (OSError, SyntaxError) as error:
+        yield Check("bad", name, str(error))
+        return
+    if not places:
+        yield Check("note", name, "it has no loop: say with --at where it may checkpoint")
+        return
+    launcher = [*chosen.launcher.split(), "-n", str(chosen.ranks)] if chosen.ranks > 1 else []
+    with tempfile.TemporaryDirectory() as scratch:
+        dry_run = [sys.executable, "-m", "sauerkraut", "run", "--dry-run", "--json"]
+        words = [*dry_run, f"--dir={scratch}", *(f"--at={each}" for each in places)]
+        done = subprocess.run(
+            [*launcher, *words, name, *chosen.arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    # the program may have printed before
+    _, brace, text = f"\n{done.stdout}".rpartition("\n{\n")
+    if not brace:
+        said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        yield Check("bad", name, said.removeprefix("sauerkraut run: "))
+        return
+    told = json.loads(brace + text)
+    for rank, lines in told["refused"].items():
+        for line in lines:
+            yield Check("bad", f"{name}, rank {rank}", line)
+    if not told["refused"]:
+        size = report.size(told["bytes"])
+        yield Check("good", name, f"all can be captured at {told['safepoint']}: {size}")
+
+
+def _loops(program: str) -> list[str]:
+    source = Source(Path(program).read_bytes(), program)
+    return [f"{program}:{line}" for _, line, _ in source.loops()]
 
 
 def _slurm(seconds: float | None) -> Iterator[Check]:

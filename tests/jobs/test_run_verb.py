@@ -273,3 +273,18 @@ def test_a_dry_run_on_ranks(here, launcher):
     assert (status, Path("ckpt").exists(), Path("out.npy").exists()) == (0, False, False)
     assert "all can be captured" in job.said()
     assert "3 ranks" in job.said()
+
+
+def test_the_doctor_looks_at_a_program(here, launcher):
+    Path("refused.py").write_text(REFUSED)
+    doctor = [sys.executable, "-m", "sauerkraut", "doctor", "--json"]
+
+    told = start(*doctor, "refused.py")
+    checks = {each["name"]: each for each in json.loads(told.stdout)["checks"]}
+    assert told.returncode == 1
+    assert "local 'connection'" in checks["refused.py, rank 0"]["text"] + told.stdout
+
+    words = ["--launcher", " ".join(launcher.command(2)[:-2]), "--ranks=2", "--at=smoothing:smooth"]
+    good = start(*doctor, *words, "ring.py", "5", "out.npy")
+    checks = {each["name"]: each for each in json.loads(good.stdout)["checks"]}
+    assert checks["ring.py"]["state"] == "good", checks
