@@ -21,7 +21,8 @@ LIMIT = 2400  # seconds that one command may take
 QUIETLY = ["-q", "--color=no", "-p", "no:cacheprovider"]
 UNIT = ["-m", "not mpi and not job and not slurm and not hosts", "--dist", "worksteal"]
 UNIT += ["-n", str(min(4, len(os.sched_getaffinity(0))))]  # most wait for programs they started
-JOBS = ["-m", "job", "-o", "faulthandler_timeout=900"]  # a chain of kills takes minutes
+PATIENT = ["-o", "faulthandler_timeout=900", "--durations=12"]  # a chain of kills takes minutes
+JOBS = ["-m", "job and not thorough", *PATIENT]
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed)")
 SANITIZED = ("3.12", "3.14")  # versions whose native core also runs under sanitizers
 FUZZED = "20000"  # changed snapshots there
@@ -278,6 +279,7 @@ def main():
     run.command(".ci/lint", ".venv")
     more = LONG if everything else {}
     if everything:
+        JOBS[1] = "job"
         QUIETLY.extend(["-o", "faulthandler_timeout=1800"])
     run.pytest(python, *UNIT, "tests", **more)
     ranks(run, python)
@@ -317,7 +319,7 @@ def main():
         else:
             run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-mpiexec or nbody-rank")
             launched = "tests/jobs/test_launch.py"
-            run.pytest(python, *JOBS, launched, "-k", "mpiexec or supervisor")
+            run.pytest(python, *JOBS, launched, "-k", "supervisor")
 
     return run.summary()
 

@@ -9,7 +9,7 @@ import pytest
 
 from sauerkraut.testing import events
 
-pytestmark = pytest.mark.job
+pytestmark = [pytest.mark.job, pytest.mark.thorough]
 
 PROGRAM = """\
 import time

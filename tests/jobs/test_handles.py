@@ -80,7 +80,7 @@ def hold_back(tmp_path_factory):
     return str(library)
 
 
-@pytest.mark.parametrize("kills", [(), (1,)])
+@pytest.mark.parametrize("kills", [(), pytest.param((1,), marks=pytest.mark.thorough)])
 def test_a_message_that_no_probe_sees_is_not_lost(start, hold_back, kills):
     for kill in kills:
         status, _, output = start("held_back.py", ranks=2, LD_PRELOAD=hold_back, KILL_AT=str(kill))

@@ -37,7 +37,10 @@ def launch(launcher, tmp_path):
         job.__exit__()
 
 
-@pytest.mark.parametrize("victim", ["rank", "all", "mpiexec"])
+@pytest.mark.parametrize(
+    "victim",
+    [pytest.param("rank", marks=pytest.mark.thorough), "all", "mpiexec"],
+)
 def test_a_job_that_is_killed_is_started_again(launch, undisturbed, victim):
     job = launch()
     job.wait_for_commits(1)
@@ -63,7 +66,9 @@ def test_a_killed_supervisor_leaves_a_checkpoint_and_the_next_one_goes_on(launch
     assert first.belonging() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)]
+)
 def test_asked_to_stop_it_checkpoints_and_the_same_command_goes_on(launch, undisturbed, number):
     job = launch(interval="1h")
     job.wait_for_start()
@@ -85,6 +90,7 @@ def test_usr2_is_passed_on(launch):
     assert (len(job.commits()), job.restarts()) == (2, 0)  # that one and the final epoch
 
 
+@pytest.mark.thorough
 def test_a_signal_to_a_rank_alone_is_no_order_to_leave(launch, undisturbed):
     job = launch(interval="1h")
     job.wait_for_start()
@@ -95,6 +101,7 @@ def test_a_signal_to_a_rank_alone_is_no_order_to_leave(launch, undisturbed):
     assert (job.restarts(), job.result()) == (1, undisturbed)
 
 
+@pytest.mark.thorough
 def test_a_second_term_ends_ranks_that_do_not_poll(launch):
     job = launch(steps=2_000_000)
     job.wait_for_commits(1)
@@ -108,6 +115,7 @@ def test_a_second_term_ends_ranks_that_do_not_poll(launch):
     assert job.belonging() == []
 
 
+@pytest.mark.thorough
 def test_a_job_that_hangs_is_ended_where_that_was_asked_for(launch, undisturbed):
     job = launch("--end-silent=3")
     job.wait_for_commits(1)
@@ -133,6 +141,7 @@ def test_another_start_waits_for_nobody_who_lives(launch, launcher, tmp_path):
     assert job.process.poll() is None
 
 
+@pytest.mark.thorough
 def test_a_start_that_takes_over_ends_the_other_supervisor(launch, undisturbed):
     old = launch()
     old.wait_for_commits(1)
@@ -144,6 +153,7 @@ def test_a_start_that_takes_over_ends_the_other_supervisor(launch, undisturbed):
     assert new.result() == undisturbed
 
 
+@pytest.mark.thorough
 def test_resume_sh_finishes_what_is_in_a_directory(launch, launcher, undisturbed, tmp_path):
     job = launch(interval="1h")
     job.wait_for_start()

@@ -167,9 +167,12 @@ def test_a_comment_moves_the_line_and_nothing_else(here):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("0.5 * ", "0.25 * "), None),
-        (("self.x += self.v * dt", "self.x += self.v * dt * 2"), r"Body.move\(\)"),
-        (("state = np.zeros((3, 4))", "state = np.zeros((3, 5))"), "the module's body"),
+        (("self.x += self.v * dt", "self.x += self.v * dt * 2"), "Body.move()"),
+        pytest.param(
+            ("state = np.zeros((3, 4))", "state = np.zeros((3, 5))"),
+            "the module's body",
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_a_changed_program_is_refused(here, change, message):
@@ -177,11 +180,8 @@ def test_a_changed_program_is_refused(here, change, message):
     source = Path("bodies.py").read_text()
     Path("bodies.py").write_text(source.replace(*change))
     again = start(*words)
-    if message is None:  # nothing was changed
-        assert again.returncode == 0, again.stderr
-        return
     assert again.returncode == 87
-    assert "CodeChanged" in again.stderr
+    assert f"has changed since the epoch: {message}" in again.stderr
     assert "--fresh" in again.stderr
     fresh = start(*words[:6], "--fresh", *words[6:-1], "--pause=0")
     assert fresh.returncode == 0, fresh.stderr
