@@ -125,7 +125,9 @@ class Program:
         names = [*then, *(name for name in self.functions if name not in then)]
         changed = [name for name in names if then.get(name) != self.functions.get(name)]
         if changed:
-            told = ", ".join(f"{name}()" for name in changed if name) or "the module's body"
+            # what is around a changed function has changed with it
+            inner = [n for n in changed if n and not any(c.startswith(f"{n}.") for c in changed)]
+            told = ", ".join(f"{name}()" for name in inner) or "the module's body"
             raise CodeChanged(
                 f"{self.script} has changed since the epoch: {told}; a restart runs the captured "
                 "code: put the script back, or start anew with --fresh"
