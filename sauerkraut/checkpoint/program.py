@@ -15,7 +15,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from sauerkraut.code import carried, fingerprint
-from sauerkraut.code.safepoints import Finder, Safepoint, SafepointError, Source, Wanted
+from sauerkraut.code.safepoints import Finder, Safepoint, Source, Wanted
 from sauerkraut.errors import CodeChanged
 
 MAIN = "__main__"
@@ -69,11 +69,13 @@ class Program:
         self._source = Source(Path(script).read_bytes(), self.path)
         self._points: list[Safepoint] = []
         self._environment = dict(os.environ)
+        # once and for all: the program may change its directory
+        self._files = {each: os.path.realpath(each.file) for each in wanted if each.file}
         for each in wanted:
             if self._is_of_script(each):
                 self._add(self._source, each)
-            elif each.file is not None:
-                self._add(Source(Path(each.file).read_bytes(), each.file), each)
+            elif each.file is not None:  # refused now, not when it is imported
+                Source(Path(each.file).read_bytes(), each.file).find(each, known)
         self.code = self._source.compiled()
         """Of the script's body, with its safepoints."""
         self.functions = {name: code.hex() for name, code in _functions(self._plain())}
@@ -86,7 +88,8 @@ class Program:
     def become_main(self) -> None:
         """Make this process look as under ``python script arguments...``."""
         sys.argv = [self.script, *self.arguments]
-        sys.path[0] = str(Path(self.script).resolve().parent)
+        if not sys.flags.safe_path:
+            sys.path[0] = str(Path(self.script).resolve().parent)
         module = ModuleType(MAIN)
         loader = importlib.machinery.SourceFileLoader(MAIN, self.path)
         vars(module).update(
@@ -96,7 +99,7 @@ class Program:
         self.launcher = sys.modules[MAIN]
         """What was ``__main__`` before: it stays, its functions are still on the stack."""
         sys.modules[MAIN] = module
-        carried.carry(vars(module))
+        carried.carry(vars(module), self.code)
         Finder(self._wants, self._compile).install()
         global _running
         _running = self
@@ -104,10 +107,11 @@ class Program:
     def record(self) -> dict[str, Any]:
         """What an epoch says of the program, so that a restart finds it and what it imports."""
         now = dict(os.environ)
+        path: list[Any] = sys.path
         names = self._environment.keys() | now.keys()
         return {
             "functions": self.functions,
-            "path": sys.path,
+            "path": [each for each in path if isinstance(each, str)],  # others mean nothing
             "environment": {
                 name: now.get(name)
                 for name in names
@@ -147,7 +151,7 @@ class Program:
         return [each.record() for each in self._points]
 
     def missing(self) -> list[str]:
-        """Safepoints that were asked for in modules that were never imported."""
+        """Safepoints that were asked for in modules that were never loaded."""
         met = {each.wanted for each in self._points}
         return [each.text for each in self._wanted if each.text not in met]
 
@@ -157,7 +161,7 @@ class Program:
     def _is_of_script(self, wanted: Wanted) -> bool:
         if wanted.file is None:
             return wanted.module in (MAIN, Path(self.script).stem)
-        return _same_file(wanted.file, self.script)
+        return self._files[wanted] == os.path.realpath(self.path)
 
     def _add(self, source: Source, wanted: Wanted) -> None:
         point = source.find(wanted, self._known)
@@ -165,26 +169,20 @@ class Program:
         if point not in self._points:
             self._points.append(point)
 
+    def _is_of_module(self, wanted: Wanted, name: str, path: str) -> bool:
+        if wanted.file is None:
+            return wanted.module == name
+        return self._files[wanted] == os.path.realpath(path)
+
     def _wants(self, name: str, path: str) -> bool:
-        return any(_is_of_module(each, name, path) for each in self._wanted)
+        return any(self._is_of_module(each, name, path) for each in self._wanted)
 
     def _compile(self, name: str, text: bytes, path: str) -> CodeType:
         source = Source(text, path)
         for each in self._wanted:
-            if _is_of_module(each, name, path):
+            if self._is_of_module(each, name, path):
                 self._add(source, each)
         return source.compiled()
-
-
-def _is_of_module(wanted: Wanted, name: str, path: str) -> bool:
-    return wanted.module == name if wanted.file is None else _same_file(wanted.file, path)
-
-
-def _same_file(one: str, other: str) -> bool:
-    try:
-        return Path(one).samefile(other)
-    except OSError as error:
-        raise SafepointError(f"{error.filename}: {error.strerror}") from error
 
 
 def _functions(code: CodeType) -> Iterator[tuple[str, bytes]]:

@@ -302,7 +302,8 @@ class State:
             )
         for line in differing_facts:
             self._reports.warn(f"the epoch was written elsewhere: {line}")
-        self._compare_code(stored)
+        if self._program is None:  # else its modules are not imported yet
+            self._compare_code(stored)
 
     def _compare_program(self, record: Mapping[str, Any] | None) -> None:
         if (record is None) != (self._program is None):
@@ -350,6 +351,8 @@ class State:
             self._anchors, on_changed=self._options.on_changed, handles=handles
         )
         self._thawed.check()
+        if self._program is not None:
+            self._compare_code(stored)
         self._values = self._thawed.values
         if stored.manifest.about.final:
             self.value, *self._values = self._values

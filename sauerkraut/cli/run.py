@@ -63,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="a local variable to leave out; may be given more than once",
     )
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        choices=("threads", "processes"),
+        help="of these some may run at a checkpoint; a restart does not bring them back",
+    )
     parser.add_argument("--fresh", action="store_true", help="set aside what the directory holds")
     parser.add_argument(
         "--dry-run",
@@ -80,6 +87,8 @@ def run(chosen: argparse.Namespace) -> int:
         if every != "auto":
             intervals.parse(every)
         optimum.parse_budget(chosen.budget)
+        if chosen.keep < 1:
+            usage(f"--keep {chosen.keep}: at least 1 epoch is kept")
         wanted = [Wanted.parse(each) for each in chosen.at]
     except ValueError as error:
         usage(str(error))
@@ -97,11 +106,15 @@ def run(chosen: argparse.Namespace) -> int:
         budget=chosen.budget,
         keep=chosen.keep,
         exclude=tuple(chosen.exclude),
+        allow=tuple(chosen.allow),
     )
     safepoints.bind(checkpointer.poll)
     try:
         checkpointer.run(
-            programs.execute, program.script, tuple(program.arguments), fresh=chosen.fresh
+            programs.execute,
+            Path(program.script).name,
+            tuple(program.arguments),
+            fresh=chosen.fresh,
         )
     finally:
         safepoints.bind(_nothing)
@@ -125,7 +138,7 @@ def _dry_run(chosen: argparse.Namespace, comm: Any, program: programs.Program) -
     )
     safepoints.bind(trial.at_first_safepoint(checkpointer, tell))
     try:
-        checkpointer.run(programs.execute, program.script, tuple(program.arguments))
+        checkpointer.run(programs.execute, Path(program.script).name, tuple(program.arguments))
     finally:
         safepoints.bind(_nothing)
         if rank == 0:
@@ -157,7 +170,7 @@ def _report(
 
 def _warn_of_missing(program: programs.Program, checkpointer: Checkpointer) -> None:
     for each in program.missing() if checkpointer.restarted is None else []:
-        print(f"sauerkraut run: --at {each}: no such module was imported", file=sys.stderr)
+        print(f"sauerkraut run: --at {each}: no such module was loaded", file=sys.stderr)
 
 
 def usage(message: str) -> NoReturn:
@@ -181,13 +194,20 @@ def prepared(
 ) -> programs.Program:
     """The program with its safepoints; a usage error where one of them cannot be."""
     try:
-        return programs.Program(chosen.program, chosen.arguments, wanted, known)
+        return programs.Program(chosen.program, _arguments(chosen), wanted, known)
     except SafepointError as error:
         usage(str(error))
     except SyntaxError as error:
         usage(f"{error.filename}:{error.lineno}: {error.msg}")
     except OSError as error:
         usage(f"{error.filename}: {error.strerror}")
+
+
+def _arguments(chosen: argparse.Namespace) -> list[str]:
+    """The program's arguments: argparse leaves out a ``--`` that is the first of them."""
+    given: list[str] = chosen.arguments
+    before = sys.argv[: len(sys.argv) - len(given)]
+    return ["--", *given] if before[-2:] == [chosen.program, "--"] else given
 
 
 def _known(directory: Path, comm: Any) -> list[Safepoint]:

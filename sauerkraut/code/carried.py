@@ -7,17 +7,30 @@ and data come back from the snapshot, all by value.
 from __future__ import annotations
 
 import sys
+from types import CodeType
 from typing import Any
 
 from sauerkraut.errors import ResumeError
 
 _namespace: dict[str, Any] | None = None
+_body: CodeType | None = None
 
 
-def carry(namespace: dict[str, Any]) -> None:
-    """From now on the globals ``namespace`` of ``__main__`` belong to each snapshot."""
-    global _namespace
-    _namespace = namespace
+def carry(namespace: dict[str, Any], body: CodeType) -> None:
+    """From now on the globals ``namespace`` of ``__main__`` belong to each snapshot.
+
+    Args:
+        namespace: Those of the module.
+        body: Code of the module's body: what it names and assigns counts, as of a function.
+    """
+    global _namespace, _body
+    _namespace, _body = namespace, body
+
+
+def body() -> CodeType:
+    """Code of the program's body."""
+    assert _body is not None, "after carry()"
+    return _body
 
 
 def is_carried(namespace: object) -> bool:

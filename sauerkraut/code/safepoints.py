@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from sauerkraut.errors import SauerkrautError
 
@@ -93,7 +93,7 @@ class Source:
     def __init__(self, text: bytes, path: str) -> None:
         self.path = path
         self._text = text
-        self._lines = importlib.util.decode_source(text).splitlines()
+        self._lines = importlib.util.decode_source(text).split("\n")  # as the parser counts
         self._tree = ast.parse(text, path)
         self._points: list[Safepoint] = []
 
@@ -126,15 +126,15 @@ class Source:
 
     def add(self, point: Safepoint) -> None:
         """Compile this safepoint in as well."""
-        if all(each.line != point.line for each in self._points):
+        if point not in self._points:
             self._points.append(point)
 
     def compiled(self) -> CodeType:
         """The module's code, with the safepoints."""
         tree = ast.parse(self._text, self.path)
-        if self._points:
-            lines = {each.line for each in self._points}
-            _Inserting(lines).visit(tree)
+        if wanted := {(each.function, each.ordinal) for each in self._points}:
+            found = self._statements(tree)
+            _Inserting({id(each) for name, i, each, _ in found if (name, i) in wanted}).visit(tree)
         code: CodeType = compile(tree, self.path, "exec", dont_inherit=True)
         return code
 
@@ -182,15 +182,18 @@ class Source:
     def _line(self, statement: ast.stmt) -> str:
         return self._lines[statement.lineno - 1].strip()
 
-    def _statements(self) -> Iterator[tuple[str, int, ast.stmt, tuple[ast.AST, ...]]]:
+    def _statements(
+        self, tree: ast.Module | None = None
+    ) -> Iterator[tuple[str, int, ast.stmt, tuple[ast.AST, ...]]]:
         """(function, ordinal in it, statement, what it is in) in the order of the source."""
         ordinals: dict[str, int] = {}
+        tree = self._tree if tree is None else tree
 
         def walk(
             holder: ast.AST, function: str, parents: tuple[ast.AST, ...]
         ) -> Iterator[tuple[str, int, ast.stmt, tuple[ast.AST, ...]]]:
             for child in ast.iter_child_nodes(holder):
-                inside = (*parents, holder) if holder is not self._tree else parents
+                inside = (*parents, holder) if holder is not tree else parents
                 if isinstance(child, ast.stmt):
                     ordinal = ordinals[function] = ordinals.get(function, -1) + 1
                     yield function, ordinal, child, inside
@@ -199,7 +202,7 @@ class Source:
                     within = _qualified(child, function, holder, inside)
                 yield from walk(child, within, inside)
 
-        yield from walk(self._tree, "", ())
+        yield from walk(tree, "", ())
 
 
 def _qualified(scope: _Scope, function: str, holder: ast.AST, inside: Sequence[ast.AST]) -> str:
@@ -222,15 +225,14 @@ def _can_follow(_: str, __: int, statement: ast.stmt, parents: Sequence[ast.AST]
 
 
 class _Inserting(ast.NodeTransformer):
-    """Puts the call before the first statement of each line."""
+    """Puts the call before statements, given by identity."""
 
-    def __init__(self, lines: set[int]) -> None:
-        self._lines = set(lines)
+    def __init__(self, statements: set[int]) -> None:
+        self._statements = statements
 
     def visit(self, node: ast.AST) -> Any:
-        if not isinstance(node, ast.stmt) or node.lineno not in self._lines:
+        if not isinstance(node, ast.stmt) or id(node) not in self._statements:
             return self.generic_visit(node)
-        self._lines.discard(node.lineno)
         call = ast.Expr(ast.Call(ast.Name(NAME, ast.Load()), [], []))
         for each in ast.walk(call):
             if isinstance(each, (ast.expr, ast.stmt)):
@@ -264,7 +266,7 @@ class Finder:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         """As the import system asks for it."""
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        spec = self._found(name, path, target)
         if (
             spec is None
             or type(spec.loader) is not importlib.machinery.SourceFileLoader
@@ -274,6 +276,16 @@ class Finder:
         spec.loader = _Loader(spec.loader, self._compile)
         spec.cached = None
         return spec
+
+    def _found(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """What the finders behind this one find."""
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            find = getattr(finder, "find_spec", None)
+            if find is not None and (spec := find(name, path, target)) is not None:
+                return cast("importlib.machinery.ModuleSpec", spec)
+        return None
 
 
 class _Loader(importlib.machinery.SourceFileLoader):

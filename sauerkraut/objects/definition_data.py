@@ -47,7 +47,7 @@ def names_stored(definitions: Sequence[Found]) -> frozenset[str]:
     """
     return frozenset[str]().union(
         *(
-            _names_stored(definition.__code__)
+            names_stored_by(definition.__code__)
             for _, _, definition in definitions
             if isinstance(definition, types.FunctionType)
         )
@@ -62,10 +62,11 @@ def may_change(value: object, is_data: IsData) -> bool:
 
 
 @functools.cache
-def _names_stored(code: types.CodeType) -> frozenset[str]:
+def names_stored_by(code: types.CodeType) -> frozenset[str]:
+    """Names of globals and attributes that code, and the code in it, assigns."""
     inner = [each for each in code.co_consts if isinstance(each, types.CodeType)]
     stored = {each.argval for each in dis.get_instructions(code) if each.opname in _STORES}
-    return frozenset(stored).union(*map(_names_stored, inner))
+    return frozenset(stored).union(*map(names_stored_by, inner))
 
 
 def put(module: types.ModuleType, path: str, value: Any) -> None:

@@ -73,15 +73,18 @@ def collect(
     found: dict[str, dict[str, object]] = {}
     for module in chosen:
         used = frozenset(_names_used(module))
-        whole = carried.carries(module.__name__)
+        if whole := carried.carries(module.__name__):
+            used |= frozenset(names_in(carried.body()))
         for key, value in _all_of(module) if whole else _data_of(module, is_data):
             if (key in used and not isinstance(value, _BOUND)) or _can_be_captured(
                 module.__name__, key, value, anchors or {}, handles
             ):
                 found.setdefault(module.__name__, {})[key] = value
-    others = _imported_by(chosen) if modules == "auto" else []
+    others = _others(chosen) if modules == "auto" else []
     definitions = definition_data.find([*chosen, *others])
     stored = definition_data.names_stored(definitions)
+    if carried.carries("__main__"):
+        stored |= definition_data.names_stored_by(carried.body())
     further = [
         (module.__name__, *entry) for module in others for entry in _data_of(module, is_data)
     ]
@@ -109,6 +112,19 @@ def _data_of(
 def _all_of(program: types.ModuleType) -> list[tuple[str, object]]:
     """What a program that is carried whole has bound; not what every module has."""
     return [(key, value) for key, value in vars(program).items() if key not in _OF_EVERY_MODULE]
+
+
+def _others(chosen: Sequence[types.ModuleType]) -> list[types.ModuleType]:
+    """The project's other modules: that those lead to, or all, where nothing imports them again."""
+    if not carried.carries("__main__"):
+        return _imported_by(chosen)
+    known = {each.__name__ for each in chosen}
+    loaded: list[tuple[str, Any]] = list(sys.modules.items())
+    return [
+        each
+        for name, each in loaded
+        if name not in known and isinstance(each, types.ModuleType) and is_project(name)
+    ]
 
 
 def _imported_by(modules: Sequence[types.ModuleType]) -> list[types.ModuleType]:

@@ -232,7 +232,36 @@ def test_what_means_nothing_is_a_usage_error(here, words, message):
 def test_a_safepoint_that_was_never_met_is_told(here):
     done = start(*RUN, "--at=absent:f", "bodies.py", "--steps=2")
     assert done.returncode == 0
-    assert "--at absent:f: no such module was imported" in done.stderr
+    assert "--at absent:f: no such module was loaded" in done.stderr
+
+
+OTHERS = """\
+import os
+import sys
+from pathlib import Path
+
+sys.path.append(Path("lib"))  # which means nothing
+os.makedirs("elsewhere")
+os.chdir("elsewhere")
+import smoothing
+
+
+def step(i): global total; total += i
+
+
+total = 0
+for i in range(5):
+    step(i)
+print(total, sys.argv)
+"""
+
+
+@pytest.mark.parametrize("at", ["others.py:16", "others.py:step", "others:step"])
+def test_odd_things_that_programs_do(here, at):
+    Path("others.py").write_text(OTHERS)
+    done = start(*RUN[:-1], here / "ckpt", "--every=0.0001s", "--at", at, "others.py", "--", "a")
+    assert (done.returncode, done.stdout) == (0, "10 ['others.py', '--', 'a']\n"), done.stderr
+    assert len([each for each in events("ckpt") if each["event"] == "commit"]) > 1
 
 
 REFUSED = """\
@@ -244,10 +273,11 @@ held = socket.socket()
 def work(n):
     connection = socket.socket()
     for i in range(n):
-        held.fileno(), connection.fileno()
+        connection.fileno()
 
 
 work(3)
+held.close()
 """
 
 

@@ -21,6 +21,8 @@ os.environ["BODIES"] = "yes"
 
 import forces
 
+forces.strength = 2.0
+
 parser = argparse.ArgumentParser()
 parser.add_argument("--steps", type=int, default=100)
 parser.add_argument("--out", type=Path, default=Path("bodies.log"))
@@ -28,6 +30,7 @@ parser.add_argument("--pause", type=float, default=0.0)
 args = parser.parse_args()
 
 logging.basicConfig(filename="bodies.messages", level=logging.INFO, format="%(name)s %(message)s")
+logging.addLevelName(25, "NEWS")
 log = logging.getLogger("bodies")
 rng = np.random.default_rng(7)
 random.seed(7)
@@ -91,14 +94,28 @@ def advance(bodies, dt):
 
 def noise():
     while True:
-        yield float(rng.normal()) + random.random()
+        yield kick() + random.random()
 
 
 def when_asked(number, frame):
     log.info("asked")
 
 
+def kick():
+    import kicking
+
+    kicking.number += 1
+    kicking.log.append(kicking.number)
+    return kicking.size(rng.normal())
+
+
+def when_wrong(kind, error, trace):
+    print("wrong:", error)
+
+
 signal.signal(signal.SIGHUP, when_asked)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+sys.excepthook = when_wrong
 bodies = [Body(0.5), Bouncing(0.2, 1.0, Kind.HEAVY), Bouncing(0.9, -2.0)]
 first, *others = bodies
 kicks = noise()
@@ -124,6 +141,11 @@ if __name__ == "__main__":
         isinstance(others[1], Body),
         ABSENT is globals()["ABSENT"],
         signal.getsignal(signal.SIGHUP) is when_asked,
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+        sys.excepthook is when_wrong,
+        logging.getLevelName(25),
+        sys.modules["kicking"].number,
+        sum(sys.modules["kicking"].log),
         os.environ["BODIES"],
         sys.modules["__main__"].bodies is bodies,
     ]
