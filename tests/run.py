@@ -42,6 +42,8 @@ LONG = {
 }
 KILLS = ["tests/jobs/test_kill_and_resume.py"]
 SLURM = ["slurm-wlm", "munge", "libpmix-dev"]
+CHAINS = {"3.12": "heat2d-all", "3.13": "nbody-mpiexec", "openmpi": "nbody-rank"}
+"""Of the chains of kills those that `make test` repeats there."""
 UNMODIFIED = ["tests/jobs/test_run_verb.py"]
 SLOWLY = ["-o", "faulthandler_timeout=1200"]  # schedulers and time limits take minutes
 
@@ -305,7 +307,7 @@ def main():
             if everything:
                 run.pytest(python, *JOBS, *KILLS, *UNMODIFIED, KILLS="18")
             else:
-                run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-all or nbody-mpiexec")
+                run.pytest(python, *JOBS, *KILLS, "-k", CHAINS[version])
 
     for version in ("3.14", "3.15") if everything else ():
         newer(run, version)
@@ -317,9 +319,7 @@ def main():
             clusters(run, python)
             hosts(run, python)
         else:
-            run.pytest(python, *JOBS, *KILLS, "-k", "heat2d-mpiexec or nbody-rank")
-            launched = "tests/jobs/test_launch.py"
-            run.pytest(python, *JOBS, launched, "-k", "supervisor")
+            run.pytest(python, *JOBS, *KILLS, "-k", CHAINS["openmpi"])
 
     return run.summary()
 

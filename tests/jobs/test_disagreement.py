@@ -58,6 +58,7 @@ def test_an_exception_on_all_ranks_propagates_and_can_be_caught(step):
     assert done.values == dict.fromkeys(range(4), "caught")
 
 
+@pytest.mark.thorough
 def test_sys_exit_on_one_rank_ends_the_job(step):
     done = step("exiting")
     assert done.status not in (0, 85, 87), done.said

@@ -146,7 +146,7 @@ def test_kill_between_the_return_of_run_and_the_save(launcher, tmp_path):
     assert program.bytes() == {"late_save.txt": b"computed 1 times: 4950\n"}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.timeout(600)
 def test_chain_of_kills_as_an_ordinary_user(launcher, undisturbed, ledger, scratch):
     options = {}  # somebody who is not root already runs every test here as such a user
@@ -184,7 +184,7 @@ mkdir -p "$base"; mount --bind "$way" "$base"; exec "$@"'''
     return [*map(str, namespace), *become]
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.timeout(300)
 def test_a_start_that_takes_over_fences_the_one_that_still_runs(launcher, undisturbed, tmp_path):
     program = Program("nbody", launcher, tmp_path)
