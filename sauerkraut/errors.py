@@ -7,6 +7,7 @@ SauerkrautError
  │   ├─ InterpreterMismatch             ... because another Python wrote it
  │   ├─ WorldSizeMismatch               ... because another number of ranks wrote it
  │   └─ ArgumentsChanged                ... because run() was called with other arguments
+ ├─ SafepointError (ValueError)         `sauerkraut run` cannot poll where it was asked to
  ├─ StorageError (OSError)              the checkpoint directory could not be read or written
  │   ├─ NoCheckpoint (FileNotFoundError)  nothing there to restart from
  │   ├─ CorruptCheckpoint               bytes are not what was written
@@ -53,6 +54,10 @@ class WorldSizeMismatch(ResumeError):
 
 class ArgumentsChanged(ResumeError):
     """``run`` was called with other arguments than the checkpointed run; shows both."""
+
+
+class SafepointError(SauerkrautError, ValueError):
+    """A safepoint that was asked for cannot be compiled in; says where one could be."""
 
 
 class StorageError(SauerkrautError, OSError):

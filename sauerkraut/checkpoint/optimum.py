@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 FIRST = 60.0
@@ -59,16 +58,20 @@ def time_between_failures(events: Iterable[Mapping[str, Any]]) -> float:
     A start that neither stopped nor completed has failed, but for the last, which may be this one.
     `ASSUMED` counts as observed before the first line, with a failure at its end.
     """
-    observed, failures = ASSUMED, 0
-    starts = [list(lines) for _, lines in groupby(events, lambda line: line.get("incarnation"))]
-    for lines in starts:
-        times = [datetime.fromisoformat(line["time"]) for line in lines if "time" in line]
-        if times:
-            observed += max((times[-1] - times[0]).total_seconds(), 0.0)
-    for lines in starts[:-1]:
-        if not {"stop", "complete", "superseded"} & {line.get("event") for line in lines}:
-            failures += 1
-    return observed / (failures + 1)
+    times: dict[str, list[float]] = {}
+    ended = set()
+    for line in events:
+        try:
+            when = datetime.fromisoformat(line["time"]).timestamp()
+        except (KeyError, TypeError, ValueError):  # the log is for people, who may have edited it
+            continue
+        incarnation = str(line.get("incarnation"))
+        times.setdefault(incarnation, []).append(when)
+        if line.get("event") in ("stop", "complete", "superseded"):
+            ended.add(incarnation)
+    observed = sum(max(each[-1] - each[0], 0.0) for each in times.values())
+    failures = sum(incarnation not in ended for incarnation in list(times)[:-1])
+    return (ASSUMED + observed) / (failures + 1)
 
 
 def parse_budget(budget: float | str | None) -> float | None:

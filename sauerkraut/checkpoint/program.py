@@ -33,8 +33,11 @@ def has_ended(error: BaseException) -> bool:
     return _running is not None and isinstance(error, SystemExit) and error.code in (None, 0)
 
 
-def execute(script: str, arguments: Sequence[str]) -> None:  # noqa: ARG001 - a restart compares them
-    """Run the program from its first line: the function to give to `Checkpointer.run`."""
+def execute(script: str, arguments: Sequence[str]) -> None:  # noqa: ARG001 - see below
+    """Run the program from its first line: the function to give to `Checkpointer.run`.
+
+    What it is given is for `Checkpointer.run`, which refuses a restart with other arguments.
+    """
     assert _running is not None, "after become_main()"
     exec(_running.code, carried.namespace())
 
@@ -78,7 +81,7 @@ class Program:
                 Source(Path(each.file).read_bytes(), each.file).find(each, known)
         self.code = self._source.compiled()
         """Of the script's body, with its safepoints."""
-        self.functions = {name: code.hex() for name, code in _functions(self._plain())}
+        self.functions = {name: code.hex() for name, code in _functions(self._source.plain())}
         """Fingerprint of each function of the script, without safepoints, by qualified name."""
 
     def loops(self) -> list[tuple[str, int, str]]:
@@ -154,9 +157,6 @@ class Program:
         """Safepoints that were asked for in modules that were never loaded."""
         met = {each.wanted for each in self._points}
         return [each.text for each in self._wanted if each.text not in met]
-
-    def _plain(self) -> CodeType:
-        return Source(Path(self.script).read_bytes(), self.script).compiled()
 
     def _is_of_script(self, wanted: Wanted) -> bool:
         if wanted.file is None:

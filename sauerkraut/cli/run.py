@@ -28,8 +28,8 @@ from sauerkraut.checkpoint.checkpointer import Checkpointer
 from sauerkraut.checkpoint.run import site
 from sauerkraut.cli import report
 from sauerkraut.code import safepoints
-from sauerkraut.code.safepoints import Safepoint, SafepointError, Wanted
-from sauerkraut.errors import StorageError
+from sauerkraut.code.safepoints import Safepoint, Wanted
+from sauerkraut.errors import SafepointError, StorageError
 
 RANKS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 """Where launchers tell how many ranks there are."""
@@ -134,7 +134,13 @@ def _dry_run(chosen: argparse.Namespace, comm: Any, program: programs.Program) -
         return _report(chosen, frame, found)
 
     checkpointer = Checkpointer(
-        directory, comm, interval=None, exclude=tuple(chosen.exclude), rehearse=False, signals=False
+        directory,
+        comm,
+        interval=None,
+        exclude=tuple(chosen.exclude),
+        allow=tuple(chosen.allow),
+        rehearse=False,
+        signals=False,
     )
     safepoints.bind(trial.at_first_safepoint(checkpointer, tell))
     try:

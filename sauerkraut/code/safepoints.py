@@ -17,15 +17,11 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, cast
 
-from sauerkraut.errors import SauerkrautError
+from sauerkraut.errors import SafepointError
 
 NAME = "__sauerkraut_safepoint__"
 _Scope = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-
-
-class SafepointError(SauerkrautError, ValueError):
-    """A safepoint that was asked for cannot be compiled in; says where one could be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +125,19 @@ class Source:
         if point not in self._points:
             self._points.append(point)
 
+    def plain(self) -> CodeType:
+        """The module's code, without safepoints."""
+        return self._code_of(self._tree)
+
     def compiled(self) -> CodeType:
         """The module's code, with the safepoints."""
+        wanted = {(each.function, each.ordinal) for each in self._points}
         tree = ast.parse(self._text, self.path)
-        if wanted := {(each.function, each.ordinal) for each in self._points}:
-            found = self._statements(tree)
-            _Inserting({id(each) for name, i, each, _ in found if (name, i) in wanted}).visit(tree)
+        found = self._statements(tree)
+        _Inserting({id(each) for name, i, each, _ in found if (name, i) in wanted}).visit(tree)
+        return self._code_of(tree)
+
+    def _code_of(self, tree: ast.Module) -> CodeType:
         code: CodeType = compile(tree, self.path, "exec", dont_inherit=True)
         return code
 
@@ -247,16 +250,16 @@ class Finder:
 
     Args:
         wants: Called with name and path of a module that is imported.
-        compile: Called with name, source and path of one that is wanted; its code.
+        code_of: Called with name, source and path of one that is wanted.
     """
 
     def __init__(
         self,
         wants: Callable[[str, str], bool],
-        compile: Callable[[str, bytes, str], CodeType],  # noqa: A002
+        code_of: Callable[[str, bytes, str], CodeType],
     ) -> None:
         self._wants = wants
-        self._compile = compile
+        self._code_of = code_of
 
     def install(self) -> None:
         """Be asked before all other finders."""
@@ -273,7 +276,7 @@ class Finder:
             or not self._wants(name, spec.loader.path)
         ):
             return None
-        spec.loader = _Loader(spec.loader, self._compile)
+        spec.loader = _Loader(spec.loader, self._code_of)
         spec.cached = None
         return spec
 
@@ -292,14 +295,14 @@ class _Loader(importlib.machinery.SourceFileLoader):
     def __init__(
         self,
         loader: importlib.machinery.SourceFileLoader,
-        compile: Callable[[str, bytes, str], CodeType],  # noqa: A002
+        code_of: Callable[[str, bytes, str], CodeType],
     ) -> None:
         super().__init__(loader.name, loader.path)
-        self._compile = compile
+        self._code_of = code_of
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
-        return self._compile(fullname, Path(path).read_bytes(), path)
+        return self._code_of(fullname, Path(path).read_bytes(), path)
 
 
 def bind(poll: Callable[[], object]) -> None:

@@ -169,7 +169,7 @@ def freeze_stack(
     """
     described = labels.of_frames(stack, carry=code, sources=sources)
     objects = stack.objects(described)
-    if not (values or anchors or exclusion or (carry_main and code == "embed")):
+    if not (values or anchors or excluded or exclusion or (carry_main and code == "embed")):
         stream = graph.plain_stream(objects)
         if stream is not None:  # no object needs a name, none is a generator
             control = _native.encode(stack, None, *_INTERPRETER, described, [], labels.describe)

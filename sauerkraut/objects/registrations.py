@@ -24,7 +24,7 @@ def capture() -> dict[str, Any]:
 
 
 def restore(state: Mapping[str, Any]) -> None:
-    """Set what `capture` returned, thawed; signals where this is the main thread."""
+    """Set what `capture` returned, thawed; in the main thread."""
     for number, handler in state["signals"].items():
         signal.signal(number, handler)
     for name, hook in state["hooks"].items():
@@ -44,7 +44,7 @@ def restore(state: Mapping[str, Any]) -> None:
             if id(handler) not in known:  # so that it is flushed at the end
                 vars(logging)["_addHandlerRef"](handler)
     # loggers remember which levels they pass
-    getattr(logging.root.manager, "_clear_cache", lambda: None)()
+    vars(logging.Manager)["_clear_cache"](logging.root.manager)
 
 
 def _signals() -> dict[int, Any]:

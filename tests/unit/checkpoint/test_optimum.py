@@ -55,7 +55,8 @@ def test_starts_that_neither_stopped_nor_completed_have_failed():
 
 
 def test_a_log_without_sense_counts_for_nothing():
-    assert time_between_failures([{}, {"event": "stop"}]) == ASSUMED
+    odd = [{}, {"event": "stop"}, {"time": "soon"}, {"time": 5}, {"time": None, "incarnation": []}]
+    assert time_between_failures(odd) == ASSUMED
 
 
 @pytest.mark.parametrize(("given", "share"), [("2%", 0.02), (" 0.5 % ", 0.005), (0.1, 0.1)])

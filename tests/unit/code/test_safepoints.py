@@ -8,7 +8,8 @@ import traceback
 import pytest
 
 from sauerkraut.code import safepoints
-from sauerkraut.code.safepoints import Finder, Safepoint, SafepointError, Source, Wanted
+from sauerkraut.code.safepoints import Finder, Safepoint, Source, Wanted
+from sauerkraut.errors import SafepointError
 
 PROGRAM = textwrap.dedent(
     '''\
