@@ -28,10 +28,7 @@ def of(value: object) -> str:
     Raises:
         CaptureError: it cannot be stored.
     """
-    try:
-        return _Walk().of(value).hex()
-    except RecursionError:
-        return _of_stored(value).hex()
+    return _Walk().digest(value)
 
 
 def joined(digests: Sequence[str]) -> str:
@@ -43,7 +40,8 @@ def joined(digests: Sequence[str]) -> str:
 
 def of_keys(state: State) -> dict[str, str]:
     """The digest of each value of a state."""
-    return {key: of(value) for key, value in state.items()}
+    walk = _Walk()
+    return {key: walk.digest(value) for key, value in state.items()}
 
 
 def _of_stored(value: object) -> bytes:
@@ -69,11 +67,17 @@ def _of_atoms(value: Any) -> bytes:
 
 
 class _Walk:
-    """A walk through one value; what lies within itself is told by how far up it is."""
+    """Walks through values; what lies within itself is told by how far up it is."""
 
     def __init__(self) -> None:
         self._inside: dict[int, int] = {}
         self._names: dict[type, str] = {}
+
+    def digest(self, value: object) -> str:
+        try:
+            return self.of(value).hex()
+        except RecursionError:
+            return _of_stored(value).hex()
 
     def of(self, value: Any) -> bytes:
         if type(value) in _ATOMS:
@@ -131,7 +135,8 @@ def _is_plain(kind: type) -> bool:
     """Whether the attributes of its instances are all there is to them."""
     custom = any(getattr(kind, name) is not getattr(object, name) for name in _STORING)
     slots = any(getattr(each, "__slots__", ()) for each in kind.__mro__)
-    return not custom and not slots and kind.__basicsize__ == _Plain.__basicsize__
+    size = kind.__basicsize__ == _Plain.__basicsize__  # from 3.12 on also that of ``object``
+    return not custom and not slots and size and bool(kind.__dictoffset__)
 
 
 _STORING = "__reduce_ex__", "__reduce__", "__getstate__"

@@ -124,11 +124,6 @@ class Epochs:
     def commit(self, state: State, record: Record) -> None:
         """See `StepStore.commit`."""
         assert self._store is not None, "after open()"
-        if os.getpid() != self._process:
-            raise FlowError(
-                f"{self.where}: this process was forked inside of a step, and its parent has the "
-                "run: leave it with os._exit, or use multiprocessing"
-            )
         common.check(self._group, state, self._shared)
         captured: states.Captured | None = None
         piece = Piece(self._group.rank, ())
@@ -152,8 +147,6 @@ class Epochs:
 
     def failed(self, record: Record, *, alone: bool = False) -> None:
         """See `StepStore.failed`: a line of the log."""
-        if os.getpid() != self._process:
-            return  # it was forked inside of a step: the run is its parent's
         if self._store is not None and record.failure is not None:
             newest = self._committed[-1][0] if self._committed else None
             failure = {n: getattr(record.failure, n) for n in Failure.__slots__}

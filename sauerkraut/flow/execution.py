@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sauerkraut.checkpoint.agreement import text_of
 from sauerkraut.checkpoint.reports import Reports, write_line
-from sauerkraut.errors import CaptureError, StorageError
+from sauerkraut.errors import CaptureError, FlowError, StorageError
 from sauerkraut.flow import dependence, digest, policy, states
 from sauerkraut.flow.command import again
 from sauerkraut.flow.measure import Measure
@@ -254,6 +254,11 @@ class Execution:
         return f"step {index} {self._steps[index].name!r}"
 
     def _commit(self, state: State, record: Record, after: str) -> None:
+        if self._ranks.is_forked():
+            raise FlowError(
+                f"{self._store.where}: this process was forked inside of a step, and its parent "
+                "has the run: leave it with os._exit, or use multiprocessing"
+            )
         try:
             self._store.commit(state, record)
         except CaptureError as error:
@@ -263,6 +268,8 @@ class Execution:
         self, record: Record, index: int, error: BaseException, *, alone: bool = False
     ) -> None:
         """Store how a step ended, on all ranks or alone, and say what to do; never raises."""
+        if self._ranks.is_forked():
+            return
         failure = Failure.of(index, self._steps[index].name, error)
         try:
             self._store.failed(replace(record, failure=failure, when=now()), alone=alone)

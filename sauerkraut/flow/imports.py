@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import functools
+import hashlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
@@ -20,18 +22,19 @@ from sauerkraut.objects.project import is_project_file
 
 def texts(nodes: tuple[ast.AST, ...], definition: Any) -> list[str]:
     """What the modules say that code of ``definition`` imports, and those that they import."""
-    package = getattr(sys.modules.get(definition.__module__), "__package__", None)
+    here = getattr(sys.modules.get(definition.__module__), "__package__", None)
     found: dict[str, str] = {}
-    waiting = [*_imported_by(nodes, package)]
+    waiting = [*_imported_by(nodes, here)]
     while waiting:
         name = waiting.pop()
         spec = _spec(name)
         if name in found or spec is None or not is_project_file(name, spec.origin):
             continue
-        tree = _tree(str(spec.origin))
-        if tree is not None:
-            found[name] = f"{name}\n{syntax.text((tree,))}"
-            waiting += _imported(tree, name if spec.submodule_search_locations else spec.parent)
+        package = name if spec.submodule_search_locations else spec.parent
+        path = str(spec.origin)
+        text, imported = _read(path, package, _stamp(path))
+        found[name] = f"{name}\n{text}"
+        waiting += imported
     return [text for _, text in sorted(found.items())]
 
 
@@ -72,8 +75,23 @@ def _spec(name: str) -> ModuleSpec | None:
     return spec
 
 
-def _tree(path: str) -> ast.AST | None:
+def _stamp(path: str) -> tuple[int, int] | None:
     try:
-        return ast.parse(Path(path).read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        told = os.stat(path)
+    except OSError:
         return None
+    return told.st_mtime_ns, told.st_size
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _read(
+    path: str, package: str | None, stamp: tuple[int, int] | None
+) -> tuple[str, tuple[str, ...]]:
+    """What a module says, and names that it imports; ``stamp`` is that of its file."""
+    source = b""
+    try:
+        source = Path(path).read_bytes()
+        tree = ast.parse(source)
+        return syntax.text((tree,)), tuple(_imported(tree, package))
+    except (OSError, SyntaxError, ValueError, RecursionError):  # it says what its bytes say
+        return hashlib.blake2b(source, digest_size=16).hexdigest(), ()

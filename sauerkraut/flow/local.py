@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sauerkraut.errors import CorruptCheckpoint, FlowError, ResumeError, StorageError
+from sauerkraut.errors import CorruptCheckpoint, ResumeError, StorageError
 from sauerkraut.flow import gumly, journal, states
 from sauerkraut.flow.journal import Contents, Frame, Writer
 from sauerkraut.flow.lock import Lock
@@ -131,11 +131,6 @@ class LocalFile:
 
     def commit(self, state: State, record: Record) -> None:
         """See `StepStore.commit`."""
-        if self._is_forked():
-            raise FlowError(
-                f"{self.where}: this process was forked inside of a step, and its parent has the "
-                "run: leave it with os._exit, or use multiprocessing"
-            )
         captured = states.capture(state, self._settings.block_threshold)
         try:
             parts = [captured.control, captured.stream, *(b.memory for b in captured.blocks)]
@@ -145,8 +140,7 @@ class LocalFile:
 
     def failed(self, record: Record, *, alone: bool = False) -> None:  # noqa: ARG002 - one rank
         """See `StepStore.failed`."""
-        if not self._is_forked():
-            self._store(record, [])
+        self._store(record, [])
 
     def close(self) -> None:
         """See `StepStore.close`."""
@@ -160,9 +154,6 @@ class LocalFile:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
-
-    def _is_forked(self) -> bool:
-        return self._lock is not None and self._lock.process != os.getpid()
 
     def _store(self, record: Record, parts: Sequence[Any]) -> None:
         lines = record.lines()

@@ -22,7 +22,7 @@ from sauerkraut.checkpoint.interval import TimeLimit
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.errors import FlowError, ResumeError
 from sauerkraut.flow.ranks import Ranks
-from sauerkraut.flow.step import Data, Step
+from sauerkraut.flow.step import Data, Step, refuse_unrun
 from sauerkraut.flow.stores import State
 from sauerkraut.flow.watchdog import Watchdog
 
@@ -174,7 +174,7 @@ def _run_step() -> tuple[State, Data]:
     state, data = _begin()
     error = None
     try:
-        _function()(state, data, **_params())
+        refuse_unrun(_function()(state, data, **_params()))
         _save()(state, data)
     except BaseException as caught:  # noqa: BLE001 - raised where all ranks are
         error = caught

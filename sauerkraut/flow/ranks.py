@@ -67,7 +67,7 @@ class Ranks:
             RankError: a rank has failed, whose traceback is noted; in one process, ``error``. What
                 is no `Exception` (an interrupt, `SystemExit`) is raised as it is on its rank.
         """
-        if not self.many or self._is_forked():
+        if not self.many or self.is_forked():
             if error is not None:
                 raise error
             return
@@ -111,7 +111,7 @@ class Ranks:
         Those that do not within `ARRIVAL_TIME` seconds wait for this one, so the job is ended with
         its traceback.
         """
-        if self.many and not self._is_forked():
+        if self.many and not self.is_forked():
             try:
                 self._leaving.begin_consensus([1]).wait(ARRIVAL_TIME)
             except TimeoutError:
@@ -125,8 +125,8 @@ class Ranks:
             f"ends the job then\n{trace}"
         )
 
-    def _is_forked(self) -> bool:
-        """Whether this process was forked inside of a step: it is no rank."""
+    def is_forked(self) -> bool:
+        """Whether this process was forked inside of a step: it is no rank, and has no run."""
         return os.getpid() != self._process
 
     def _lose(self, error: BaseException) -> NoReturn:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sauerkraut.errors import CorruptCheckpoint, FlowError, ResumeError, StorageError
-from sauerkraut.flow import states
+from sauerkraut.errors import CaptureError, CorruptCheckpoint, FlowError, ResumeError, StorageError
+from sauerkraut.flow import digest, states
 from sauerkraut.flow.record import Record, StepRecord
 from sauerkraut.flow.stores import Commit, History, State
 
@@ -305,27 +305,17 @@ def _kept(steps: Sequence[StepRecord], history: History, index: int) -> tuple[St
 
 def _is_of_run(given: State, commits: Sequence[Commit]) -> bool:
     """Whether a state is the one the run began with, or stored last, as far as can be told."""
-    for each in (commits[-1], commits[0]):
-        if each.nbytes > _COMPARED:
-            return True
-        try:
-            then = each.load(False)
-        except (StorageError, ResumeError):
-            return True  # the one that the run needs is read again, and its error told then
-        try:
-            if _is_like(then, given):
-                return True
-        except Exception:  # noqa: BLE001 - what the user's own __eq__ raises: it does not tell
-            return True
-    return False
-
-
-def _is_like(then: State, given: State) -> bool:
-    """Whether states are equal; what is not even equal to its own copy cannot tell."""
-    return then.keys() == given.keys() and all(
-        bool(value == then[key]) or bool(states.copy(value) != value)
-        for key, value in given.items()
-    )
+    ends = commits[-1], commits[0]
+    if any(each.nbytes > _COMPARED for each in ends):
+        return True
+    try:
+        then = [digest.of_keys(each.load(False)) for each in ends]
+    except (StorageError, ResumeError):
+        return True  # the one that the run needs is read again, and its error told then
+    try:
+        return digest.of_keys(states.copy(given)) in then
+    except CaptureError:  # so no run began with it
+        return False
 
 
 def _name(steps: Sequence[StepRecord], index: int) -> str:

@@ -138,7 +138,7 @@ def _of_class(definition: type) -> tuple[ast.AST, ...]:
     return ()
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=256)
 def _index(source: str) -> defaultdict[tuple[str, int], list[ast.AST]]:
     """Functions of a file by name and first line, classes by qualified name and 0."""
     found: defaultdict[tuple[str, int], list[ast.AST]] = defaultdict(list)

@@ -1,5 +1,8 @@
 """Pipelines whose steps tell that they ran."""
 
+import pickle
+from pathlib import Path
+
 import pytest
 
 from sauerkraut.flow import CheckpointFlow
@@ -35,3 +38,19 @@ class Pipeline:
     def breaks(self, *args, **kwargs):
         with pytest.raises(BrokenError):
             self.run(*args, **kwargs)
+
+
+class PickleFile:
+    """A handler as a user writes one."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    def write(self, state):
+        self.path.write_bytes(pickle.dumps(state))
+
+    def read(self):
+        return pickle.loads(self.path.read_bytes()) if self.path.exists() else {}
+
+
+HANDLERS = {"local": "local", "hdf5": "hdf5", "of the user": PickleFile}

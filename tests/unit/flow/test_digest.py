@@ -97,6 +97,15 @@ def test_instances_count_by_their_class_and_attributes(program):
     assert of("", 1) != of(" + 1", 1)
 
 
+class Bare:
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("kind", [object, Bare])
+def test_objects_without_attributes(kind):
+    assert digest.of([kind()]) == digest.of([kind()])
+
+
 def test_what_is_too_deep_to_be_stored():
     value = []
     for _ in range(500_000):  # 3.14 goes as deep as the C stack lets it

@@ -7,13 +7,14 @@ import sys
 
 import pytest
 
-from tests.unit.flow.pipelines import Pipeline
+from tests.unit.flow.pipelines import HANDLERS, Pipeline
 
 PROGRAM = """
 import os, signal, sys
 from sauerkraut.flow import CheckpointFlow
+from tests.unit.flow.pipelines import HANDLERS
 
-flow = CheckpointFlow(sys.argv[1], handler=sys.argv[2])
+flow = CheckpointFlow(sys.argv[1], handler=HANDLERS[sys.argv[2]])
 
 @flow.add_step()
 def forks(state, data):
@@ -32,7 +33,7 @@ def run(path, handler, **parts):
     )
 
 
-@pytest.fixture(params=["local", "hdf5"])
+@pytest.fixture(params=HANDLERS)
 def handler(request):
     return request.param
 
@@ -55,7 +56,7 @@ def test_one_that_leaves_the_step_changes_nothing(path, handler):
     parent = "assert os.wait()[1] >> 8 == 3; state['y'] = 2"
     done = run(path, handler, child="sys.exit(3)", parent=parent)
     assert done.returncode == 0, done.stderr
-    flow = Pipeline(path, ["forks"], handler=handler).flow
+    flow = Pipeline(path, ["forks"], handler=HANDLERS[handler]).flow
     assert flow.newest().failure is None
     assert flow.check_point()["y"] == 2
 
@@ -65,4 +66,4 @@ def test_one_that_ends_the_step_does_not_commit(path, handler):
     done = run(path, handler, child="return", parent=parent)
     assert done.returncode == 0, done.stderr
     assert "this process was forked inside of a step" in done.stderr
-    assert Pipeline(path, ["forks"], handler=handler).flow.check_point()["y"] == 2
+    assert Pipeline(path, ["forks"], handler=HANDLERS[handler]).flow.check_point()["y"] == 2

@@ -25,7 +25,19 @@ def warns(path, caplog, *values):
     return "the given state is not the one that run 1 began with" in caplog.text
 
 
-MAKERS = {"object": Unequal, "nan": lambda: float("nan"), "function": lambda: [lambda: 1]}
+class Raises:
+    """Cannot be compared."""
+
+    def __init__(self, told=1):
+        self.told = told
+
+    def __eq__(self, other):
+        raise ArithmeticError
+
+    __hash__ = None
+
+
+MAKERS = {"object": Unequal, "raises": Raises, "nan": lambda: float("nan"), "function": lambda: [lambda: 1]}
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
@@ -35,3 +47,7 @@ def test_values_that_equal_no_copy_of_theirs_do_not_tell(path, caplog, make):
 
 def test_another_one(path, caplog):
     assert warns(path, caplog, 1, 2)
+
+
+def test_another_one_that_cannot_be_compared(path, caplog):
+    assert warns(path, caplog, Raises(1), Raises(2))

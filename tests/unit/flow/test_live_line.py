@@ -79,7 +79,7 @@ def start(path):
 
 
 def test_a_line_tells_the_step_and_its_time_while_it_runs_and_then_goes(start):
-    pytest.importorskip("rich")
+    pytest.importorskip("rich", reason="pip install rich")
     terminal = start()
     terminal.until("sauerkraut: step 0 of 1 'slow': 0 s")
     terminal.until("printed in the step")

@@ -37,8 +37,9 @@ def test_a_function_whose_call_runs_nothing(flow, function):
             CheckpointFlow("unused").add_step(**{what: function})
 
 
-def test_one_that_only_returns_such_a_one(flow):
-    flow.add_step(name="a")(lambda state, data: (x for x in "a"))
+@pytest.mark.parametrize("options", [{}, {"interval": None}, {"interval": "1h"}], ids=str)
+def test_one_that_only_returns_such_a_one(flow, options):
+    flow.add_step(name="a", **options)(lambda state, data: (x for x in "a"))
     with pytest.raises(TypeError, match="returned a generator, whose code has not run"):
         flow.run({})
 
