@@ -29,7 +29,7 @@ flow.run({{"x": 1}})
 def run(path, handler, **parts):
     words = [sys.executable, "-c", PROGRAM.format(**parts), str(path), handler]
     return subprocess.run(
-        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False
     )
 
 
