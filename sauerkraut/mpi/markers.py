@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mpi4py import MPI
 
@@ -26,6 +26,8 @@ class Found:
     """Rank of the sender there."""
     tag: int
     data: bytes
+    there: tuple[int, int] = (0, 0)
+    """The exchange whose marker came behind it, and what its sender calls the channel in that."""
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Channel:
     peers: Sequence[int]
     links: dict[int, int] = field(default_factory=dict)
     """Peer -> its number of this channel."""
+    before: dict[int, list[Found]] = field(default_factory=dict)
+    """Peer -> what was taken in before its next marker."""
 
     def __post_init__(self) -> None:
         # The largest there is; the world's, since other communicators need not tell it.
@@ -51,30 +55,33 @@ class Channel:
         """Take in what has come; whether all markers have."""
         for peer in self.peers:
             # First the marker, by its tag: nothing is taken from a peer that does not answer.
-            if peer not in self.links and self.comm.Iprobe(peer, self.tag):
+            while peer not in self.links and self.comm.Iprobe(peer, self.tag):
                 self._take_from(peer, sequence, found)
         return len(self.links) == len(self.peers)
 
     def take_any(self) -> Iterator[Found]:
         """Take in what can be probed; not to be used while markers are under way."""
-        status = MPI.Status()
         for peer in self.peers:
-            while (message := self.comm.Improbe(peer, MPI.ANY_TAG, status)) is not None:
-                tag = status.Get_tag()
-                yield Found(self.number, peer, tag, _received(message, status))
+            yield from self._probed(peer)
 
     def _take_from(self, peer: int, sequence: int, found: list[Found]) -> None:
+        before = self.before.setdefault(peer, [])
+        for each in self._probed(peer):
+            if each.tag != self.tag:
+                before.append(each)
+                continue
+            exchange, number = array("q", each.data)
+            found += [replace(message, there=(exchange, number)) for message in before]
+            before.clear()
+            if exchange == sequence:  # else one of an exchange that was given up
+                self.links[peer] = number
+            return
+
+    def _probed(self, peer: int) -> Iterator[Found]:
         status = MPI.Status()
         while (message := self.comm.Improbe(peer, MPI.ANY_TAG, status)) is not None:
             tag = status.Get_tag()
-            data = _received(message, status)
-            if tag != self.tag:
-                found.append(Found(self.number, peer, tag, data))
-                continue
-            marker = array("q", data)
-            if marker[0] == sequence:  # else one of an exchange that was given up
-                self.links[peer] = marker[1]
-                return
+            yield Found(self.number, peer, tag, _received(message, status))
 
 
 def _received(message: MPI.Message, status: MPI.Status) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -68,25 +68,31 @@ def settle(table: Table, told: Sequence[Any]) -> Settled | None:
     if refused:
         return None
     channels = _channels(table)
+    number = table.traffic.begin_exchange({each.number: each.comm for each in channels})
     if any(each is not None and each.pending for each in told):
-        _drain(table, signatures, channels)
+        _drain(table, signatures, channels, number)
+        table.traffic.end_exchange(number)
         return None
-    found = exchange(channels, table.traffic.next_exchange(), table.settings.patience)
+    found = exchange(channels, number, table.settings.patience)
     settled = _agree(table, signatures, channels, found)
     if settled is not None:
+        table.traffic.end_exchange(number)
         settled.windows = identity.places_by_signature(windows)[table.group.rank]
         settled.requests = any(each is not None and each.requests for each in told)
     return settled
 
 
-def _drain(table: Table, signatures: Sequence[Any], channels: Sequence[Channel]) -> None:
+def _drain(
+    table: Table, signatures: Sequence[Any], channels: Sequence[Channel], exchange: int
+) -> None:
     """Wait for incomplete requests; what stays so is refused by the next capture.
 
     Messages are taken in only where their communicator has a name without markers, which a receive
     that is posted might take.
     """
-    places = identity.places_by_signature(signatures)[table.group.rank]
-    named = [each for each in channels if each.number < 0 or each.number in places]
+    places = identity.places_by_signature(signatures)
+    own = places[table.group.rank]
+    named = [each for each in channels if each.number < 0 or each.number in own]
     left, found = drain(table.members.comm, table.pending, named, table.settings.drain)
     for request in left:
         table.refused[MPI.Request, request.handle] = (
@@ -94,7 +100,11 @@ def _drain(table: Table, signatures: Sequence[Any], channels: Sequence[Channel])
             "complete it (Wait) before the checkpoint"
         )
     mail = Mail(table, named, found)
-    mail.deliver(places, table.group.allgather(mail.senders))
+    numbers = [{place: number for number, place in each.items()} for each in places]
+    mail.address(
+        lambda rank, number: (exchange, number if number < 0 else numbers[rank][own[number]])
+    )
+    mail.deliver(table.group.allgather(mail.senders))
 
 
 def _refuse_partly_held(
@@ -179,7 +189,7 @@ def _agree(
     gathered = group.allgather((links, mail.senders, silent))
     order = identity.order_of([each for each, _, _ in gathered], signatures)
     mine = order[group.rank]
-    mail.deliver(mine, [senders for _, senders, _ in gathered])
+    mail.deliver([senders for _, senders, _ in gathered])
     if any(len(places) < len(own) for places, own in zip(order, signatures, strict=True)):
         for number, comm in enumerate(table.comms.handles):
             if number not in mine:
@@ -194,7 +204,7 @@ def _agree(
                 f"capture: rank {there[0]} sent no marker to rank {rank} in "
                 f"{table.settings.patience:g} s (SAUERKRAUT_PATIENCE)"
             )
-    return Settled(mine, list(table.held))
+    return Settled(mine, [_numbered(table, comm, each) for comm, each in table.held])
 
 
 class Mail:
@@ -218,37 +228,53 @@ class Mail:
         """Who sent them."""
         return sorted({rank for rank, _ in self._found})
 
-    def deliver(self, places: Mapping[int, int], senders: Sequence[Sequence[int]]) -> None:
+    def address(self, there: Callable[[int, int], tuple[int, int]]) -> None:
+        """Give those that no marker came behind the number that their sender knows.
+
+        Args:
+            there: Of the sender's rank and the number of the channel here, see `Found.there`.
+        """
+        self._found = [
+            (rank, replace(each, there=there(rank, each.channel))) for rank, each in self._found
+        ]
+
+    def deliver(self, senders: Sequence[Sequence[int]]) -> None:
         """Give them back; what comes back to this rank it holds. Collective.
 
         Args:
-            places: Number of a communicator on this rank -> its name for all ranks.
             senders: `senders` of every rank.
         """
         table = self._table
         if not any(senders):
             return
-        returned: dict[int, list[Message]] = {}
+        returned: dict[int, list[redelivery.Returned]] = {}
         for rank, each in self._found:
-            channel = places[each.channel] if each.channel >= 0 else each.channel
-            dest = _own_rank(table, each.channel)
-            message = Message(channel, dest, each.tag, each.data)
-            returned.setdefault(rank, []).append(message)
-        numbers = {place: number for number, place in places.items()}
-        for mine in redelivery.return_to_senders(table.members.comm, returned, senders):
-            number = numbers[mine.channel] if mine.channel >= 0 else mine.channel
-            table.held.append(replace(mine, channel=number))
+            exchange, number = each.there
+            message = Message(number, _own_rank(table, each.channel), each.tag, each.data)
+            returned.setdefault(rank, []).append((exchange, message))
+        comm = table.members.comm
+        for exchange, mine in redelivery.return_to_senders(comm, returned, senders):
+            table.held.append((table.traffic.comm_of(exchange, mine.channel), mine))
 
 
 def send_again(table: Table, comms: Mapping[int, MPI.Comm], messages: Sequence[Message]) -> None:
     """Send what was in flight, before the program can send anything else.
 
     Args:
-        table: Of this checkpoint or restart.
+        table: Of this restart.
         comms: By their number on this rank.
         messages: By those numbers.
     """
-    table.traffic.send(messages, lambda number: _named(table, number) or comms[number])
+    table.traffic.send(
+        [(_named(table, each.channel) or comms[each.channel], each) for each in messages]
+    )
+
+
+def _numbered(table: Table, comm: MPI.Comm, message: Message) -> Message:
+    """``message`` with the number that its communicator has now; it may have come long before."""
+    if message.channel < 0:
+        return message
+    return replace(message, channel=table.comms.number_of(comm))
 
 
 def _named(table: Table, channel: int) -> MPI.Comm | None:

@@ -8,7 +8,7 @@ before it can send anything else.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mpi4py import MPI
@@ -21,15 +21,19 @@ class Message:
     """A message that its sender is to send again."""
 
     channel: int
-    """The communicator: what all ranks call it while this travels, then its number on a rank."""
+    """The number of the communicator on the rank that sends it."""
     dest: int
     tag: int
     data: bytes
 
 
+Returned = tuple[int, Message]
+"""A message, and the exchange in which its communicator has that number."""
+
+
 def return_to_senders(
-    comm: MPI.Intracomm, found: Mapping[int, list[Message]], senders: Sequence[Sequence[int]]
-) -> list[Message]:
+    comm: MPI.Intracomm, found: Mapping[int, list[Returned]], senders: Sequence[Sequence[int]]
+) -> list[Returned]:
     """Give each sender what was found of its messages; what this rank is to send again.
 
     Collective, and called when any rank has found any.
@@ -41,7 +45,7 @@ def return_to_senders(
     """
     data = {rank: pickle.dumps(messages, protocol=5) for rank, messages in found.items()}
     sent = [comm.Isend([each, MPI.BYTE], rank, TAG) for rank, each in data.items()]
-    mine: list[Message] = []
+    mine: list[Returned] = []
     status = MPI.Status()
     for receiver, found_there in enumerate(senders):
         if comm.Get_rank() in found_there:
@@ -58,21 +62,30 @@ class Traffic:
 
     def __init__(self) -> None:
         self._exchanges = 0
+        self._numbered: dict[int, Mapping[int, MPI.Comm]] = {}
         self._pending: list[tuple[MPI.Request, bytes]] = []
 
-    def next_exchange(self) -> int:
-        """The number of an exchange of markers, the same on all ranks."""
-        self._exchanges += 1
-        return self._exchanges
-
-    def send(self, messages: Sequence[Message], comm_of: Callable[[int], MPI.Comm]) -> None:
-        """Send them, in order.
+    def begin_exchange(self, comms: Mapping[int, MPI.Comm]) -> int:
+        """The number of an exchange, the same on all ranks.
 
         Args:
-            messages: Those of this rank.
-            comm_of: The communicator by what all ranks call it.
+            comms: Communicators by the numbers that they have on this rank in this exchange.
         """
+        self._exchanges += 1
+        self._numbered[self._exchanges] = comms
+        return self._exchanges
+
+    def end_exchange(self, exchange: int) -> None:
+        """Forget an exchange of which nothing can come any more: no marker of it is left."""
+        del self._numbered[exchange]
+
+    def comm_of(self, exchange: int, number: int) -> MPI.Comm:
+        """The communicator that had this number here in that exchange."""
+        return self._numbered[exchange][number]
+
+    def send(self, messages: Sequence[tuple[MPI.Comm, Message]]) -> None:
+        """Send those of this rank, in order, each on its communicator."""
         self._pending = [each for each in self._pending if not each[0].Test()]
-        for each in messages:
-            request = comm_of(each.channel).Isend([each.data, MPI.BYTE], each.dest, each.tag)
+        for comm, each in messages:
+            request = comm.Isend([each.data, MPI.BYTE], each.dest, each.tag)
             self._pending.append((request, each.data))

@@ -11,6 +11,8 @@ from tests.mpi.interrupted import CrashError, again
 
 pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
 
+BIG = 1 << 18  # doubles: such a message is sent when somebody receives it
+
 
 def waiting(comm, how):
     buffer = np.zeros(1)
@@ -145,6 +147,74 @@ def test_messages_are_there_after_a_checkpoint_that_failed(make, comm, monkeypat
 
     monkeypatch.setattr("sauerkraut.storage.begin", full)
     assert make().run(with_a_failing_checkpoint, comm) == ["first", "second", comm.size]
+
+
+def refused_with_mail(comm):
+    right, left = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
+    never = comm.Irecv(np.zeros(1), comm.rank, 3)
+    line = comm.Dup()
+    sent = line.Isend(np.full(BIG, comm.rank, float), right, 1)
+    with pytest.raises(CaptureError) as raised:
+        skt.current().checkpoint()
+    never.Cancel()
+    never.Wait()
+    received = np.zeros(BIG)
+    line.Recv(received, left, 1)
+    sent.Wait()
+    return received[-1], str(raised.value)
+
+
+def test_mail_is_there_after_a_request_that_is_refused(make, comm, monkeypatch):
+    monkeypatch.setenv("SAUERKRAUT_DRAIN", "0.2")
+    received, told = make().run(refused_with_mail, comm)
+    assert received == (comm.rank - 1) % comm.size
+    assert "local 'never'" in told
+
+
+def renumbered(comm):
+    from sauerkraut.mpi import persistent
+
+    requests = []  # shows its communicator once it is complete, before those that follow
+    line, other = comm.Dup(), comm.Split(0, -comm.rank)
+    right, left = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
+    values = np.full(BIG, comm.rank, float)
+    requests.append(persistent.send_init(other, values, comm.size - 1 - right, 1))
+    requests[0].Start()
+    line.send(f"from {comm.rank}", right, tag=2)
+    comm.barrier()
+    again()
+    received = np.zeros(BIG)
+    other.Recv(received, comm.size - 1 - left, 1)
+    requests[0].Free()
+    return line.recv(source=left, tag=2), received[-1]
+
+
+@pytest.mark.mpi(ranks=(2, 4))
+def test_mail_comes_back_by_the_communicator_it_was_sent_on(resumed, comm):
+    left = (comm.rank - 1) % comm.size
+    assert resumed(renumbered, comm) == (f"from {left}", left)
+
+
+def crosswise(comm):
+    held, hidden = comm.Dup(), comm.Dup()  # never freed: markers that nobody takes are left there
+    if comm.rank == comm.size - 1:
+        held = hidden
+    del hidden
+    if comm.rank == 0:
+        held.send("mail", 1, tag=1)
+    comm.barrier()
+    with pytest.raises(CaptureError) as raised:
+        skt.current().checkpoint()
+    received = held.recv(source=0, tag=1) if comm.rank == 1 else None
+    return received, str(raised.value)
+
+
+@pytest.mark.mpi(ranks=(4,))
+def test_mail_of_a_communicator_that_is_refused_goes_back(make, comm, monkeypatch):
+    monkeypatch.setenv("SAUERKRAUT_PATIENCE", "2")
+    received, told = make().run(crosswise, comm)
+    assert received == ("mail" if comm.rank == 1 else None)
+    assert "another of its members holds another communicator of the same members" in told
 
 
 def test_calls_of_a_checkpoint_with_a_communicator_are_counted(comm, shared_dir):

@@ -75,7 +75,7 @@ class Table:
         """Those known to be, by their handle."""
         self.refused: dict[tuple[type, int], str] = {}
         """Why a handle, by its family, cannot come back: known since the last capture."""
-        self.held: list[Message] = []
+        self.held: list[tuple[MPI.Comm, Message]] = []
         """What this rank had sent and nobody had received, out of flight until `go_on`."""
         self._in_reach = False
         self._stored = b""
@@ -171,8 +171,8 @@ class Table:
 
     def go_on(self) -> None:
         """Send again what was in flight: the program goes on."""
-        quiesce.send_again(self, dict(enumerate(self.comms.handles)), self.held)
-        self.held = []
+        held, self.held = self.held, []
+        self.traffic.send(held)
 
     # ---------------------------------------------------------------- restart
 
