@@ -35,6 +35,9 @@ class Pending(Protocol):
 class Handles(freezing.Handles, Protocol):
     """The handles of MPI in what one checkpoint captures, or in what one restart brings back."""
 
+    nbytes: int
+    """Bytes of what was in flight between all ranks, which they store beside their graphs."""
+
     def told(self) -> object:
         """What the other ranks must know of those met here, picklable; None: none was met."""
         ...

@@ -55,7 +55,8 @@ class Epochs:
                 assert captured is not None, "all ranks captured"
                 captured.add("handles", handles.stream())
             assert captured is not None, "all ranks captured"
-            return self._store.write(captured.piece, about, sum(nbytes for nbytes, _ in done))
+            total = sum(nbytes for nbytes, _ in done) + (0 if handles is None else handles.nbytes)
+            return self._store.write(captured.piece, about, total)
         except RankError:
             self.go_on()
             raise

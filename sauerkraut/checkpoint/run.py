@@ -326,8 +326,8 @@ class Run:
             epoch = self._epochs.take(
                 lambda handles: self.state.capture_final(value, handles), about
             )
-            self._store.complete(epoch)
             self._epochs.go_on()
+            self._store.complete(epoch)
             self.last = epoch
         except Superseded as error:
             self._end_superseded(str(error))

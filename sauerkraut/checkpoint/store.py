@@ -339,7 +339,8 @@ class Store:
         """The log of the directory, on rank 0; empty on others, or where it cannot be read."""
         try:
             return storage.events.read(self.directory) if self._group.rank == 0 else []
-        except StorageError:
+        except StorageError as error:
+            self._reports.warn(f"the log cannot be read, failures are not counted: {error}")
             return []
 
     def event(self, event: str, **fields: object) -> None:

@@ -42,8 +42,8 @@ class Told(NamedTuple):
 
     signatures: list[identity.Signature]
     """Of its communicators, by number."""
-    pending: int
-    """How many requests were not complete when the capture began."""
+    pending: bool
+    """Whether there are requests that were not known to be complete when the capture began."""
     requests: bool
     """Whether there are requests that come back complete."""
     windows: list[identity.Signature]
@@ -94,6 +94,7 @@ def _drain(
     own = places[table.group.rank]
     named = [each for each in channels if each.number < 0 or each.number in own]
     left, found = drain(table.members.comm, table.pending, named, table.settings.drain)
+    table.complete |= {each.handle for each in table.pending} - {each.handle for each in left}
     for request in left:
         table.refused[MPI.Request, request.handle] = (
             f"it is not complete after {table.settings.drain:g} s (SAUERKRAUT_DRAIN): "
@@ -143,12 +144,10 @@ def _channels(table: Table) -> list[Channel]:
     ]
     if isinstance(table.given, MPI.Intracomm):
         found.append(Channel(GIVEN, table.given, _peers(table.given, limit)))
-    if table.given != MPI.COMM_WORLD:
-        world = MPI.COMM_WORLD.Get_group()
-        ranks = table.members.all.Translate_ranks(None, world)
-        world.Free()
-        if MPI.UNDEFINED not in ranks and len(ranks) <= limit:
-            found.append(Channel(WORLD, MPI.COMM_WORLD, ranks))
+    if table.given != MPI.COMM_WORLD and (peers := list(table.members.world)):
+        if len(peers) > limit and (rank := table.group.rank) != 0:
+            peers = [peers[0], peers[rank]]
+        found.append(Channel(WORLD, MPI.COMM_WORLD, peers))
     if table.given != MPI.COMM_SELF:
         found.append(Channel(SELF, MPI.COMM_SELF, range(1)))
     return found
@@ -186,10 +185,12 @@ def _agree(
         if peer not in each.links
     ]
     mail = Mail(table, channels, found)
-    gathered = group.allgather((links, mail.senders, silent))
-    order = identity.order_of([each for each, _, _ in gathered], signatures)
+    nbytes = mail.nbytes + sum(len(each.data) for _, each in table.held)
+    gathered = group.allgather((links, mail.senders, silent, nbytes))
+    table.nbytes = sum(each for *_, each in gathered)
+    order = identity.order_of([each for each, *_ in gathered], signatures)
     mine = order[group.rank]
-    mail.deliver([senders for _, senders, _ in gathered])
+    mail.deliver([senders for _, senders, *_ in gathered])
     if any(len(places) < len(own) for places, own in zip(order, signatures, strict=True)):
         for number, comm in enumerate(table.comms.handles):
             if number not in mine:
@@ -198,7 +199,7 @@ def _agree(
                     "not this one: keep the same ones in variables on all of them"
                 )
         return None
-    for rank, (_, _, there) in enumerate(gathered):
+    for rank, (_, _, there, _) in enumerate(gathered):
         if there:
             raise RankError(
                 f"capture: rank {there[0]} sent no marker to rank {rank} in "
@@ -227,6 +228,11 @@ class Mail:
     def senders(self) -> list[int]:
         """Who sent them."""
         return sorted({rank for rank, _ in self._found})
+
+    @property
+    def nbytes(self) -> int:
+        """How long they are together."""
+        return sum(len(each.data) for _, each in self._found)
 
     def address(self, there: Callable[[int, int], tuple[int, int]]) -> None:
         """Give those that no marker came behind the number that their sender knows.
@@ -292,7 +298,7 @@ def _rank_of(table: Table, channel: Channel, peer: int) -> int:
     if channel.number == GIVEN:
         return peer
     if channel.number == WORLD:
-        return list(channel.peers).index(peer)
+        return table.members.world[peer]
     if channel.number == SELF:
         return table.group.rank
     description: Description = table.comms.descriptions[channel.number]

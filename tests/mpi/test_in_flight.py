@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import sauerkraut as skt
+from sauerkraut import storage
+from sauerkraut.checkpoint.state import State
 from sauerkraut.errors import CaptureError, StorageError
 from tests.mpi.interrupted import CrashError, again
 
@@ -52,6 +54,16 @@ def without_a_communicator(rank, size):
     MPI.COMM_WORLD.barrier()
     again()
     return MPI.COMM_WORLD.recv(tag=2)
+
+
+@pytest.mark.mpi(ranks=2)
+def test_rank_0_is_linked_with_all_however_many_there_are(resumed, comm, monkeypatch):
+    from mpi4py import MPI
+
+    monkeypatch.setenv("SAUERKRAUT_MARKER_RANKS", "1")
+    assert resumed(without_a_communicator, comm.rank, comm.size) == f"from {1 - comm.rank}"
+    # the interrupted run was of this process and did not receive its own
+    assert MPI.COMM_WORLD.recv(tag=2) == f"from {1 - comm.rank}"
 
 
 @pytest.mark.mpi(ranks=(2, 4))
@@ -147,6 +159,49 @@ def test_messages_are_there_after_a_checkpoint_that_failed(make, comm, monkeypat
 
     monkeypatch.setattr("sauerkraut.storage.begin", full)
     assert make().run(with_a_failing_checkpoint, comm) == ["first", "second", comm.size]
+
+
+def sending_large(comm):
+    right, left = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
+    sent = comm.Isend(np.full(BIG, comm.rank, float), right, 1)
+    skt.current().checkpoint()
+    received = np.zeros(BIG)
+    comm.Recv(received, left, 1)
+    sent.Wait()
+    return received[-1]
+
+
+def test_a_request_that_completes_meanwhile_costs_one_more_capture(make, comm, monkeypatch):
+    captures, totals = [], []
+    plain, begun = State.capture, storage.begin
+
+    def capture(*arguments):
+        captures.append(arguments)
+        return plain(*arguments)
+
+    def begin(*arguments, **options):
+        totals.append(options["nbytes"])
+        return begun(*arguments, **options)
+
+    monkeypatch.setattr(State, "capture", capture)
+    monkeypatch.setattr(storage, "begin", begin)
+    assert make().run(sending_large, comm) == (comm.rank - 1) % comm.size
+    assert len(captures) == 2
+    assert comm.rank or totals[0] > 8 * BIG * comm.size  # what is under way as well
+
+
+def leaving_mail(comm):
+    comm.send(f"from {comm.rank}", (comm.rank + 1) % comm.size, tag=5)
+    comm.barrier()
+
+
+def test_mail_is_there_after_an_end_that_cannot_be_recorded(make, comm, monkeypatch):
+    def full(*_, **__):
+        raise StorageError("no space")
+
+    monkeypatch.setattr("sauerkraut.storage.finish", full)
+    make().run(leaving_mail, comm)
+    assert comm.recv(tag=5) == f"from {(comm.rank - 1) % comm.size}"
 
 
 def refused_with_mail(comm):

@@ -23,6 +23,14 @@ class Members:
         """The group of ``comm``."""
         return self.comm.Get_group()
 
+    @functools.cached_property
+    def world(self) -> dict[int, int]:
+        """Rank in ``COMM_WORLD`` -> rank in ``comm``; empty: not all have one there."""
+        world = MPI.COMM_WORLD.Get_group()
+        ranks = self.all.Translate_ranks(None, world)
+        world.Free()
+        return {} if MPI.UNDEFINED in ranks else {there: rank for rank, there in enumerate(ranks)}
+
     def of(self, group: MPI.Group) -> tuple[int, ...] | None:
         """Ranks of the members of ``group``, in its order; None: not all are in ``comm``."""
         ranks = group.Translate_ranks(None, self.all)

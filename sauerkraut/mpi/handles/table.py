@@ -77,6 +77,8 @@ class Table:
         """Why a handle, by its family, cannot come back: known since the last capture."""
         self.held: list[tuple[MPI.Comm, Message]] = []
         """What this rank had sent and nobody had received, out of flight until `go_on`."""
+        self.nbytes = 0
+        """See `sauerkraut.group.Handles`."""
         self._in_reach = False
         self._stored = b""
         self.clear()
@@ -147,7 +149,7 @@ class Table:
             return None
         return quiesce.Told(
             self.comms.signatures(),
-            len(self.pending),
+            bool(self.pending),
             bool(self.complete),
             self.windows.signatures(),
         )

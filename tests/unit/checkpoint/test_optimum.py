@@ -97,6 +97,12 @@ def test_a_job_that_ends_too_soon_runs_on():
     assert not Schedule(60.0, 100.0, None, end=90.0).ending(200.0)
 
 
+def test_a_log_that_cannot_be_read_is_warned_about(tmp_path, caplog):
+    (tmp_path / "events.jsonl").mkdir()
+    skt.Checkpointer(tmp_path, interval="auto", quiet=True).run(lambda: None)
+    assert "the log cannot be read, failures are not counted: " in caplog.text
+
+
 def test_checkpoints_keep_to_the_budget(tmp_path):
     def work():
         end = time.monotonic() + 1.0
