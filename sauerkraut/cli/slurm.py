@@ -51,6 +51,10 @@ def run(chosen: argparse.Namespace) -> int:
         options[name.lstrip("-")] = value
     if chosen.kind == "loop" and chosen.launcher is not None:
         return _usage("--launcher: only srun leaves out the nodes that are down")
+    if chosen.kind == "loop" and "ntasks" in options:
+        return _usage("--ntasks: a node may fail; --nodes N --sbatch ntasks-per-node=M")
+    if chosen.kind == "array" and chosen.checkpoints is not None:
+        return _usage("--checkpoints: each job of an array has its own, ckpt-N")
     directory = chosen.checkpoints
     if directory is None and Command.of(program).directory is None and chosen.kind != "array":
         return _usage("where does the program checkpoint? --checkpoints DIR, or its own --dir")

@@ -63,8 +63,8 @@ class Command:
 
     @property
     def directory(self) -> Path | None:
-        """Checkpoint directory, where the program's own words tell it: ``--dir``."""
-        for word, value in _options(self.words[self.program :]):
+        """Checkpoint directory, where the program's own words tell it: the last ``--dir``."""
+        for word, value in reversed(_options(self.words[self.program :])):
             if word == "--dir" and value:
                 return Path(value)
         return None

@@ -60,7 +60,12 @@ class Hosts:
 
     @classmethod
     def of(cls, command: Command) -> Hosts | None:
-        """The list of a command; None where it has none, or more than one."""
+        """The list of a command; None where it has none, or more than one.
+
+        Nor where it is not known which word is the program: a probe would start that.
+        """
+        if command.program == len(command.words):
+            return None
         found = []
         for index in range(command.launcher + 1, command.program):
             option, equals, value = command.words[index].partition("=")

@@ -65,15 +65,14 @@ def filled_in(
             left.clear()
         filled.append(line)
     text = "\n".join(filled) + "\n"
-    setting = [f"set -- {shlex.join(program)}"]
-    if path is not None:
-        setting.insert(0, f"export PATH={shlex.quote(path)}:$PATH")
-    text = text.replace("\n\n", "\n\n" + "\n".join(setting) + "\n\n", 1)
     if launcher is not None:
         text = text.replace("srun --mpi=pmix", launcher)
     if directory is not None:
         quoted = shlex.quote(directory)
-        text = text.replace("dir=ckpt", f"dir={quoted}")
+        text = text.replace("\ndir=ckpt ", f"\ndir={quoted} ")
         if "launch --dir" not in text:
             text = text.replace("sauerkraut launch ", f"sauerkraut launch --dir {quoted} ")
-    return text
+    setting = [f"set -- {shlex.join(program)}"]  # last: nothing in these words is to be replaced
+    if path is not None:
+        setting.insert(0, f"export PATH={shlex.quote(path)}:$PATH")
+    return text.replace("\n\n", "\n\n" + "\n".join(setting) + "\n\n", 1)

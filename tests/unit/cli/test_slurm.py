@@ -1,10 +1,39 @@
 """`sauerkraut slurm script` prints scripts that bash takes; `sauerkraut doctor` looks around."""
 
+import os
 import subprocess
 
 import pytest
 
-from sauerkraut.slurm.script import KINDS
+from sauerkraut.slurm.script import KINDS, template
+
+
+@pytest.fixture
+def ran(tmp_path):
+    """Run a script with commands that say how they were called; `sauerkraut` ends with `status`."""
+
+    def ran(text, *words, status=0, **variables):
+        for name in ("sauerkraut", "scontrol", "sbatch", "scancel"):
+            command = tmp_path / name
+            ends = status if name == "sauerkraut" else int(name == "scontrol")
+            said = f'echo {name} "$*" ${{SAUERKRAUT_TAKE_OVER:-}} >>calls\nexit {ends}\n'
+            command.write_text("#!/bin/bash\n" + said)
+            command.chmod(0o755)
+        path = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"}
+        done = subprocess.run(
+            ["bash", "-s", *words],
+            input=text,
+            text=True,
+            capture_output=True,
+            cwd=tmp_path,
+            env={**path, **variables},
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr
+        return (tmp_path / "calls").read_text().splitlines()
+
+    return ran
 
 
 def lines(text):
@@ -53,9 +82,51 @@ def test_another_launcher(sauerkraut):
     assert 'read -ra launcher <<<"${LAUNCHER:-mpirun -q}"' in lines(done.out)
 
 
+def test_what_is_filled_in_leaves_the_program_as_it_is(sauerkraut):
+    words = ["x.py", "--outdir=ckpt", "srun --mpi=pmix"]
+    options = ["--kind=chain", "--checkpoints=a", "--launcher=mpirun"]
+    done = sauerkraut("slurm", "script", *options, *words)
+
+    assert "set -- python x.py --outdir=ckpt 'srun --mpi=pmix'" in lines(done.out)
+
+
+@pytest.mark.parametrize("words", [["--dir", "a"], ["--dir=a"]])
+def test_the_chain_takes_over_from_the_job_before(ran, tmp_path, words):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "OWNER").write_text('{\n "incarnation": "abc",\n "job_id": "6"\n}\n')
+
+    calls = ran(template("chain"), "python", "x.py", *words, CHAIN_BEFORE="6", CHAIN_SCRIPT="me")
+
+    launched = f"sauerkraut launch --dir a -- srun --mpi=pmix python x.py {' '.join(words)} abc"
+    assert launched in calls
+
+
+def test_the_loop_takes_all_nodes_but_one(ran):
+    size = {"SLURM_JOB_NUM_NODES": "9", "SLURM_NTASKS_PER_NODE": "8"}
+
+    assert "--nodes=8 --ntasks=64 python x.py" in ran(template("loop"), "python", "x.py", **size)[0]
+
+
+@pytest.mark.parametrize("kind", ["preemptible", "loop", "array"])
+def test_a_job_is_requeued_so_many_times(ran, kind):
+    variables = {"SLURM_JOB_NUM_NODES": "3", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "1"}
+    for status in (85, 86):
+        calls = ran(template(kind), "python", "x.py", status=status, **variables)
+        assert calls[-1].startswith("scontrol requeue 7")
+
+    variables |= {"SLURM_RESTART_COUNT": "4", "MOST_REQUEUES": "4"}
+    calls = ran(template(kind), "python", "x.py", status=86, **variables)
+    assert calls[-1].startswith("sauerkraut launch ")
+
+
 def test_usage(sauerkraut):
     assert sauerkraut("slurm", "script").status == 2
     words = ("--kind=loop", "--launcher=mpirun", "x.py", "--dir=a")
+    assert sauerkraut("slurm", "script", *words).status == 2
+    for option in ("--ntasks=64", "--sbatch=ntasks=64"):
+        words = ("--kind=loop", option, "x.py", "--dir=a")
+        assert sauerkraut("slurm", "script", *words).status == 2
+    words = ("--kind=array", "--checkpoints=a", "x.py")
     assert sauerkraut("slurm", "script", *words).status == 2
     assert sauerkraut("slurm", "script", "--sbatch", "qos", "x.py", "--dir=a").status == 2
 

@@ -53,6 +53,7 @@ def test_several_programs_do_not_tell_the_number_of_ranks(launcher):
 @pytest.mark.parametrize("words", [["--dir", "x/ckpt"], ["--dir=x/ckpt"]])
 def test_the_program_tells_its_directory(words):
     assert Command.of(["python", "p.py", *words, "--n=1"]).directory == Path("x/ckpt")
+    assert Command.of(["python", "p.py", "--dir", "first", *words]).directory == Path("x/ckpt")
     assert Command.of(["python", "p.py"]).directory is None
 
 
@@ -109,6 +110,12 @@ def test_a_host_is_left_out_of_a_file(launcher, tmp_path, version, lines):
     assert [(host.name, host.slots) for host in hosts.entries] == [("a", 2), ("b", 1)]
     words = hosts.without({"a"}).put_into(command, tmp_path).words
     assert Path(words[2]).read_text() == f"{lines[-1]}\n"
+
+
+def test_no_host_is_probed_where_the_program_is_not_known(launcher):
+    words = [launcher("Open MPI"), "--host", "a,b,c", "-n", "2", "./heat", "-f", "input"]
+
+    assert Hosts.of(Command.of(words)) is None
 
 
 def test_a_probe_starts_true_where_the_program_would_start(launcher):
