@@ -19,11 +19,11 @@ from sauerkraut.checkpoint import requests
 from sauerkraut.checkpoint.requests import Request
 from sauerkraut.cli import report
 from sauerkraut.errors import NoCheckpoint, StorageError
-from sauerkraut.storage import Epoch, catalog, events, layout, owner
+from sauerkraut.storage import Epoch, Manifest, catalog, events, layout, owner
 from sauerkraut.storage.owner import Owner
 
-LOOK = 0.1
-"""Seconds between two looks."""
+LOOK = 1.0
+"""Seconds between two looks: the file system is everybody's."""
 PATIENCE = 10.0
 """Seconds of silence after which it is said that it waits."""
 LEAVING = 60.0
@@ -97,8 +97,10 @@ def _watch(directory: Path, request: Request, known: set[int], timeout: float | 
     while True:
         ended = _has_ended(directory)  # before the look at the epochs: nothing comes after it
         for entry in catalog.committed(directory):
-            if entry.name.number not in known and (epoch := _answer(entry.path, request)):
-                return epoch
+            if entry.name.number not in known and (manifest := _manifest(entry.path)):
+                if request.id in manifest.about.requests:
+                    return manifest.epoch
+                known.add(entry.name.number)
         waited = time.monotonic() - began
         if ended:
             raise StorageError(f"{directory}: the run ended without a checkpoint for this")
@@ -112,14 +114,12 @@ def _watch(directory: Path, request: Request, known: set[int], timeout: float | 
         if time.monotonic() - told > PATIENCE:
             told = time.monotonic()
             _say(f"waiting for {waited:.0f} s: the job answers at its next poll")
-        time.sleep(LOOK)
+        time.sleep(LOOK if timeout is None else min(LOOK, timeout - waited))
 
 
-def _answer(path: Path, request: Request) -> Epoch | None:
+def _manifest(path: Path) -> Manifest | None:
     with suppress(StorageError):  # removed meanwhile, or damaged: not an answer
-        manifest = catalog.read_manifest(path)
-        if request.id in manifest.about.requests:
-            return manifest.epoch
+        return catalog.read_manifest(path)
     return None
 
 
