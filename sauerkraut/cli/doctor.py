@@ -23,6 +23,7 @@ from pathlib import Path
 
 from sauerkraut.cli import report
 from sauerkraut.code.safepoints import Source
+from sauerkraut.commands import world_sizes
 from sauerkraut.errors import StorageError
 from sauerkraut.launch import Command
 from sauerkraut.settings import Settings
@@ -31,7 +32,6 @@ from sauerkraut.slurm.checks import Check
 from sauerkraut.storage import catalog
 
 BEYOND_SETTINGS = ("GRACE",)  # read into another setting
-WORLD = "import sys; from mpi4py import MPI; sys.stdout.write(f'size {MPI.COMM_WORLD.size}\\n')"
 TRAPS = {
     "openmpi": "its mpirun exits with 0 when it loses a node, and kills the ranks at TERM",
     "hydra": "it does not notice a cut cable, and dies of USR2",
@@ -101,8 +101,8 @@ def _launcher(words: str) -> Iterator[Check]:
     if path is None:
         yield Check("note", "launcher", f"no {words} on PATH: jobs of one process only, or srun")
         return
-    sizes = _world_sizes([*words.split(), "-n", "2", sys.executable, "-c", WORLD])
-    if sizes == ["2", "2"]:
+    sizes = world_sizes([*words.split(), "-n", "2"])
+    if sizes == [2, 2]:
         yield Check("good", "launcher", f"{path} starts one world")
     elif sizes:
         text = f"{path} starts jobs of one rank: it is of another MPI than mpi4py's"
@@ -112,22 +112,6 @@ def _launcher(words: str) -> Iterator[Check]:
     if command.kind in TRAPS:
         text = f"{TRAPS[command.kind]}: `sauerkraut launch` judges by COMPLETE, and asks with USR1"
         yield Check("note", f"launcher ({command.kind})", text)
-
-
-def _world_sizes(command: list[str]) -> list[str]:
-    try:
-        said = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            timeout=60,
-            check=False,
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return re.findall(r"size (\d+)", said)
 
 
 def _program(chosen: argparse.Namespace) -> Iterator[Check]:

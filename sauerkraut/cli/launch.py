@@ -14,13 +14,11 @@ Exit status: 0 complete, 85 checkpointed when asked to stop, 86 stopped without 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from sauerkraut.cli import report
 from sauerkraut.launch import Command, Log, Options, Supervisor
 
-USAGE = 2
 STANDARD_ERROR = 2  # its descriptor: with --json, standard output is the document alone
 
 
@@ -62,13 +60,15 @@ def run(chosen: argparse.Namespace) -> int:
     """Supervise the job."""
     words = chosen.command[1:] if chosen.command[:1] == ["--"] else chosen.command
     if not words:
-        return _usage("no command: sauerkraut launch -- mpirun -n 4 python program.py")
+        report.usage("launch", "no command: sauerkraut launch -- mpirun -n 4 python program.py")
     if chosen.max_restarts < 0:
-        return _usage("--max-restarts: 0 or more")
+        report.usage("launch", "--max-restarts: 0 or more")
     command = Command.of(words)
     directory = chosen.dir or command.directory
     if directory is None:
-        return _usage("where does the program checkpoint? sauerkraut launch --dir DIR -- ...")
+        report.usage(
+            "launch", "where does the program checkpoint? sauerkraut launch --dir DIR -- ..."
+        )
     options = Options(
         max_restarts=chosen.max_restarts,
         give_up=chosen.give_up,
@@ -83,8 +83,3 @@ def run(chosen: argparse.Namespace) -> int:
             {"directory": directory.resolve(), "starts": supervisor.starts, "status": status}
         )
     return status
-
-
-def _usage(text: str) -> int:
-    print(f"sauerkraut launch: {text}", file=sys.stderr)
-    return USAGE

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
+
+
+def usage(verb: str, text: str) -> NoReturn:
+    """End with status 2: the words of the command line make no sense."""
+    print(f"sauerkraut {verb}: {text}", file=sys.stderr)
+    raise SystemExit(2)
 
 
 def print_json(document: Any) -> None:

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import queue
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from sauerkraut.cli import report
 from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint, StorageError
 from sauerkraut.launch import progress
 from sauerkraut.settings import Settings
-from sauerkraut.storage import About, Manifest, Trust, catalog, owner
+from sauerkraut.storage import Manifest, Trust, catalog, owner
 
 # Open MPI's launcher kills its ranks soon after TERM; USR1 also asks for checkpoint and stop.
 FORWARDED = {signal.SIGTERM: signal.SIGUSR1, signal.SIGUSR1: signal.SIGUSR1}
@@ -47,7 +49,7 @@ def run(chosen: argparse.Namespace) -> int:
     if not about.command:
         raise StorageError(f"{manifest.epoch.path} does not say what the job's command was")
     command = [*_launcher(chosen.launcher, manifest.world_size), *about.command]
-    environment = {"PYTHONHASHSEED": _hash_seed(about)}
+    environment = {"PYTHONHASHSEED": progress.hash_seed(chosen.directory)}
     if chosen.take_over:
         environment["SAUERKRAUT_TAKE_OVER"] = _owner(chosen.directory)
     described = {
@@ -88,12 +90,6 @@ def newest_manifest(directory: Path) -> Manifest:
     raise first or NoCheckpoint(f"{directory}: no committed epoch")
 
 
-def _hash_seed(about: About) -> str:
-    """The seed of the job, so that its sets of strings keep their order; 0 when it had none."""
-    recorded = about.more.get("hash_seed")
-    return str(recorded) if recorded is not None else os.environ.get("PYTHONHASHSEED", "0")
-
-
 def _launcher(words: str | None, ranks: int) -> list[str]:
     if words is not None:
         try:
@@ -119,9 +115,9 @@ def _start(command: list[str], cwd: str, environment: dict[str, str], directory:
         for received, passed_on in FORWARDED.items()
     }
     # Not passed on: MPICH's launcher dies of it.
-    previous[signal.SIGUSR2] = signal.signal(
-        signal.SIGUSR2, lambda *_: progress.ask_for_checkpoint(directory, "resume")
-    )
+    orders: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+    previous[signal.SIGUSR2] = signal.signal(signal.SIGUSR2, lambda number, _: orders.put(number))
+    threading.Thread(target=_ask, args=(directory, orders), daemon=True).start()
     try:
         try:
             job = subprocess.Popen(command, cwd=cwd, env={**os.environ, **environment})
@@ -135,8 +131,19 @@ def _start(command: list[str], cwd: str, environment: dict[str, str], directory:
     finally:
         for received, handler in previous.items():
             signal.signal(received, handler)
+        orders.put(None)
     if catalog.completion(directory):
         return 0
     if status < 0:
         return 128 - status  # as a shell says it
     return 86 if status == 0 else status
+
+
+def _ask(directory: Path, orders: queue.SimpleQueue[int | None]) -> None:
+    """Ask for a checkpoint at each order, until there is None."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are for who waits
+    while orders.get() is not None:
+        try:
+            progress.ask_for_checkpoint(directory, "resume")
+        except StorageError as error:
+            print(f"sauerkraut resume: {error}", file=sys.stderr)

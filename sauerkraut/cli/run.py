@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from sauerkraut.checkpoint import interval as intervals
 from sauerkraut.checkpoint import optimum, trial
@@ -88,14 +88,14 @@ def run(chosen: argparse.Namespace) -> int:
             intervals.parse(every)
         optimum.parse_budget(chosen.budget)
         if chosen.keep < 1:
-            usage(f"--keep {chosen.keep}: at least 1 epoch is kept")
+            report.usage("run", f"--keep {chosen.keep}: at least 1 epoch is kept")
         wanted = [Wanted.parse(each) for each in chosen.at]
     except ValueError as error:
-        usage(str(error))
+        report.usage("run", str(error))
     comm = world()
     program = prepared(chosen, wanted, [] if chosen.fresh else _known(chosen.dir, comm))
     if not wanted:
-        usage(_where(program))
+        report.usage("run", _where(program))
     program.become_main()
     if chosen.dry_run:
         return _dry_run(chosen, comm, program)
@@ -179,12 +179,6 @@ def _warn_of_missing(program: programs.Program, checkpointer: Checkpointer) -> N
         print(f"sauerkraut run: --at {each}: no such module was loaded", file=sys.stderr)
 
 
-def usage(message: str) -> NoReturn:
-    """End with status 2."""
-    print(f"sauerkraut run: {message}", file=sys.stderr)
-    raise SystemExit(2)
-
-
 def world() -> Any:
     """The communicator of all ranks, where a launcher started this process; else None."""
     if not any(name in os.environ for name in LAUNCHED):
@@ -202,11 +196,11 @@ def prepared(
     try:
         return programs.Program(chosen.program, _arguments(chosen), wanted, known)
     except SafepointError as error:
-        usage(str(error))
+        report.usage("run", str(error))
     except SyntaxError as error:
-        usage(f"{error.filename}:{error.lineno}: {error.msg}")
+        report.usage("run", f"{error.filename}:{error.lineno}: {error.msg}")
     except OSError as error:
-        usage(f"{error.filename}: {error.strerror}")
+        report.usage("run", f"{error.filename}: {error.strerror}")
 
 
 def _arguments(chosen: argparse.Namespace) -> list[str]:

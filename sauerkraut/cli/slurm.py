@@ -17,7 +17,6 @@ from sauerkraut.cli import report
 from sauerkraut.launch import Command
 from sauerkraut.slurm import script
 
-USAGE = 2
 GIVEN = ("time", "nodes", "ntasks", "partition", "account", "array")
 
 
@@ -40,24 +39,26 @@ def run(chosen: argparse.Namespace) -> int:
     """Print it."""
     program = chosen.program[1:] if chosen.program[:1] == ["--"] else list(chosen.program)
     if not program:
-        return _usage("which program?")
+        report.usage("slurm", "which program?")
     if program[0].endswith(".py"):
         program.insert(0, "python")
     options = {name: getattr(chosen, name) for name in GIVEN if getattr(chosen, name) is not None}
     for each in chosen.sbatch:
         name, equals, value = each.partition("=")
         if not equals:
-            return _usage(f"--sbatch {each}: NAME=VALUE, as in --sbatch qos=low")
+            report.usage("slurm", f"--sbatch {each}: NAME=VALUE, as in --sbatch qos=low")
         options[name.lstrip("-")] = value
     if chosen.kind == "loop" and chosen.launcher is not None:
-        return _usage("--launcher: only srun leaves out the nodes that are down")
+        report.usage("slurm", "--launcher: only srun leaves out the nodes that are down")
     if chosen.kind == "loop" and "ntasks" in options:
-        return _usage("--ntasks: a node may fail; --nodes N --sbatch ntasks-per-node=M")
+        report.usage("slurm", "--ntasks: a node may fail; --nodes N --sbatch ntasks-per-node=M")
     if chosen.kind == "array" and chosen.checkpoints is not None:
-        return _usage("--checkpoints: each job of an array has its own, ckpt-N")
+        report.usage("slurm", "--checkpoints: each job of an array has its own, ckpt-N")
     directory = chosen.checkpoints
     if directory is None and Command.of(program).directory is None and chosen.kind != "array":
-        return _usage("where does the program checkpoint? --checkpoints DIR, or its own --dir")
+        report.usage(
+            "slurm", "where does the program checkpoint? --checkpoints DIR, or its own --dir"
+        )
     beside = str(Path(sys.executable).parent)
     text = script.filled_in(
         chosen.kind,
@@ -72,8 +73,3 @@ def run(chosen: argparse.Namespace) -> int:
     else:
         print(text, end="")
     return 0
-
-
-def _usage(text: str) -> int:
-    print(f"sauerkraut slurm: {text}", file=sys.stderr)
-    return USAGE

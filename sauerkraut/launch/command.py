@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from sauerkraut.commands import output
 
 Kind = Literal["openmpi", "hydra", "srun", "none"]
 
 _LAUNCHER = re.compile(r"(mpirun|mpiexec|orterun|prterun|srun)([.-].*)?")
 _PROGRAM = re.compile(r"python[0-9.]*|.*\.py|sauerkraut")
 _RANKS = ("-n", "-np", "--n", "--np", "--ntasks")
-_KEEPALIVE = {"time": "2", "intvl": "1", "probes": "3"}
+KEEPALIVE = {
+    f"{prefix}_MCA_oob_tcp_keepalive_{name}": value
+    for prefix in ("OMPI", "PRTE")
+    for name, value in (("time", "2"), ("intvl", "1"), ("probes", "3"))
+}
+"""Variables by which Open MPI 4 and 5 notice a link that is dead: else they wait for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +100,6 @@ class Command:
         return Command(tuple(words), self.kind, self.launcher)
 
 
-def keepalive(environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables by which Open MPI 4 and 5 notice a link that is dead: else they wait for ever."""
-    names = {
-        f"{prefix}_MCA_oob_tcp_keepalive_{name}": value
-        for prefix in ("OMPI", "PRTE")
-        for name, value in _KEEPALIVE.items()
-    }
-    return {name: value for name, value in names.items() if name not in environment}
-
-
 def _options(words: Sequence[str]) -> list[tuple[str, str]]:
     """Each word with the one after it, ``--name=value`` taken apart."""
     pairs = []
@@ -121,18 +116,7 @@ def _kind(launcher: str) -> Kind:
     path = shutil.which(launcher)
     if path is None:
         return "none"
-    try:
-        said = subprocess.run(
-            [path, "--version"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=os.environ,
-            text=True,
-            errors="replace",
-            timeout=60,
-            check=False,
-        ).stdout
-    except (OSError, subprocess.TimeoutExpired):
+    said = output([path, "--version"], whatever=True)
+    if said is None:
         return "none"
     return "openmpi" if re.search(r"Open MPI|OpenRTE|PRTE|prte", said) else "hydra"

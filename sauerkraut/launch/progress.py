@@ -2,69 +2,91 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 from sauerkraut.checkpoint import requests
 from sauerkraut.checkpoint.requests import Request
-from sauerkraut.errors import StorageError
-from sauerkraut.storage import Manifest, catalog, layout, owner
+from sauerkraut.errors import NoCheckpoint, StorageError
+from sauerkraut.storage import catalog, layout, owner
 from sauerkraut.storage.owner import Owner
-
-QUIET = 300.0
-"""Seconds without a sign of life after which a job may hang ..."""
-GAPS = 10
-"""... or so many of its longest gaps between polls, if that is longer."""
 
 
 def newest_epoch(directory: Path) -> int:
-    """Number of the newest committed epoch; 0 where there is none, or no directory."""
+    """Number of the newest committed epoch; 0 where there is none, or no directory.
+
+    Raises:
+        StorageError: the directory cannot be read.
+    """
     try:
         return max((entry.name.number for entry in catalog.committed(directory)), default=0)
-    except StorageError:
+    except NoCheckpoint:
         return 0
 
 
 def is_complete(directory: Path) -> bool:
-    """Whether COMPLETE is there and can be read."""
-    try:
-        return catalog.completion(directory) is not None
-    except StorageError:
-        return False
+    """Whether COMPLETE is there.
+
+    Raises:
+        StorageError: it is, and cannot be read.
+    """
+    return catalog.completion(directory) is not None
 
 
 def requests_answered(directory: Path, epoch: int) -> set[str]:
-    """Ids of the requests for that epoch."""
-    manifest = _manifest(directory, epoch)
-    return set() if manifest is None else set(manifest.about.requests)
+    """Ids of the requests for that epoch.
+
+    Raises:
+        StorageError: its manifest cannot be read.
+    """
+    path = directory / str(layout.EpochName(epoch, "committed"))
+    return set(catalog.read_manifest(path).about.requests)
 
 
-def ask_for_checkpoint(directory: Path, who: str) -> str | None:
-    """Ask rank 0 for a checkpoint; id of the request, None where it cannot be placed.
+def ask_for_checkpoint(directory: Path, who: str) -> str:
+    """Ask rank 0 for a checkpoint; id of the request.
 
     Not by SIGUSR2: MPICH's launcher dies of it.
+
+    Raises:
+        StorageError: the request cannot be placed.
     """
     request = Request(layout.new_id(), stop=False, who=who)
-    try:
-        requests.write(directory, request)
-    except StorageError:
-        return None
+    requests.write(directory, request)
     return request.id
 
 
 def hash_seed(directory: Path) -> str:
-    """Hash seed of the job, so that its sets keep their order; "0" where none is recorded."""
-    manifest = _manifest(directory, newest_epoch(directory))
-    recorded = None if manifest is None else manifest.about.more.get("hash_seed")
-    return "0" if recorded is None else str(recorded)
+    """Hash seed of the job, so that its sets of strings keep their order.
+
+    The one recorded in the newest epoch whose manifest can be read; where there is none, that of
+    the environment, else "0".
+
+    Raises:
+        StorageError: the directory cannot be read.
+    """
+    recorded = None
+    try:
+        epochs = catalog.committed(directory)
+    except NoCheckpoint:
+        epochs = []
+    for entry in epochs:
+        try:
+            recorded = catalog.read_manifest(entry.path).about.more.get("hash_seed")
+        except (StorageError, MemoryError):
+            continue
+        break
+    return os.environ.get("PYTHONHASHSEED", "0") if recorded is None else str(recorded)
 
 
 def owner_of(directory: Path) -> Owner | None:
-    """Who may write there and has not left; None where nobody is, or it cannot be read."""
-    try:
-        found = owner.read(directory)
-    except StorageError:
-        return None
+    """Who may write there and has not left; None where nobody is.
+
+    Raises:
+        StorageError: OWNER cannot be read.
+    """
+    found = owner.read(directory)
     return None if found is None or found.released else found
 
 
@@ -85,10 +107,3 @@ class Silence:
         if touched != self._seen or not touched:
             self._seen, self._since = touched, time.monotonic()
         return time.monotonic() - self._since
-
-
-def _manifest(directory: Path, epoch: int) -> Manifest | None:
-    try:
-        return catalog.read_manifest(directory / str(layout.EpochName(epoch, "committed")))
-    except (StorageError, MemoryError):
-        return None

@@ -8,20 +8,24 @@ import shlex
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from sauerkraut.errors import DirectoryOwned
+from sauerkraut.errors import DirectoryOwned, StorageError
 from sauerkraut.launch import child, hosts, identity, progress, verdict
 from sauerkraut.launch.child import Child
-from sauerkraut.launch.command import Command, keepalive
+from sauerkraut.launch.command import KEEPALIVE, Command
 from sauerkraut.launch.hosts import Hosts
 from sauerkraut.launch.log import Log
 from sauerkraut.settings import Settings
 from sauerkraut.slurm import commands as slurm
 from sauerkraut.storage import layout
+from sauerkraut.storage.owner import GAPS, QUIET
+
+_T = TypeVar("_T")
 
 STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """Passed on as USR1: of TERM, Open MPI's launcher would kill its ranks soon."""
@@ -31,7 +35,7 @@ LOOK = 1.0
 SAME = 1.0
 """Seconds in which a second signal to end is the first one, come by another way."""
 PAUSE = 1.0
-"""Seconds before a start after one that brought no epoch; doubles up to ..."""
+"""Seconds before a start after a restart that brought no epoch; doubles up to ..."""
 LONGEST_PAUSE = 60.0
 
 
@@ -82,16 +86,19 @@ class Supervisor:
         self._wanted = False
         self._own_requests: set[str] = set()
         self._warned = False
+        self._unreadable: set[str] = set()
 
     def run(self) -> int:
         """Start until it is done; the exit status of `verdict`.
 
         Raises:
             DirectoryOwned: a supervisor that lives is at work there.
-            StorageError: the launcher cannot be started, or its list of hosts not be read.
+            StorageError: the launcher cannot be started, or the directory or the list of hosts not
+                be read.
         """
         environment = self._environment()
-        if self._options.take_over and (owner := progress.owner_of(self.directory)) is not None:
+        owner = self._read(progress.owner_of, None) if self._options.take_over else None
+        if owner is not None:
             environment["SAUERKRAUT_TAKE_OVER"] = owner.incarnation.id
         with self._signals(), tempfile.TemporaryDirectory(prefix="sauerkraut-") as scratch:
             if not self._options.take_over:
@@ -100,11 +107,11 @@ class Supervisor:
             command, fruitless = self.command, 0
             while self._asked is None:
                 status = self._start(command, environment)
-                epoch = progress.newest_epoch(self.directory)
+                epoch = self._read(progress.newest_epoch, newest)
                 fruitless = 0 if epoch > newest else fruitless + (self.starts > 1)
                 end = verdict.End(
                     status,
-                    progress.is_complete(self.directory),
+                    self._read(progress.is_complete, False),
                     self._asked is not None,
                     epoch > newest and self._was_requested(epoch),
                     epoch > newest,
@@ -120,16 +127,27 @@ class Supervisor:
         self._say("asked to stop while nothing ran")
         return verdict.RANKS_LOST
 
+    def _read(self, read: Callable[[Path], _T], otherwise: _T) -> _T:
+        """What the directory says; what cannot be read there is said once."""
+        try:
+            return read(self.directory)
+        except (StorageError, MemoryError) as error:
+            text = str(error) or "not enough memory for what is stored"
+            if text not in self._unreadable:
+                self._unreadable.add(text)
+                self._say(text)
+            return otherwise
+
     def _environment(self) -> dict[str, str]:
         """What the ranks see: who supervises them, and what must be alike at every start."""
         set_here = {
             "SAUERKRAUT_GIVE_UP": f"{self._options.give_up:g}",
-            "PYTHONHASHSEED": progress.hash_seed(self.directory),
-            **keepalive(os.environ),
+            **KEEPALIVE,
         }
         if (end := slurm.end_time()) is not None:
             set_here["SAUERKRAUT_END_TIME"] = f"{end:.0f}"
-        return {**set_here, **os.environ, identity.VARIABLE: self._id}
+        seed = progress.hash_seed(self.directory)
+        return {**set_here, **os.environ, "PYTHONHASHSEED": seed, identity.VARIABLE: self._id}
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -162,8 +180,12 @@ class Supervisor:
         if self._wanted:
             self._wanted = False
             self._say(f"{GO_ON.name}: asking the ranks to checkpoint and go on")
-            placed = progress.ask_for_checkpoint(self.directory, f"launch, pid {os.getpid()}")
-            self._own_requests.add(placed or "")
+            try:
+                placed = progress.ask_for_checkpoint(self.directory, f"launch, pid {os.getpid()}")
+            except StorageError as error:
+                self._say(f"they cannot be asked: {error}")
+            else:
+                self._own_requests.add(placed)
 
     def _start(self, command: Command, environment: dict[str, str]) -> int:
         """Start the job once and wait for its end; the status of its launcher."""
@@ -192,26 +214,28 @@ class Supervisor:
         assert status is not None, "it has ended"
         seconds = time.monotonic() - began
         self._say(f"start {self.starts} ended after {seconds:.0f} s with status {status}")
-        if status == 0 and progress.is_complete(self.directory):
+        if status == 0 and self._read(progress.is_complete, False):
             job.close()
         elif killed := job.sweep():
             self._say(f"processes that outlived it were ended: {', '.join(map(str, killed))}")
         return status
 
     def _was_requested(self, epoch: int) -> bool:
-        return bool(progress.requests_answered(self.directory, epoch) - self._own_requests)
+        nothing: set[str] = set()
+        answered = self._read(lambda path: progress.requests_answered(path, epoch), nothing)
+        return bool(answered - self._own_requests)
 
     def _is_stuck(self, silence: progress.Silence) -> bool:
         """Whether the job shows no sign of life for too long; said when it may be so."""
         seconds = silence.seconds()
         limit = self._options.end_silent
-        if seconds < min(progress.QUIET, math.inf if limit is None else limit):
+        if seconds < min(QUIET, math.inf if limit is None else limit):
             return False
-        owner = progress.owner_of(self.directory)
+        owner = self._read(progress.owner_of, None)
         if owner is None or owner.incarnation.supervisor != self._id:
             return False  # before its run, or after it
         stuck = limit is not None and seconds >= limit
-        long = max(progress.QUIET, progress.GAPS * owner.longest_gap)
+        long = max(QUIET, GAPS * owner.longest_gap)
         if stuck or (seconds > long and not self._warned):
             self._warned = True
             then = "ending this start" if stuck else "it may hang (--end-silent SECONDS ends it)"
@@ -224,7 +248,7 @@ class Supervisor:
         Raises:
             DirectoryOwned: it lives.
         """
-        owner = progress.owner_of(self.directory)
+        owner = self._read(progress.owner_of, None)
         before = "" if owner is None else owner.incarnation.supervisor or ""
         process = identity.supervising(before)
         if owner is None or process is None:
@@ -234,7 +258,7 @@ class Supervisor:
                 f"{self.directory} belongs to a job supervised by pid {process.pid} of "
                 f"{process.host}, which is at work"
             )
-        wait = max(Settings.from_environment().owner_wait, progress.GAPS * owner.longest_gap)
+        wait = max(Settings.from_environment().owner_wait, GAPS * owner.longest_gap)
         if pids := identity.started_by(before):
             self._say(
                 f"the job of an earlier launch (pid {process.pid}) still runs, pids "
@@ -280,7 +304,8 @@ class Supervisor:
         return self.command.replacing(after, after, [f"--exclude={','.join(down)}"])
 
     def _pause(self, fruitless: int) -> None:
-        until = time.monotonic() + min(LONGEST_PAUSE, PAUSE * 2**fruitless) if fruitless else 0.0
+        seconds = min(LONGEST_PAUSE, PAUSE * 2 ** (fruitless - 1)) if fruitless else 0.0
+        until = time.monotonic() + seconds
         while self._asked is None and time.monotonic() < until:
             time.sleep(0.1)
 

@@ -3,29 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from datetime import datetime
+
+from sauerkraut import commands
 
 LIMIT = 30.0
 """Seconds that the controller has to answer."""
 
 
 def output(*words: str) -> str | None:
-    """What a command prints; None when it is not there, fails, or does not answer."""
-    try:
-        done = subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-            timeout=LIMIT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+    """What a command of Slurm prints; None when it is not there, fails, or does not answer."""
+    return commands.output(words, timeout=LIMIT)
 
 
 def end_time() -> float | None:

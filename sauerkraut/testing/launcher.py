@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# One write: what unbuffered ranks print in pieces is interleaved by the launcher.
-_SIZE = "import sys; from mpi4py import MPI; sys.stdout.write(f'size {MPI.COMM_WORLD.size}\\n')"
+from sauerkraut.commands import output, world_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ def find_launcher(python: str = sys.executable) -> Launcher:
     tried: list[str] = []
     for mpiexec in dict.fromkeys(filter(None, (shutil.which("mpiexec"), shutil.which(beside)))):
         launcher = _described(mpiexec)
-        if _world_size(launcher, python) == 2:
+        if world_sizes(launcher.command(2), python, launcher.environment) == [2, 2]:
             return launcher
         tried.append(mpiexec)
     raise FileNotFoundError(
@@ -54,7 +52,7 @@ def find_launcher(python: str = sys.executable) -> Launcher:
 
 
 def _described(mpiexec: str) -> Launcher:
-    version = _output([mpiexec, "--version"], {})
+    version = output([mpiexec, "--version"], whatever=True) or ""
     if not any(name in version for name in ("Open MPI", "OpenRTE", "PRTE", "prte")):
         return Launcher(mpiexec, "mpich")
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
@@ -64,27 +62,3 @@ def _described(mpiexec: str) -> Launcher:
         ("--oversubscribe", "--mca", "mpi_yield_when_idle", "1"),
         root if os.getuid() == 0 else {},
     )
-
-
-def _world_size(launcher: Launcher, python: str) -> int:
-    """The size that each of two ranks sees; 0 when they differ or the launcher fails."""
-    said = _output([*launcher.command(2), python, "-c", _SIZE], launcher.environment)
-    sizes = [int(line.split()[1]) for line in said.splitlines() if line.startswith("size ")]
-    return sizes[0] if len(sizes) == 2 and sizes[0] == sizes[1] else 0
-
-
-def _output(command: Sequence[str], environment: Mapping[str, str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout

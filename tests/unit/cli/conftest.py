@@ -39,6 +39,22 @@ def checkpoints(tmp_path):
     return directory
 
 
+@pytest.fixture
+def commit(checkpoints):
+    """Commit an epoch of one rank whose command is `true`, with more about it."""
+
+    def commit(**more):
+        ownership = Ownership.take(checkpoints, Incarnation.of_this_job())
+        about = About(command=("true",), more=more)
+        attempt = storage.begin(ownership, world_size=1, parent=None, about=about)
+        seal = storage.write(attempt, Piece(0, ()), Trust())
+        epoch = storage.publish(ownership, attempt, [seal], seconds=0.1, trust=Trust())
+        ownership.release()
+        return epoch.path
+
+    return commit
+
+
 def piece(rank):
     field = np.arange(12.0).reshape(3, 4) + rank
     array = Array("arrays/0", field, field.dtype.str, field.shape, "simulate:u")

@@ -112,6 +112,48 @@ def test_every_start_has_the_same_hash_seed_and_reads_the_same_input(tmp_path):
     assert (tmp_path / "seen").read_text() == "0line0line"
 
 
+def test_the_recorded_hash_seed_wins(launch, commit, monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    monkeypatch.setenv("OMPI_MCA_oob_tcp_keepalive_time", "9")
+    commit(hash_seed="5")
+    (commit(hash_seed="6") / "manifest.h5").write_bytes(b"damaged")
+
+    launch(
+        "import os\n"
+        "names = 'PYTHONHASHSEED', *(f'{m}_MCA_oob_tcp_keepalive_time' for m in ('OMPI', 'PRTE'))\n"
+        "print(*map(os.environ.get, names), file=open('seen', 'w'))",
+        "--max-restarts=0",
+    )
+
+    assert Path("seen").read_text() == "5 9 2\n"
+
+
+def test_what_cannot_be_read_is_said_once(launch):
+    Path("ckpt").mkdir()
+    Path("ckpt", "COMPLETE").write_text("nonsense")
+
+    done = launch("pass", "--max-restarts=1")
+
+    assert (done.status, done.starts) == (87, 2)
+    assert done.err.count("ckpt/COMPLETE does not name an epoch") == 1
+
+
+def test_a_directory_that_cannot_be_read_ends_it(launch):
+    Path("ckpt").write_text("a file")
+
+    done = launch("pass")
+
+    assert (done.status, done.starts) == (1, 0)
+    assert "Not a directory: 'ckpt'" in done.err
+
+
+def test_a_checkpoint_that_cannot_be_asked_for(launch):
+    text = "import os, signal, time; os.kill(os.getppid(), signal.SIGUSR2); time.sleep(2)"
+    done = launch(text, "--max-restarts=0")
+
+    assert "they cannot be asked: " in done.err
+
+
 def test_what_outlives_the_program_is_ended(launch):
     text = "import subprocess; print(subprocess.Popen(['sleep', '300']).pid, file=open('pid', 'w'))"
     done = launch(text, "--max-restarts", "0")
@@ -143,6 +185,13 @@ def test_the_log_also_goes_to_a_file(launch):
     done = launch("pass", "--max-restarts=0", "--log=launch.log")
 
     assert Path("launch.log").read_text() == done.err
+
+
+def test_a_log_that_cannot_be_written_is_an_error(launch):
+    done = launch("pass", "--log=no/such/launch.log")
+
+    assert (done.status, done.starts) == (1, 0)
+    assert "cannot write the log no/such/launch.log: No such file or directory" in done.err
 
 
 def test_a_program_that_is_not_there(sauerkraut):

@@ -19,14 +19,9 @@ def test_dry_run_shows_directory_ranks_and_command(sauerkraut, checkpoints, tmp_
     assert (document["epoch"], document["ranks"]) == (3, 2)
 
 
-def test_the_recorded_hash_seed_wins(sauerkraut, checkpoints, monkeypatch):
+def test_the_recorded_hash_seed_wins(sauerkraut, checkpoints, commit, monkeypatch):
     monkeypatch.setenv("PYTHONHASHSEED", "7")
-    ownership = Ownership.take(checkpoints, Incarnation.of_this_job())
-    about = storage.About(command=("true",), more={"hash_seed": "5"})
-    attempt = storage.begin(ownership, world_size=1, parent=None, about=about)
-    seal = storage.write(attempt, storage.Piece(0, ()), storage.Trust())
-    storage.publish(ownership, attempt, [seal], seconds=0.1, trust=storage.Trust())
-    ownership.release()
+    commit(hash_seed="5")
 
     document = sauerkraut("resume", "--dry-run", "--json", checkpoints).json
 
@@ -73,6 +68,17 @@ def test_launcher_that_is_not_there(sauerkraut, checkpoints):
 
     assert done.status == 1
     assert "cannot start no-such-launcher" in done.err
+
+
+def test_a_checkpoint_that_cannot_be_asked_for(sauerkraut, checkpoints):
+    text = (
+        "import os, signal, time; os.rename('ckpt', 'away');"
+        "os.kill(os.getppid(), signal.SIGUSR2); time.sleep(1)"
+    )
+    done = sauerkraut("resume", "--launcher", f'{sys.executable} -c "{text}"', checkpoints)
+
+    assert done.status == 86
+    assert "sauerkraut resume: [Errno 2] cannot create" in done.err
 
 
 def test_nothing_committed(sauerkraut, tmp_path):

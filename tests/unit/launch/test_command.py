@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sauerkraut.launch.command import Command, keepalive
+from sauerkraut.launch.command import Command
 from sauerkraut.launch.hosts import Hosts
 
 
@@ -65,13 +65,6 @@ def test_open_mpi_is_told_which_variables_other_hosts_need(launcher):
 
     assert words[:3] == (mpirun, "-x", "A")
     assert words[3:] == command.words[1:]
-
-
-def test_keepalive_leaves_what_the_user_says():
-    assert keepalive({})["PRTE_MCA_oob_tcp_keepalive_time"] == "2"
-    assert "OMPI_MCA_oob_tcp_keepalive_time" not in keepalive(
-        {"OMPI_MCA_oob_tcp_keepalive_time": "7"}
-    )
 
 
 @pytest.mark.parametrize(
