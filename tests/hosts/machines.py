@@ -29,8 +29,7 @@ NAMESPACES = ("--net", "--uts", "--ipc", "--mount")
 
 def missing():
     """What this machine lacks for hosts: one line, or None."""
-    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-    absent = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+    absent = [name for name in PROGRAMS if shutil.which(name) is None]
     if absent:
         return f"{', '.join(absent)}: apt-get install iproute2 util-linux"
     return None if os.getuid() == 0 else "root, to make namespaces"

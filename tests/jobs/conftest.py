@@ -1,6 +1,5 @@
 """Jobs of `tests/programs/stepping.py`: start one, wait for it, read what it said."""
 
-import os
 import re
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sauerkraut.testing import find_launcher
+from tests.processes import run
 
 STEPPING = Path(__file__).resolve().parents[1] / "programs" / "stepping.py"
 LIMIT = 60  # seconds that a job may take
@@ -44,24 +44,34 @@ def stepping():
 
 
 @pytest.fixture
-def step(launcher, tmp_path):
+def on_ranks(launcher, tmp_path):
+    """Run a program on some ranks to its end, in the test's directory."""
+
+    def on_ranks(ranks, *words, environment=None, **options):
+        started = launcher.command(ranks) if ranks else []
+        return run(
+            *(*started, sys.executable, *words),
+            cwd=tmp_path,
+            environment={**launcher.environment, **(environment or {})},
+            check=False,
+            **options,
+        )
+
+    return on_ranks
+
+
+@pytest.fixture
+def step(on_ranks):
     """Run a scenario of stepping.py on some ranks to its end, in the test's directory."""
 
     def step(scenario, ranks=4, *, program=STEPPING, environment=None, **options):
         words = [f"{name}={value}" for name, value in options.items()]
-        started = launcher.command(ranks)
-        if not ranks:
-            started, words = [], [*words, "mpi=0"]
-        done = subprocess.run(
-            [*started, sys.executable, str(program), scenario, "ckpt", *words],
-            cwd=tmp_path,
-            env={**os.environ, **launcher.environment, **SOON, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+        words += [] if ranks else ["mpi=0"]
+        done = on_ranks(
+            *(ranks, program, scenario, "ckpt", *words),
+            environment={**SOON, **(environment or {})},
             stderr=subprocess.STDOUT,
-            text=True,
             timeout=LIMIT,
-            check=False,
         )
         return Done(done.returncode, done.stdout)
 

@@ -5,7 +5,6 @@ FLOW_KILLS in the environment is how many kills of one process to count; of four
 
 import os
 import random
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -122,18 +121,14 @@ def test_kills_of_four_ranks(launcher, tmp_path):
     assert run(path) == (0, undisturbed)
 
 
-def launched(launcher, directory, ranks, program, *words):
-    """Run a program of tests/programs on ranks; its checkpoints are in ckpt of ``directory``."""
-    return subprocess.run(
-        [*launcher.command(ranks), sys.executable, PROGRAMS / program, "ckpt", *words],
-        cwd=directory,
-        env={**os.environ, **launcher.environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-    )
+@pytest.fixture
+def launched(on_ranks):
+    """Run a program of tests/programs on ranks; its checkpoints are in ckpt."""
+
+    def launched(ranks, program, *words):
+        return on_ranks(ranks, PROGRAMS / program, "ckpt", *words, timeout=LIMIT)
+
+    return launched
 
 
 @pytest.mark.parametrize(
@@ -154,9 +149,9 @@ def launched(launcher, directory, ranks, program, *words):
     ],
 )
 def test_one_rank_alone_does_not_leave_the_others_waiting(
-    launcher, tmp_path, scenario, status, told
+    launched, tmp_path, scenario, status, told
 ):
-    done = launched(launcher, tmp_path, 4, "pipeline_alone.py", scenario)
+    done = launched(4, "pipeline_alone.py", scenario)
     assert done.returncode == status, done.stderr
     for each in told:
         assert each in done.stderr
@@ -168,24 +163,24 @@ def test_one_rank_alone_does_not_leave_the_others_waiting(
         assert "in second" in failure.traceback or scenario == "interrupt"
 
 
-def test_who_fails_long_before_the_others_waits_for_them_to_try_again_together(launcher, tmp_path):
-    done = launched(launcher, tmp_path, 4, "pipeline_alone.py", "early")
+def test_who_fails_long_before_the_others_waits_for_them_to_try_again_together(launched, tmp_path):
+    done = launched(4, "pipeline_alone.py", "early")
     assert done.returncode == 0, done.stderr
     assert "rank 1 failed in step 1 'second', and waits for the others" in done.stderr
     assert stored_at(tmp_path / "ckpt").read().newest.steps[1].tries == 2
 
 
-def test_who_waits_for_ranks_that_are_gone_ends(launcher, tmp_path):
-    done = launched(launcher, tmp_path, 4, "pipeline_alone.py", "gone")
+def test_who_waits_for_ranks_that_are_gone_ends(launched, tmp_path):
+    done = launched(4, "pipeline_alone.py", "gone")
     assert done.returncode != 0
     assert "rank 1 failed in step 1 'second', and waits for the others" in done.stderr
     newest = next(iter(catalog.committed(tmp_path / "ckpt")))
     assert catalog.read_manifest(newest.path).about.step == 1
 
 
-def test_a_step_that_polls_goes_on_inside_on_all_ranks(launcher, tmp_path):
+def test_a_step_that_polls_goes_on_inside_on_all_ranks(launched):
     def run(*words):
-        done = launched(launcher, tmp_path, 2, "pipeline_polling.py", "2", *words)
+        done = launched(2, "pipeline_polling.py", "2", *words)
         return sorted(done.stdout.splitlines()), done.stderr
 
     run("leave", "1")

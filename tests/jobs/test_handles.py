@@ -1,8 +1,6 @@
 """Handles of MPI in frames, attributes, containers and globals, of programs killed and resumed."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,20 +12,15 @@ LIMIT = 90  # seconds that a job may take
 
 
 @pytest.fixture
-def start(launcher, tmp_path):
+def start(on_ranks):
     """Run a program on some ranks; its status, and what each rank said."""
 
     def start(program, *words, ranks=4, **environment):
-        done = subprocess.run(
-            [*launcher.command(ranks), sys.executable, str(PROGRAMS / program), *words],
-            cwd=tmp_path,
-            env={**os.environ, **launcher.environment, "PYTHONHASHSEED": "0", **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+        done = on_ranks(
+            *(ranks, PROGRAMS / program, *words),
+            environment={"PYTHONHASHSEED": "0", **environment},
             stderr=subprocess.STDOUT,
-            text=True,
             timeout=LIMIT,
-            check=False,
         )
         said = sorted(line for line in done.stdout.splitlines() if line.startswith("rank "))
         return done.returncode, said, done.stdout

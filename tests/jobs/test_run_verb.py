@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sauerkraut.testing import Job, events, kill_and_resume
+from tests.processes import run
 
 pytestmark = pytest.mark.job
 
@@ -37,16 +38,7 @@ def here(tmp_path, monkeypatch):
 
 
 def start(*words, **options):
-    return subprocess.run(
-        words,
-        env={**os.environ, **SOON},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT,
-        check=False,
-        **options,
-    )
+    return run(*words, environment=SOON, timeout=LIMIT, check=False, **options)
 
 
 def bodies(*options, at=None, steps=20):
