@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.job, pytest.mark.timeout(300)]
 
 @pytest.fixture
 def job(launcher, tmp_path):
-    with Supervised(launcher, tmp_path, interval="1h", steps=400) as job:
+    with Supervised(launcher, tmp_path, interval="1h", steps=2_000_000) as job:
         job.wait_for_start()
         yield job
 
