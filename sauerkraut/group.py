@@ -64,8 +64,16 @@ class Handles(freezing.Handles, Protocol):
         """Let the program go on: send again what was in flight. Not when the job stops."""
         ...
 
-    def rebuild(self, stored: bytes) -> None:
-        """Make the handles of a graph that was read again, with `stream` of then. Collective."""
+    def prepare(self, stored: bytes) -> None:
+        """Look at the handles of a graph that was read again, with `stream` of then. Local."""
+        ...
+
+    def rebuild(self) -> None:
+        """Make them, once they are prepared on all ranks. Collective."""
+        ...
+
+    def dress(self) -> None:
+        """Give them what was hung on them, and send again what was in flight. Local."""
         ...
 
 

@@ -100,8 +100,12 @@ def _rebuild(group: Group, handles: Handles | None, stored: Stored, phase: str) 
     """Make the handles of MPI again. They are stored by all ranks, or by none."""
     streams = [each.data for each in stored.piece.streams if each.name == "handles"]
     if streams and handles is not None:
-        with agreed(group, f"{phase}: handles of MPI"):
-            handles.rebuild(bytes(streams[0]))
+        phase = f"{phase}: handles of MPI"
+        with agreed(group, phase):
+            handles.prepare(bytes(streams[0]))
+        handles.rebuild()
+        with agreed(group, phase):
+            handles.dress()
 
 
 def _finished(

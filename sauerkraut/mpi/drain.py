@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from mpi4py import MPI
 
-from sauerkraut.mpi.markers import LONGEST_SLEEP, Channel, Found
+from sauerkraut.mpi import wire
+from sauerkraut.mpi.markers import Channel, Found
 
 
 def drain(
@@ -41,5 +42,5 @@ def drain(
         if here is None and (not left or waited > patience):
             here = comm.Ibarrier()
         elif not taken:
-            time.sleep(min(0.1 * waited, LONGEST_SLEEP))
+            wire.pause(waited)
     return left, found

@@ -19,6 +19,8 @@ from typing import Any, NoReturn, TypeVar
 
 from mpi4py import MPI
 
+from sauerkraut.mpi import wire
+from sauerkraut.mpi.handles import windows
 from sauerkraut.mpi.handles.members import Members
 from sauerkraut.mpi.handles.table import Table
 from sauerkraut.mpi.patience import Patience
@@ -28,7 +30,6 @@ from sauerkraut.settings import Settings
 T = TypeVar("T")
 
 SPIN_TIME = 200e-6  # seconds of tests, yielding the core between them, before the first sleep
-LONGEST_SLEEP = 5e-3
 SUSPENDED = 1.0  # seconds without a test: this process was stopped, and did not wait
 FINALIZE_TIME = 10.0  # seconds MPI_Finalize may take when all ranks have done their work
 FORWARD_TIME = 0.3  # seconds that mpiexec has to read the last lines of a rank that aborts
@@ -51,6 +52,7 @@ class MpiGroup:
     def __init__(self, comm: MPI.Intracomm, settings: Settings) -> None:
         if comm.Is_inter():
             raise TypeError("comm must be an intracommunicator; merge the intercommunicator first")
+        windows.memory_keyval()
         self._given = comm
         self._traffic = Traffic()
         self._settings = settings
@@ -157,8 +159,10 @@ class MpiGroup:
             if timeout is not None and waited > timeout:
                 raise TimeoutError(f"waited {timeout:g} s for the other ranks")
             self._patience.waiting(kind, self.where, waited)
-            # A sleep delays the next round of messages, so it is a tenth of the wait so far.
-            time.sleep(0.0 if waited < SPIN_TIME else min(0.1 * waited, LONGEST_SLEEP))
+            if waited < SPIN_TIME:
+                time.sleep(0.0)
+            else:
+                wire.pause(waited)
         self._patience.operation += 1
 
 

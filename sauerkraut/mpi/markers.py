@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from mpi4py import MPI
 
-LONGEST_SLEEP = 5e-3
+from sauerkraut.mpi import wire
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,7 @@ class Channel:
     """Peer -> what was taken in before its next marker."""
 
     def __post_init__(self) -> None:
-        # The largest there is; the world's, since other communicators need not tell it.
-        self.tag = int(MPI.COMM_WORLD.Get_attr(MPI.TAG_UB) or 0)
+        self.tag = wire.largest_tag()
 
     def send(self, sequence: int) -> list[MPI.Request]:
         """Send the markers of exchange ``sequence``."""
@@ -81,13 +80,7 @@ class Channel:
         status = MPI.Status()
         while (message := self.comm.Improbe(peer, MPI.ANY_TAG, status)) is not None:
             tag = status.Get_tag()
-            yield Found(self.number, peer, tag, _received(message, status))
-
-
-def _received(message: MPI.Message, status: MPI.Status) -> bytes:
-    data = bytearray(status.Get_count(MPI.BYTE))
-    message.Recv([data, MPI.BYTE])
-    return bytes(data)
+            yield Found(self.number, peer, tag, wire.receive(message, status))
 
 
 def exchange(channels: Sequence[Channel], sequence: int, patience: float) -> list[Found]:
@@ -109,5 +102,5 @@ def exchange(channels: Sequence[Channel], sequence: int, patience: float) -> lis
         if waited > patience:
             break
         if waiting or sent:
-            time.sleep(min(0.1 * waited, LONGEST_SLEEP))
+            wire.pause(waited)
     return found

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from mpi4py import MPI
 
+from sauerkraut.mpi import wire
 from sauerkraut.settings import Settings
 from sauerkraut.storage import Process
 
-TAG = 1  # the duplicate is ours alone, so any tag is free
 LISTEN_AFTER = 1.0  # seconds of waiting before a rank looks whether others ask
 ANSWER_TIME = 1.0  # seconds from asking to reporting
 LOST = 86  # exit status: ranks lost, restart
@@ -81,10 +81,10 @@ class Patience:
 
     def _listen(self, own: Standing | None) -> None:
         status = MPI.Status()
-        while self._comm.Iprobe(MPI.ANY_SOURCE, TAG, status):
+        while self._comm.Iprobe(MPI.ANY_SOURCE, wire.WHO_WAITS, status):
             peer = status.Get_source()
             data = bytearray(status.Get_count(MPI.BYTE))
-            self._comm.Recv([data, MPI.BYTE], peer, TAG)
+            self._comm.Recv([data, MPI.BYTE], peer, wire.WHO_WAITS)
             standing: Standing = pickle.loads(data)
             if own is None:
                 continue
@@ -96,7 +96,7 @@ class Patience:
     def _send(self, peer: int, standing: Standing) -> None:
         self._sent = [request for request in self._sent if not request.Test()]
         self._sent.append(
-            self._comm.Isend([pickle.dumps(standing, protocol=5), MPI.BYTE], peer, TAG)
+            self._comm.Isend([pickle.dumps(standing, protocol=5), MPI.BYTE], peer, wire.WHO_WAITS)
         )
 
     def _report(self, own: Standing, waited: float) -> None:

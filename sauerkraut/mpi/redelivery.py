@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mpi4py import MPI
 
-TAG = 2  # of the private duplicate; 1 is that of who waits for whom
+from sauerkraut.mpi import wire
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,13 @@ def return_to_senders(
         senders: Of each rank, the ranks whose messages it has found.
     """
     data = {rank: pickle.dumps(messages, protocol=5) for rank, messages in found.items()}
-    sent = [comm.Isend([each, MPI.BYTE], rank, TAG) for rank, each in data.items()]
+    sent = [comm.Isend([each, MPI.BYTE], rank, wire.RETURNED) for rank, each in data.items()]
     mine: list[Returned] = []
     status = MPI.Status()
     for receiver, found_there in enumerate(senders):
         if comm.Get_rank() in found_there:
-            message = comm.Mprobe(receiver, TAG, status)
-            received = bytearray(status.Get_count(MPI.BYTE))
-            message.Recv([received, MPI.BYTE])
-            mine += pickle.loads(received)
+            message = comm.Mprobe(receiver, wire.RETURNED, status)
+            mine += pickle.loads(wire.receive(message, status))
     MPI.Request.Waitall(sent)
     return mine
 

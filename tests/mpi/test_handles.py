@@ -245,6 +245,27 @@ def test_error_handlers_of_the_program_come_back(resumed, comm):
     assert resumed(handled, comm) == ([MPI.ERR_TAG] * 2, 2)
 
 
+def handled_alike(comm):
+    from mpi4py import MPI
+
+    codes = []
+    handler = MPI.Comm.Create_errhandler(lambda _comm, code: codes.append(code))
+    many = [comm.Dup() for _ in range(35)]
+    for each in many:
+        each.Set_errhandler(handler)
+    again()
+    handler.Free()
+    for each in many:
+        each.Call_errhandler(MPI.ERR_TAG)
+        each.Free()
+    return len(codes)
+
+
+@pytest.mark.mpi(ranks=(1, 2))
+def test_one_error_handler_of_many_communicators_comes_back(resumed, comm):
+    assert resumed(handled_alike, comm) == 35
+
+
 def strangers(half):
     from mpi4py import MPI
 

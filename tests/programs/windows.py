@@ -33,6 +33,8 @@ def simulate(comm):
     windows.append(MPI.Win.Allocate(8 * STEPS, 8, comm=comm))
     for name, window in zip(("small", "large", "own"), windows, strict=True):
         window.Set_name(name)
+    keyval, same = MPI.Win.Create_keyval(), MPI.Win(windows[0])
+    windows[0].Set_attr(keyval, ["of the program"])
     memory = windows[2].tomemory()
     own, rest = np.frombuffer(memory), np.ndarray(STEPS - 1, buffer=memory, offset=8)
     own[:] = -1.0
@@ -43,7 +45,8 @@ def simulate(comm):
         again = np.frombuffer(windows[step % 3].tomemory())
         poll(step)
         sums = [float(each.sum()) for each in (small, large, own, rest, again)]
-        found.append([sums, [window.Get_name() for window in windows]])
+        names = [window.Get_name() for window in (*windows, same)]
+        found.append([sums, names, same.Get_attr(keyval)])
     for window in windows:
         window.Free()
     return found

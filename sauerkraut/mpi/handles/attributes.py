@@ -83,11 +83,14 @@ def info_of(handle: Any) -> dict[str, str]:
         info.Free()
 
 
-def set_info(handle: Any, hints: dict[str, str]) -> None:
-    """Give a handle those hints that it does not have."""
+def missing_hints(handle: Any, hints: dict[str, str]) -> dict[str, str]:
+    """Those of the hints that a handle does not have."""
     here = info_of(handle)
-    missing = {key: value for key, value in hints.items() if here.get(key) != value}
-    if missing:
-        info = MPI.Info.Create(missing)
-        handle.Set_info(info)
-        info.Free()
+    return {key: value for key, value in hints.items() if here.get(key) != value}
+
+
+def set_hints(handle: Any, hints: dict[str, str]) -> None:
+    """Give a handle hints; collective over its members."""
+    info = MPI.Info.Create(hints)
+    handle.Set_info(info)
+    info.Free()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from mpi4py import MPI
 
+from sauerkraut.mpi import wire
 from sauerkraut.mpi.handles import errhandlers
 from sauerkraut.mpi.handles.attributes import (
     Keyval,
     attributes_by_keyval,
     info_of,
     set_attributes,
-    set_info,
 )
 from sauerkraut.mpi.handles.members import Members
 from sauerkraut.mpi.handles.memory import another, attributes_of, empty
@@ -100,21 +100,21 @@ def _topology(comm: MPI.Comm) -> tuple[str, tuple[Any, ...]]:
     return "", ()
 
 
-def build(this: Description, comm: MPI.Intracomm, members: Members, tag: int) -> MPI.Comm:
+def build(this: Description, members: Members, place: int) -> MPI.Comm:
     """Make the communicator again; collective over its members.
 
     Args:
         this: What it was.
-        comm: The Checkpointer's private duplicate.
-        members: Of that.
-        tag: Tells it from others that are made at the same time.
+        members: Of the Checkpointer's communicator.
+        place: In one order of all: tells it from others that are made at the same time.
     """
     group = members.group(this.members)
-    flat = comm.Create_group(group, tag)
+    flat = members.comm.Create_group(group, place)
     group.Free()
     made: MPI.Comm = flat
     if this.remote:
-        made = flat.Create_intercomm(0, comm, this.remote[0], tag)
+        tag = wire.FIRST_FREE + place
+        made = flat.Create_intercomm(0, members.comm, this.remote[0], tag)
     elif this.topology == "cart":
         made = flat.Create_cart(*this.layout)
     elif this.topology == "graph":
@@ -123,11 +123,14 @@ def build(this: Description, comm: MPI.Intracomm, members: Members, tag: int) ->
         made = flat.Create_dist_graph_adjacent(*this.layout)
     if made is not flat:
         flat.Free()
+    return made
+
+
+def dress(made: MPI.Comm, this: Description) -> None:
+    """Give a communicator what was hung on it. Local."""
     errhandlers.set_on(made, this.errhandler)
     made.Set_name(this.name)
-    set_info(made, this.hints)
     set_attributes("Comm", made, this.attributes)
-    return made
 
 
 def reduce(comm: MPI.Comm, table: Table) -> Reduced:
@@ -157,4 +160,5 @@ def keep(shell: MPI.Comm, state: tuple[int, Description, dict[str, Any] | None])
     number, description, attributes = state
     if attributes:
         shell.__dict__.update(attributes)
-    current().take(number, description, shell)
+    shells = current()
+    shells.take(shells.comms, number, description, shell)

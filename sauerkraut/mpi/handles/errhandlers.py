@@ -14,6 +14,9 @@ from sauerkraut.objects.freezing import Reduced, refuse
 _PREDEFINED = ("ERRORS_RETURN", "ERRORS_ARE_FATAL", "ERRORS_ABORT")
 _OWN = "set it again in on_restart: this mpi4py does not show which function it calls"
 
+_kept: dict[int, tuple[Callable[..., Any], MPI.Intracomm]] = {}
+"""By the id of a function: that, and a communicator that keeps the error handler for it."""
+
 Description = str | Callable[[Any, int], Any]
 """The name of a predefined error handler, or the function of the program."""
 
@@ -40,7 +43,7 @@ def set_on(comm: MPI.Comm, description: Description) -> None:
     if isinstance(description, str):
         comm.Set_errhandler(getattr(MPI, description))
     else:
-        handler = MPI.Comm.Create_errhandler(description)
+        handler = _calling(description)
         comm.Set_errhandler(handler)
         handler.Free()
 
@@ -66,4 +69,15 @@ def reduce(handler: MPI.Errhandler, _: object) -> Reduced:
 
 def make(cls: Any, function: Callable[[Any, int], Any]) -> Any:
     """An error handler for communicators, with this function."""
-    return another(cls, MPI.Comm.Create_errhandler(function))
+    return another(cls, _calling(function))
+
+
+def _calling(function: Callable[[Any, int], Any]) -> MPI.Errhandler:
+    """The error handler for this function, to be freed: mpi4py has room for few, and for good."""
+    if id(function) not in _kept:
+        made = MPI.Comm.Create_errhandler(function)
+        own = MPI.COMM_SELF.Dup()
+        own.Set_errhandler(made)
+        made.Free()
+        _kept[id(function)] = (function, own)
+    return _kept[id(function)][1].Get_errhandler()

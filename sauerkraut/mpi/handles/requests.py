@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mpi4py import MPI
 
-from sauerkraut.mpi import persistent
+from sauerkraut.mpi import persistent, wire
 from sauerkraut.mpi.handles.memory import another, empty, give
 from sauerkraut.mpi.handles.shells import current
 from sauerkraut.objects.freezing import Reduced, refuse
@@ -111,7 +111,7 @@ def complete(comm: MPI.Intracomm, waiting: Sequence[tuple[MPI.Request, Outcome]]
     if not any(wishes):
         return
     own = comm.Dup()  # tags of the program mean nothing there
-    here, size, largest = own.Get_rank(), own.Get_size(), MPI.COMM_WORLD.Get_attr(MPI.TAG_UB) or 0
+    here, size, largest = own.Get_rank(), own.Get_size(), wire.largest_tag()
     received = []
     for shell, wish in waiting:
         outcome = _possible(wish, here, size, largest)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from mpi4py import MPI
 
 from sauerkraut.errors import ResumeError
-from sauerkraut.mpi.handles import communicators
+from sauerkraut.mpi.handles.attributes import missing_hints, set_hints
 from sauerkraut.mpi.handles.members import Members
 from sauerkraut.mpi.handles.memory import give
 from sauerkraut.objects import thawing
@@ -17,10 +17,13 @@ from sauerkraut.objects import thawing
 
 @dataclass
 class Waiting:
-    """A communicator that is to be made, and the objects that will have it."""
+    """A handle that is to be made, and the objects that will have it."""
 
-    description: communicators.Description
-    shells: list[MPI.Comm] = field(default_factory=list)
+    description: Any
+    memory: Any = None
+    """Of a window."""
+    shells: list[Any] = field(default_factory=list)
+    made: Any = None
 
 
 class Shells:
@@ -32,44 +35,61 @@ class Shells:
 
     def __init__(self, members: Members) -> None:
         self.members = members
-        self.comms: dict[int, MPI.Comm] = {}
-        """Communicators by their number, once made."""
-        self.windows: dict[int, tuple[MPI.Win, Any, Any]] = {}
-        """Windows that are to be made by their number, what they are, and their memory."""
+        self.comms: dict[int, Waiting] = {}
+        """Communicators that are to be made, by their number."""
+        self.windows: dict[int, Waiting] = {}
+        """Windows that are to be made, by their number."""
         self.requests: list[tuple[MPI.Request, Any]] = []
         """Requests that are to be complete, and what they tell."""
         self.afterwards: list[Callable[[], None]] = []
-        """What needs the communicators to be there."""
-        self._waiting: dict[int, Waiting] = {}
+        """What needs the communicators to be there. Local."""
 
-    def take(self, number: int, description: communicators.Description, shell: MPI.Comm) -> None:
-        """Note an object that is to have communicator ``number``."""
-        self._waiting.setdefault(number, Waiting(description)).shells.append(shell)
+    def take(
+        self,
+        family: dict[int, Waiting],
+        number: int,
+        description: Any,
+        shell: Any,
+        memory: Any = None,
+    ) -> None:
+        """Note an object that is to have handle ``number`` of `comms` or `windows`."""
+        family.setdefault(number, Waiting(description, memory)).shells.append(shell)
 
-    def make(self, order: Mapping[int, int]) -> None:
-        """Make all communicators; collective over the members of each.
+    def make(
+        self,
+        family: Mapping[int, Waiting],
+        places: Mapping[int, int],
+        build: Callable[[Waiting, int], Any],
+    ) -> None:
+        """Make all handles of a family; collective over the members of each.
 
         Args:
-            order: Number -> its place in one order of all. All ranks make theirs in that order,
-                so that no two wait for each other.
-
-        Raises:
-            ResumeError: graph and order do not belong together.
+            family: `comms` or `windows`.
+            places: Number -> place in one order of all. All ranks make theirs in that order, so
+                that no two wait for each other.
+            build: Makes one, of this place.
         """
-        if order.keys() != self._waiting.keys():
-            raise ResumeError("the epoch's communicators and their order do not belong together")
-        for number in sorted(order, key=lambda each: order[each]):
-            waiting = self._waiting[number]
-            made = communicators.build(
-                waiting.description, self.members.comm, self.members, order[number]
-            )
-            self.comms[number] = made
+        for number in sorted(places, key=lambda each: places[each]):
+            waiting = family[number]
+            waiting.made = build(waiting, places[number])
             for shell in waiting.shells:
-                give(shell, made)
-        self._waiting.clear()
-        for each in self.afterwards:
-            each()
-        self.afterwards.clear()
+                give(shell, waiting.made)
+
+    def set_hints(self, family: Mapping[int, Waiting], places: Mapping[int, int]) -> None:
+        """Give the handles of a family their hints. Collective over all ranks.
+
+        To set hints is collective over the members of a handle, who need not miss the same ones.
+        """
+        numbers = sorted(places, key=lambda each: places[each])
+        missing = {
+            each: missing_hints(family[each].made, family[each].description.hints)
+            for each in numbers
+        }
+        told = self.members.comm.allgather([places[each] for each in numbers if missing[each]])
+        wanted = {place for those in told for place in those}
+        for number in numbers:
+            if places[number] in wanted:
+                set_hints(family[number].made, missing[number])
 
 
 def current() -> Shells:

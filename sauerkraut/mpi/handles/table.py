@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpi4py import MPI
 
+from sauerkraut.errors import ResumeError
 from sauerkraut.mpi import quiesce
 from sauerkraut.mpi.handles import communicators, errhandlers, local, requests, windows
 from sauerkraut.mpi.handles.members import Members
@@ -178,11 +179,44 @@ class Table:
 
     # ---------------------------------------------------------------- restart
 
-    def rebuild(self, stored: bytes) -> None:
-        """Make the handles of a graph that was read again. Collective."""
-        settled: quiesce.Settled = pickle.loads(stored)
-        self.shells.make(settled.order)
-        windows.build(self.shells.windows, settled.windows, self.members)
+    def prepare(self, stored: bytes) -> None:
+        """See `sauerkraut.group.Handles`.
+
+        Raises:
+            ResumeError: graph and order do not belong together.
+        """
+        self._settled: quiesce.Settled = pickle.loads(stored)
+        order, windows = self._settled.order, self._settled.windows
+        if (order.keys(), windows.keys()) != (self.shells.comms.keys(), self.shells.windows.keys()):
+            raise ResumeError("the epoch's handles and their order do not belong together")
+
+    def rebuild(self) -> None:
+        """See `sauerkraut.group.Handles`."""
+        shells, settled, members = self.shells, self._settled, self.members
+        shells.make(
+            shells.comms,
+            settled.order,
+            lambda each, place: communicators.build(each.description, members, place),
+        )
+        shells.set_hints(shells.comms, settled.order)
+        comms: dict[tuple[int, ...], MPI.Intracomm] = {}
+        shells.make(
+            shells.windows,
+            settled.windows,
+            lambda each, place: windows.build(each, members, place, comms),
+        )
+        shells.set_hints(shells.windows, settled.windows)
         if settled.requests:
-            requests.complete(self.members.comm, self.shells.requests)
-        quiesce.send_again(self, self.shells.comms, settled.messages)
+            requests.complete(members.comm, shells.requests)
+
+    def dress(self) -> None:
+        """See `sauerkraut.group.Handles`."""
+        shells = self.shells
+        for each in shells.comms.values():
+            communicators.dress(each.made, each.description)
+        for each in shells.windows.values():
+            windows.dress(each.made, each.description)
+        for make in shells.afterwards:
+            make()
+        comms = {number: each.made for number, each in shells.comms.items()}
+        quiesce.send_again(self, comms, self._settled.messages)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import gc
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +19,10 @@ from sauerkraut.mpi.handles.attributes import (
     attributes_by_keyval,
     info_of,
     set_attributes,
-    set_info,
 )
 from sauerkraut.mpi.handles.members import Members
-from sauerkraut.mpi.handles.memory import attributes_of, empty, give
-from sauerkraut.mpi.handles.shells import current
+from sauerkraut.mpi.handles.memory import attributes_of, empty
+from sauerkraut.mpi.handles.shells import Waiting, current
 from sauerkraut.objects.freezing import Reduced, refuse
 
 if TYPE_CHECKING:
@@ -70,7 +68,7 @@ def describe(window: MPI.Win, members: Members) -> Description:
     if ranks is None:
         raise refuse(window, "it has members outside of the Checkpointer's communicator")
     attributes = [
-        each for each in attributes_by_keyval("Win", window) if each.number != _memory_keyval()
+        each for each in attributes_by_keyval("Win", window) if each.number != memory_keyval()
     ]
     unit = int(window.Get_attr(MPI.WIN_DISP_UNIT) or 1)
     return Description(ranks, unit, window.Get_name(), info_of(window), attributes)
@@ -94,41 +92,45 @@ def keep(shell: MPI.Win, state: tuple[int, Description, Any, dict[str, Any] | No
     number, description, memory, attributes = state
     if attributes:
         shell.__dict__.update(attributes)
-    current().windows[number] = (shell, description, memory)
+    shells = current()
+    shells.take(shells.windows, number, description, shell, memory)
 
 
 def build(
-    waiting: Mapping[int, tuple[MPI.Win, Description, Any]],
-    places: Mapping[int, int],
+    waiting: Waiting,
     members: Members,
-) -> None:
-    """Make windows again, each in the object that waits for it; collective over their members.
+    place: int,
+    comms: dict[tuple[int, ...], MPI.Intracomm],
+) -> MPI.Win:
+    """Make a window again over memory of this rank; collective over its members.
 
     Args:
-        waiting: By number: the empty window, what it was, and its memory.
-        places: Number -> place in one order of all.
+        waiting: What it was, and the memory.
         members: Of the Checkpointer's communicator.
+        place: In one order of all.
+        comms: By their members, those that windows were made on before.
     """
-    comms: dict[tuple[int, ...], MPI.Intracomm] = {}
-    for number in sorted(places, key=lambda each: places[each]):
-        shell, this, memory = waiting[number]
-        if this.members not in comms:
-            group = members.group(this.members)
-            comms[this.members] = members.comm.Create_group(group, places[number])
-            group.Free()
-        # Never freed: MPICH gives the windows of a later communicator the same number then, and
-        # what is put into the one arrives in the other.
-        made = MPI.Win.Create(memory, this.unit, comm=comms[this.members])
-        made.Set_attr(_memory_keyval(), memory)  # lives as long as the window
-        made.Set_name(this.name)
-        set_info(made, this.hints)
-        set_attributes("Win", made, this.attributes)
-        give(shell, made)
+    this: Description = waiting.description
+    if this.members not in comms:
+        group = members.group(this.members)
+        comms[this.members] = members.comm.Create_group(group, place)
+        group.Free()
+    # Never freed: MPICH gives the windows of a later communicator the same number then, and what is
+    # put into the one arrives in the other.
+    made = MPI.Win.Create(waiting.memory, this.unit, comm=comms[this.members])
+    made.Set_attr(memory_keyval(), waiting.memory)  # lives as long as the window
+    return made
+
+
+def dress(made: MPI.Win, this: Description) -> None:
+    """Give a window what was hung on it. Local."""
+    made.Set_name(this.name)
+    set_attributes("Win", made, this.attributes)
 
 
 def memory_of(window: MPI.Win) -> Any:
     """The object that a window was made over; None: MPI allocated its memory."""
-    if (memory := window.Get_attr(_memory_keyval())) is not None:
+    if (memory := window.Get_attr(memory_keyval())) is not None:
         return memory
     for held in gc.get_referents(window):
         if isinstance(held, MPI.buffer):
@@ -150,5 +152,9 @@ def make_buffer(data: Any, readonly: bool) -> Any:
 
 
 @functools.cache
-def _memory_keyval() -> int:
+def memory_keyval() -> int:
+    """Has the memory that a window was made over.
+
+    Made before the program's own, which then have the same numbers in every start.
+    """
     return MPI.Win.Create_keyval()

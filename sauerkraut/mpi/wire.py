@@ -1,0 +1,35 @@
+"""What all that sends and waits here has in common: tags, whole messages, pauses."""
+
+from __future__ import annotations
+
+import time
+
+from mpi4py import MPI
+
+# Tags of the private duplicate, which is ours alone.
+WHO_WAITS = 1
+RETURNED = 2
+FIRST_FREE = 3
+"""To which the place of an intercommunicator that is made again is added."""
+
+LONGEST_SLEEP = 5e-3
+
+
+def largest_tag() -> int:
+    """The largest tag there is; the world's, since other communicators need not tell it."""
+    return int(MPI.COMM_WORLD.Get_attr(MPI.TAG_UB) or 0)
+
+
+def receive(message: MPI.Message, status: MPI.Status) -> bytes:
+    """The bytes of a message that was probed with this status."""
+    data = bytearray(status.Get_count(MPI.BYTE))
+    message.Recv([data, MPI.BYTE])
+    return bytes(data)
+
+
+def pause(waited: float) -> None:
+    """Sleep between two tests, after ``waited`` seconds of waiting so far.
+
+    A sleep delays the next round of messages, so it is a tenth of the wait.
+    """
+    time.sleep(min(0.1 * waited, LONGEST_SLEEP))
