@@ -9,7 +9,6 @@ import ast
 import functools
 import hashlib
 import importlib.util
-import os
 import sys
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
@@ -77,7 +76,7 @@ def _spec(name: str) -> ModuleSpec | None:
 
 def _stamp(path: str) -> tuple[int, int] | None:
     try:
-        told = os.stat(path)
+        told = Path(path).stat()
     except OSError:
         return None
     return told.st_mtime_ns, told.st_size
@@ -85,9 +84,11 @@ def _stamp(path: str) -> tuple[int, int] | None:
 
 @functools.lru_cache(maxsize=1 << 12)
 def _read(
-    path: str, package: str | None, stamp: tuple[int, int] | None
+    path: str,
+    package: str | None,
+    stamp: tuple[int, int] | None,  # noqa: ARG001 - of the file, for the cache
 ) -> tuple[str, tuple[str, ...]]:
-    """What a module says, and names that it imports; ``stamp`` is that of its file."""
+    """What a module says, and names that it imports."""
     source = b""
     try:
         source = Path(path).read_bytes()

@@ -37,7 +37,12 @@ class Raises:
     __hash__ = None
 
 
-MAKERS = {"object": Unequal, "raises": Raises, "nan": lambda: float("nan"), "function": lambda: [lambda: 1]}
+MAKERS = {
+    "object": Unequal,
+    "raises": Raises,
+    "nan": lambda: float("nan"),
+    "function": lambda: [lambda: 1],
+}
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
