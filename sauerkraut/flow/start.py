@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from sauerkraut.errors import CaptureError, CorruptCheckpoint, FlowError, ResumeError, StorageError
 from sauerkraut.flow import digest, states
@@ -313,7 +313,8 @@ def _is_of_run(given: State, commits: Sequence[Commit]) -> bool:
     except (StorageError, ResumeError):
         return True  # the one that the run needs is read again, and its error told then
     try:
-        return digest.of_keys(states.copy(given)) in then
+        copied: Any = states.copy(given)
+        return digest.of_keys(copied) in then
     except CaptureError:  # so no run began with it
         return False
 
