@@ -6,6 +6,7 @@ import importlib
 
 _FAMILIES = (
     "classes",
+    "containers",
     "contexts",
     "devices",
     "exceptions",

@@ -115,24 +115,3 @@ def asks_getattr(cls: type) -> bool:
     own = ("__reduce__", "__reduce_ex__", "__getstate__")
     default = all(getattr(cls, name, None) is getattr(object, name, None) for name in own)
     return default and hasattr(cls, "__getattr__") and not hasattr(cls, "__setstate__")
-
-
-@reduces(dict, subclasses=True)
-def _reduce_own_namespace(value: dict[Any, Any], _: Freezing) -> Any:
-    """A dict that is its own ``__dict__``, so that ``d.x`` is ``d["x"]``; others as they are."""
-    if type(value) is dict or getattr(value, "__dict__", None) is not value:
-        return NotImplemented
-    items = dict(dict.items(value))
-    return (new_own_namespace, (type(value),), items, None, None, fill_own_namespace)
-
-
-def new_own_namespace(cls: type[dict[Any, Any]]) -> Any:
-    """An empty dict of a class, its own ``__dict__``."""
-    made: Any = dict.__new__(cls)
-    made.__dict__ = made
-    return made
-
-
-def fill_own_namespace(value: dict[Any, Any], items: dict[Any, Any]) -> None:
-    """Give it its items."""
-    dict.update(value, items)

@@ -120,3 +120,74 @@ def test_deque_self():
 
 def test_heap():
     rt(collections.ChainMap({1: 2}, {3: 4}), collections.UserDict(a=1))
+
+
+class Remembering(dict):
+    """A dict whose items cannot be set before it has its attributes."""
+
+    def __init__(self, *items):
+        super().__init__(*items)
+        self.asked = {}
+
+    def __setitem__(self, key, value):
+        self.asked.clear()
+        super().__setitem__(key, value)
+
+
+class Counting(list):
+    """A list that cannot grow before it has its attributes."""
+
+    def __init__(self, *items):
+        super().__init__(*items)
+        self.count = 0
+
+    def append(self, item):
+        self.count += 1
+        super().append(item)
+
+    def extend(self, items):
+        for item in items:
+            self.append(item)
+
+
+class Capital(dict):
+    """A dict that shows other items than it has."""
+
+    def items(self):
+        return [(key.upper(), value) for key, value in super().items()]
+
+    def __getattr__(self, name):
+        return self[name]
+
+
+def test_contents_come_back_past_what_a_class_makes_of_them():
+    held = Remembering({"a": 1, "b": 2})
+    held.asked["a"] = held
+    capital = Capital(a=1)
+    capital.other = [2]
+    counting = Counting([3])
+    counting.append(counting)
+
+    remembered, capitals, counted = rt(held, capital, counting)
+
+    assert list(dict.items(remembered)) == [("a", 1), ("b", 2)]
+    assert remembered.asked == {"a": remembered}
+    assert (list(dict.items(capitals)), vars(capitals)) == ([("a", 1)], {"other": [2]})
+    assert (counted[0], counted[1] is counted, counted.count) == (3, True, 1)
+
+
+def test_a_class_that_sets_its_own_state():
+    class Rows(list):
+        def __getstate__(self):
+            return {"length": len(self)}
+
+        def __setstate__(self, state):
+            self.was = state["length"]
+
+        def append(self, row):
+            raise AssertionError("not asked")
+
+        extend = append
+
+    (rows,) = rt(Rows([1, 2]))
+    assert (list(rows), rows.was) == ([1, 2], 2)
