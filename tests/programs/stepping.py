@@ -5,6 +5,7 @@
 Options are attributes of `options`. Every rank that finishes prints `rank R: VALUE`.
 """
 
+import ctypes
 import os
 import signal
 import sys
@@ -28,6 +29,7 @@ options = SimpleNamespace(
     until=0,
     n=1,
     fresh=0,
+    seconds=0,
 )
 
 
@@ -118,6 +120,18 @@ def absent(n):
         if step == options.at and rank == options.rank:
             time.sleep(120)
         ckpt.poll(step)
+
+
+def holding_the_gil(n):
+    """One rank is in a C call of so many seconds at one step, and no other thread of it runs."""
+    total = np.zeros(4)
+    for step in range(options.steps):
+        if step == options.at and rank == options.rank:
+            ctypes.PyDLL(None).sleep(options.seconds)
+        total += (step + 1) * (rank + 1) * n
+        ckpt.poll(step, options.steps)
+        time.sleep(options.pause)
+    return tuple(total.tolist())
 
 
 def raising(n):
