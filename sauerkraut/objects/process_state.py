@@ -20,8 +20,9 @@ def capture() -> dict[str, Any]:
     """The state of this process, as values to be frozen with the graph; changes nothing.
 
     `random`, the legacy generator of `numpy.random` (when imported), working directory, umask,
-    decimal context, ``numpy.errstate``, context variables of project modules, warnings filters
-    and recursion limit. Not: environment, locale, logging.
+    decimal context, ``numpy.errstate`` and print options, Matplotlib's ``rcParams``, context
+    variables of project modules, warnings filters and recursion limit. Not: environment, locale,
+    logging.
     """
     state: dict[str, Any] = {
         "random": random.getstate(),
@@ -35,6 +36,13 @@ def capture() -> dict[str, Any]:
         state["decimal"] = sys.modules["decimal"].getcontext()  # the very one that frames may hold
     if "numpy" in sys.modules:
         state["numpy.errstate"] = dict(sys.modules["numpy"].geterr())
+        state["numpy.printoptions"] = sys.modules["numpy"].get_printoptions()
+    if (parameters := getattr(sys.modules.get("matplotlib"), "rcParams", None)) is not None:
+        # Asked through itself it would choose a backend, which stands there as no text until then.
+        chosen = dict.items(parameters)
+        state["matplotlib"] = {
+            name: value for name, value in chosen if name != "backend" or isinstance(value, str)
+        }
     if "numpy.random" in sys.modules:
         state["numpy.random"] = sys.modules["numpy.random"].get_state(legacy=False)
     return state
@@ -58,6 +66,11 @@ def restore(state: Mapping[str, Any]) -> None:
         importlib.import_module("decimal").setcontext(state["decimal"])
     if "numpy.errstate" in state:
         importlib.import_module("numpy").seterr(**state["numpy.errstate"])
+    if "numpy.printoptions" in state:
+        importlib.import_module("numpy").set_printoptions(**state["numpy.printoptions"])
+    if "matplotlib" in state:
+        parameters = importlib.import_module("matplotlib").rcParams
+        dict.update(parameters, {k: v for k, v in state["matplotlib"].items() if k in parameters})
     if "numpy.random" in state:
         importlib.import_module("numpy.random").set_state(state["numpy.random"])
     for variable, value in state["variables"]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import re
 import site
 import sys
 import sysconfig
@@ -20,13 +23,15 @@ def _installed() -> tuple[str, ...]:
 
 
 _INSTALLED = _installed()
+_INSTALLED_NAMES = ("/site-packages/", "/dist-packages/")
+"""Also where PYTHONPATH leads to them, as with the modules of a cluster."""
 
 
 def is_project(module: str | None) -> bool:
     """Whether a loaded module belongs to the user's program.
 
-    ``__main__`` does, and every module with a source file outside the standard library and the
-    site-packages folders, except sauerkraut itself.
+    ``__main__`` does, and every module with a source file outside the standard library, the
+    site-packages folders and what pip has put elsewhere (``--target``), except sauerkraut itself.
     """
     if module == "__main__":
         return True
@@ -41,8 +46,23 @@ def is_project(module: str | None) -> bool:
 
 def is_project_file(module: str, file: object) -> bool:
     """Whether ``module`` belongs to the user's program if ``file`` is where its source is."""
-    return (
-        isinstance(file, str)
-        and module.partition(".")[0] != "sauerkraut"
-        and not file.startswith(_INSTALLED)
-    )
+    if not isinstance(file, str) or module.partition(".")[0] == "sauerkraut":
+        return False
+    if file.startswith(_INSTALLED) or any(name in file for name in _INSTALLED_NAMES):
+        return False
+    path = Path(file)
+    depth = module.count(".") + path.name.startswith("__init__.")
+    if not path.is_absolute() or len(path.parents) <= depth:
+        return True
+    root = path.parents[depth]
+    return path.relative_to(root).parts[0] not in _recorded(root)
+
+
+@functools.cache
+def _recorded(root: Path) -> frozenset[str]:
+    """Top-level names in a folder that pip has put there."""
+    names: set[str] = set()
+    for record in root.glob("*.dist-info/RECORD"):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            names.update(re.split("[/,]", line, maxsplit=1)[0] for line in record.open())
+    return frozenset(names)

@@ -46,6 +46,17 @@ def test_random_streams_in_another_process(restored):
     )
 
 
+def test_print_options_in_another_process(restored):
+    np.set_printoptions(precision=3, formatter={"int": hex})
+    result = crossing.elsewhere(
+        [process_state.capture()],
+        "import numpy as np\nfrom sauerkraut.objects import process_state\n"
+        "process_state.restore(values[0])\n"
+        "result = str(np.array([1.23456])), str(np.array([10]))",
+    )
+    assert result == ("[1.235]", "[0xa]")
+
+
 def test_contexts_directory_umask_and_filters(restored, tmp_path, monkeypatch):
     module = types.ModuleType("some_project")
     module.__file__ = str(tmp_path / "some_project.py")
