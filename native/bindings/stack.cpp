@@ -1,5 +1,6 @@
 #include "../capture/stack.hpp"
 
+#include "../capture/abandon.hpp"
 #include "../capture/capture.hpp"
 #include "../code/code_map.hpp"
 #include "../errors.hpp"
@@ -180,6 +181,17 @@ void bind_stack(nb::module_& m)
         nb::sig("def capture_suspended(frames: list[types.FrameType], base: types.FrameType | "
                 "types.CodeType | None, markers: tuple[types.CodeType, ...], "
                 "greenlet: type) -> Stack"));
+  m.def(
+      "abandon",
+      [](Stack& stack, capture::Generators& generators, nb::handle end) {
+        if (!capture::abandon(std::exchange(stack, Stack{}), generators, end.ptr())) {
+          throw nb::python_error();
+        }
+      },
+      "stack"_a, "generators"_a, "end"_a,
+      "Leave the frames of `stack`, running no handler of theirs; `end` raises in them.",
+      nb::sig("def abandon(stack: Stack, generators: Generators, "
+              "end: collections.abc.Callable[[], object]) -> None"));
   m.def(
       "declare_transparent",
       [](nb::handle callable) { capture::declare_transparent(callable.ptr()); }, "callable"_a);

@@ -12,6 +12,7 @@ from sauerkraut import _native
 from sauerkraut.errors import CaptureError
 from sauerkraut.frames import labels, self_test
 from sauerkraut.frames.exclusion import Exclude, Exclusion, Generators
+from sauerkraut.frames.original import Original
 from sauerkraut.frames.snapshot import MAGIC, Snapshot, Thawed
 from sauerkraut.objects import graph, module_data
 from sauerkraut.objects.freezing import Handles
@@ -100,6 +101,7 @@ def capture_stack(
     carry_main: bool = False,
     sources: bool = False,
     handles: Handles | None = None,
+    original: Original | None = None,
 ) -> Snapshot:
     """Capture from ``innermost``, a frame of the calling thread that is calling us, outwards.
 
@@ -118,6 +120,7 @@ def capture_stack(
         sources: Whether the source of each function is recorded, so that a restart after a
             change of it can show the difference.
         handles: See `graph.freeze`.
+        original: Takes what is needed to end the captured stack itself.
 
     Raises:
         CaptureError: as in `capture`.
@@ -141,6 +144,7 @@ def capture_stack(
         carry_main=carry_main,
         sources=sources,
         handles=handles,
+        original=original,
     )
     if strict and exclusion is not None:
         exclusion.check()
@@ -161,6 +165,7 @@ def freeze_stack(
     carry_main: bool = False,
     sources: bool = False,
     handles: Handles | None = None,
+    original: Original | None = None,
 ) -> Snapshot:
     """Freeze frames that were read, and whose locals ``excluded`` (per frame) were replaced.
 
@@ -172,6 +177,8 @@ def freeze_stack(
     if not (values or anchors or excluded or exclusion or (carry_main and code == "embed")):
         stream = graph.plain_stream(objects)
         if stream is not None:  # no object needs a name, none is a generator
+            if original is not None:
+                original.take(stack, _native.Generators(stack))
             control = _native.encode(stack, None, *_INTERPRETER, described, [], labels.describe)
             return Snapshot(control, Frozen(stream))
     own = len(objects)
@@ -197,6 +204,8 @@ def freeze_stack(
         generators=generators,
         handles=handles,
     )
+    if original is not None:
+        original.take(stack, generators)
     for i in range(len(generators)):
         namespace = generators.globals(i)
         described.append(labels.of(generators.code(i), namespace, carry=code, sources=sources))
