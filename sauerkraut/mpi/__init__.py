@@ -1,1 +1,56 @@
-"""The MPI layer: the only package that imports mpi4py."""
+"""The MPI layer: the only package that imports mpi4py.
+
+Snapshots from rank to rank: `send_snapshot`, `recv_snapshot`, `isend_snapshot`, `irecv_snapshot`,
+`Channel`. Tasks that move between ranks: `TaskPool`, `Task`, `migrate`, `yield_`, `current`, `send`,
+`recv`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sauerkraut.mpi.tasks.messages import recv, send
+    from sauerkraut.mpi.tasks.pool import TaskPool
+    from sauerkraut.mpi.tasks.switching import current, migrate, yield_
+    from sauerkraut.mpi.tasks.task import Task
+    from sauerkraut.mpi.transfer import (
+        Channel,
+        irecv_snapshot,
+        isend_snapshot,
+        recv_snapshot,
+        send_snapshot,
+    )
+
+__all__ = [
+    "Channel",
+    "Task",
+    "TaskPool",
+    "current",
+    "irecv_snapshot",
+    "isend_snapshot",
+    "migrate",
+    "recv",
+    "recv_snapshot",
+    "send",
+    "send_snapshot",
+    "yield_",
+]
+
+_PLACES = {
+    "Task": "tasks.task",
+    "TaskPool": "tasks.pool",
+    "current": "tasks.switching",
+    "migrate": "tasks.switching",
+    "recv": "tasks.messages",
+    "send": "tasks.messages",
+    "yield_": "tasks.switching",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for: a checkpoint needs none of it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES.get(name, 'transfer')}"), name)

@@ -29,7 +29,6 @@ from sauerkraut.settings import Settings
 
 T = TypeVar("T")
 
-SPIN_TIME = 200e-6  # seconds of tests, yielding the core between them, before the first sleep
 SUSPENDED = 1.0  # seconds without a test: this process was stopped, and did not wait
 FINALIZE_TIME = 10.0  # seconds MPI_Finalize may take when all ranks have done their work
 FORWARD_TIME = 0.3  # seconds that mpiexec has to read the last lines of a rank that aborts
@@ -159,7 +158,7 @@ class MpiGroup:
             if timeout is not None and waited > timeout:
                 raise TimeoutError(f"waited {timeout:g} s for the other ranks")
             self._patience.waiting(kind, self.where, waited)
-            if waited < SPIN_TIME:
+            if waited < wire.SPIN_TIME:
                 time.sleep(0.0)
             else:
                 wire.pause(waited)

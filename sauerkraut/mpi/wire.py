@@ -12,6 +12,7 @@ RETURNED = 2
 FIRST_FREE = 3
 """To which the place of an intercommunicator that is made again is added."""
 
+SPIN_TIME = 200e-6  # seconds of tests, yielding the core between them, before the first sleep
 LONGEST_SLEEP = 5e-3
 
 

@@ -1,0 +1,1 @@
+"""Tasks: call stacks that many ranks run together, and that move between them."""

@@ -1,0 +1,68 @@
+"""Messages from task to task: they find their task wherever it is."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from typing import Any
+
+from sauerkraut.mpi.tasks import running
+from sauerkraut.mpi.tasks.switching import Waits, switch
+from sauerkraut.mpi.tasks.task import AwaitRoom, Letter, Receive, Task
+
+To = Task | int
+
+
+def send(value: object, dest: To, tag: int = 0) -> None:
+    """Send a copy of ``value`` to a task. Messages to one task come in the order they were sent.
+
+    Waits while too much is unread there, see `TaskPool`.
+
+    Args:
+        value: Anything that pickle takes.
+        dest: The task, or its id.
+        tag: For `recv`.
+
+    Raises:
+        MigrationError: this is no task.
+    """
+    resident, room = send_bytes(pickle.dumps(value, 5), _id(dest), tag, "send()")
+    if room is not None:
+        switch(resident, Waits(room), sys._getframe(1))
+
+
+def recv(source: To | None = None, tag: int | None = None) -> Any:
+    """Return the next message to this task; waits for it.
+
+    Args:
+        source: Of this task, or its id; None: of any.
+        tag: With this tag; None: any.
+
+    Raises:
+        MigrationError: this is no task.
+        Deadlock: it can never come, as all tasks wait; raised by `TaskPool.run`.
+    """
+    wanted = Receive(None if source is None else _id(source), tag)
+    resident = running.resident("recv()")
+    found = running.pool().take(resident, wanted)
+    if found is not None:
+        return found[0]
+    return switch(resident, Waits(wanted), sys._getframe(1))
+
+
+def send_bytes(data: bytes, dest: int, tag: int, what: str, context: int = 0) -> Any:
+    """Send; returns the task that runs, and what it must wait for before it goes on, if anything."""
+    resident = running.resident(what)
+    return resident, running.pool().send(resident, dest, tag, data, context)
+
+
+def receive(wanted: Receive, innermost: Any) -> Letter:
+    """Wait for a message as it is, for the function whose frame is ``innermost``."""
+    resident = running.resident("receiving")
+    found = running.pool().take(resident, wanted)
+    letter: Letter = switch(resident, Waits(wanted), innermost) if found is None else found[0]
+    return letter
+
+
+def _id(task: To) -> int:
+    return task.id if isinstance(task, Task) else task

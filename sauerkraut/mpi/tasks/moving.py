@@ -1,0 +1,170 @@
+"""Stacks on their way: from the rank where a task waits to the one where it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sauerkraut.errors import MigrationError
+from sauerkraut.mpi.transfer import Channel, Receiving, Sending
+from sauerkraut.mpi.tasks.residents import Residents
+from sauerkraut.mpi.tasks.switching import Captured
+from sauerkraut.mpi.tasks.task import Letter, Luggage, Resident
+
+
+@dataclass(slots=True)
+class _Departure:
+    """A task that is on its way to another rank; it neither runs nor waits here."""
+
+    resident: Resident
+    captured: Captured
+    dest: int
+    sending: Sending
+    asked: bool
+    """Whether the task itself asked to move, and so is told when it cannot."""
+    letters: list[Letter] = field(default_factory=list)
+    """Messages for it that have come since its stack was captured."""
+
+
+class Moving:
+    """The tasks that leave this rank, and those that come.
+
+    Args:
+        channel: Carries them.
+        residents: Those that are here.
+        arrived: Told of each that is here now.
+        left: Told of each that another rank has accepted, with letters to send after it.
+        stayed: Told of each that another rank refused, with letters that have come for it.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        residents: Residents,
+        arrived: Callable[[Resident], None],
+        left: Callable[[Luggage, int, list[Letter]], None],
+        stayed: Callable[[Resident, list[Letter]], None],
+    ) -> None:
+        self._channel = channel
+        self._residents = residents
+        self._arrived = arrived
+        self._left = left
+        self._stayed = stayed
+        self._departures: dict[int, _Departure] = {}
+        self._coming: list[Receiving] = [channel.irecv(hold=True)]
+        self.moves = 0
+        """Tasks that have left."""
+        self.nbytes = 0
+        """Bytes that were sent with them."""
+
+    @property
+    def under_way(self) -> int:
+        """Tasks that this rank sends, and that are not yet accepted."""
+        return len(self._departures)
+
+    def destination(self, task: int) -> int | None:
+        """Where a task is on its way to."""
+        leaving = self._departures.get(task)
+        return None if leaving is None else leaving.dest
+
+    def send(
+        self, resident: Resident, captured: Captured, dest: int, *, asked: bool = True
+    ) -> None:
+        """Let a task go on at rank ``dest``; if it ``asked`` to and cannot, it raises why."""
+        if captured.snapshot is None:
+            if asked:
+                self._tell(resident, f"it cannot be captured: {captured.error}", captured.error)
+            return
+        sending = self._channel.isend(captured.snapshot, dest)
+        self._residents.remove(resident)
+        self._departures[resident.luggage.id] = _Departure(
+            resident, captured, dest, sending, asked
+        )
+
+    def keep(self, letter: Letter) -> bool:
+        """Keep a letter for a task that is on its way; whether it is."""
+        leaving = self._departures.get(letter.dest)
+        if leaving is not None:
+            leaving.letters.append(letter)
+        return leaving is not None
+
+    def progress(self) -> bool:
+        """Go on with what is on its way; whether a task has come or gone."""
+        happened = False
+        self._channel.progress()
+        for task, leaving in list(self._departures.items()):
+            try:
+                if not leaving.sending.test():
+                    continue
+            except MigrationError as error:
+                self._comes_back(task, leaving, error)
+            else:
+                self._is_gone(task, leaving)
+            happened = True
+        while self._take_in():
+            happened = True
+        return happened
+
+    def _take_in(self) -> bool:
+        """Take in what comes; whether a task has begun to come, or is here."""
+        newest = self._coming[-1]
+        try:
+            if newest.test():
+                self._coming[-1] = self._channel.irecv(hold=True)
+                self._settle(newest)
+                return True
+        except MigrationError:  # the sender was told, and goes on with the task
+            self._coming[-1] = self._channel.irecv(hold=True)
+            return True
+        if newest.begun:  # its blocks are to come; others may come meanwhile
+            self._coming.append(self._channel.irecv(hold=True))
+            return True
+        for each in self._coming[:-1]:
+            if each.test():
+                self._coming.remove(each)
+                self._settle(each)
+                return True
+        return False
+
+    def _settle(self, receiving: Receiving) -> None:
+        """Make the task here, and only then take it over."""
+        snapshot = receiving.snapshot
+        assert snapshot is not None, "it is here"
+        try:
+            thawed = snapshot.thaw()
+            thawed.check()
+            (luggage,) = thawed.values
+            assert isinstance(luggage, Luggage), "it was sent along"
+            thawed.touch_files()
+        except Exception as error:  # noqa: BLE001 - the task raises it where it stays
+            receiving.refuse(f"{type(error).__name__}: {error}")
+            return
+        luggage.moves += 1
+        self._arrived(Resident(luggage, arrived=thawed))
+        receiving.accept()
+
+    def _is_gone(self, task: int, leaving: _Departure) -> None:
+        del self._departures[task]
+        self.moves += 1
+        self.nbytes += leaving.sending.nbytes
+        luggage, leaving.resident.original = leaving.resident.luggage, leaving.captured.original
+        assert leaving.captured.snapshot is not None, "it was sent"
+        leaving.captured.snapshot.release()
+        self._residents.end(leaving.resident)
+        self._left(luggage, leaving.dest, leaving.letters)
+
+    def _comes_back(self, task: int, leaving: _Departure, error: MigrationError) -> None:
+        del self._departures[task]
+        leaving.captured.original.forget()
+        assert leaving.captured.snapshot is not None, "it was sent"
+        leaving.captured.snapshot.release()
+        if leaving.asked:
+            self._tell(leaving.resident, str(error), error)
+        self._stayed(leaving.resident, leaving.letters)
+
+    def _tell(self, resident: Resident, why: str, error: BaseException | None) -> None:
+        raised = MigrationError(
+            f"{resident.luggage.name!r} stays at rank {self._channel.rank}: {why}"
+        )
+        raised.__cause__ = error
+        resident.error = raised

@@ -1,0 +1,369 @@
+"""`TaskPool`: many tasks per rank, which move between ranks while they run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from mpi4py import MPI
+
+from sauerkraut import group as groups
+from sauerkraut.checkpoint import leaving
+from sauerkraut.errors import Deadlock, MigrationError
+from sauerkraut.mpi import wire
+from sauerkraut.mpi.transfer import SPAN, Channel
+from sauerkraut.mpi.tasks import outcomes, running
+from sauerkraut.mpi.tasks.census import Census, Count
+from sauerkraut.mpi.tasks.moving import Moving
+from sauerkraut.mpi.tasks.outcomes import Outcome
+from sauerkraut.mpi.tasks.post import Post
+from sauerkraut.mpi.tasks.residents import Residents, beginning
+from sauerkraut.mpi.tasks.switching import Ended, Moves, Request, Waits, switch
+from sauerkraut.mpi.tasks.task import (
+    AwaitOutcome,
+    AwaitRoom,
+    Letter,
+    Luggage,
+    Receive,
+    Resident,
+    Task,
+)
+from sauerkraut.mpi.tasks.whereabouts import Whereabouts
+
+MAILBOX = 64 << 20
+"""Bytes that a task may have sent to another one, which has not read them, before it waits."""
+
+
+class TaskPool:
+    """Runs tasks on all ranks of ``comm``, several on each, in turn.
+
+    Collective, as `run` and `close`. One pool at a time; a context manager closes it.
+
+    Args:
+        comm: An intracommunicator; None: ``COMM_WORLD``.
+        mailbox: Bytes that a task may have sent to another one that has not read them; then it
+            waits until it has.
+
+    Raises:
+        MigrationError: this process has a pool already.
+        ImportError: greenlet is not installed.
+    """
+
+    def __init__(self, comm: MPI.Intracomm | None = None, *, mailbox: int = MAILBOX) -> None:
+        given = MPI.COMM_WORLD if comm is None else comm
+        residents = Residents()
+        running.enter(self)
+        self._group = groups.of(given)
+        self._channel = Channel(given)
+        self.rank: int = given.Get_rank()
+        """This rank."""
+        self.size: int = given.Get_size()
+        """Number of ranks."""
+        self._mailbox = mailbox
+        self._residents = residents
+        self._post = Post(self._channel.comm, SPAN, self._receive)
+        self._census = Census(self._channel.comm)
+        self._where = Whereabouts(self.rank, self.size)
+        self._moving = Moving(self._channel, self._residents, self._arrived, self._left, self._stayed)
+        self._outcomes: dict[int, Outcome] = {}
+        self._askers: dict[int, set[int]] = {}
+        self._spawned = 0
+        self._events = 0
+        self._closed = False
+
+    # --- what a program calls
+
+    def spawn(self, function: Callable[..., Any], /, *args: Any, name: str | None = None) -> Task:
+        """Make a task on this rank that calls ``function``; it runs when its turn comes.
+
+        Args:
+            function: Must be found by name on the other ranks, or be one that can be carried.
+            args: What it is called with.
+            name: For people, and for the results of `run`; default: its number.
+        """
+        begin = beginning(function, args)
+        task = self._spawned * self.size + self.rank
+        self._spawned += 1
+        called = f"task {task}" if name is None else str(name)
+        self._add(Luggage(task, called), begin)
+        return Task(task, called)
+
+    def run(self) -> dict[str, Any]:
+        """Run all tasks on all ranks until they have ended. Collective.
+
+        Returns:
+            What the tasks returned whose home is this rank (that spawned here), by name.
+
+        Raises:
+            Deadlock: on every rank: all that are left wait for what can never come; names them.
+            RankError: on every rank: a task raised, and no other one asked for its result.
+        """
+        if running.is_inside():
+            raise MigrationError("run() is not for tasks: call it outside of them, on all ranks")
+        try:
+            self._run()
+        except Deadlock:
+            raise
+        except BaseException as error:  # the other ranks would wait for ever
+            if self.size > 1:
+                leaving.fail(self._group, error)
+            raise
+        return outcomes.settle(self._group, self._outcomes)
+
+    def close(self) -> None:
+        """Free what the pool has. Collective; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            running.leave()
+            self._post.finish()
+            self._channel.close()
+            self._group.close()
+
+    def __enter__(self) -> TaskPool:
+        return self
+
+    def __exit__(self, cls: type[BaseException] | None, *_: object) -> None:
+        if cls is None or issubclass(cls, MigrationError):
+            self.close()
+        else:
+            running.leave()
+
+    def __reduce__(self) -> tuple[Callable[[], TaskPool], tuple[()]]:
+        return running.pool, ()
+
+    # --- what tasks call
+
+    def result_of(self, task: Task, innermost: FrameType) -> Any:
+        """See `Task.result`, which ``innermost`` calls."""
+        if running.is_inside():
+            return switch(running.resident(""), Waits(AwaitOutcome(task.id)), innermost)
+        found = self._outcomes.get(task.id)
+        if found is None:
+            raise MigrationError(
+                f"the result of {task!r} is at rank {task.id % self.size} after run(), or "
+                "wherever a task asks for it"
+            )
+        value, error = found.get()
+        if error is not None:
+            raise error
+        return value
+
+    def take(self, resident: Resident, wanted: Receive) -> Any:
+        """Take a message that has come for a task that runs here; None: none has."""
+        letter = resident.luggage.pick(wanted)
+        if letter is None:
+            return None
+        self._tell_read(resident.luggage, letter)
+        return wanted.value_of(letter)
+
+    def send(
+        self, resident: Resident, dest: int, tag: int, data: bytes, context: int
+    ) -> AwaitRoom | None:
+        """Send from a task that runs here; what it must wait for then, when too much is unread."""
+        luggage = resident.luggage
+        number = luggage.sent.get(dest, 0)
+        luggage.sent[dest] = number + 1
+        luggage.traffic[dest] = luggage.traffic.get(dest, 0) + len(data)
+        letter = Letter(luggage.id, dest, number, context, tag, data)
+        self._deliver(self.rank, letter)
+        unread = luggage.unread[dest] = luggage.unread.get(dest, 0) + len(data)
+        return AwaitRoom(dest) if unread > self._mailbox else None
+
+    # --- the turn of each task
+
+    def _run(self) -> None:
+        before: Count | None = None
+        idle_since = time.monotonic()
+        while True:
+            came = self._post.progress()
+            came |= self._moving.progress()
+            resident = self._residents.next()
+            if resident is not None:
+                self._serve(resident, self._residents.run(resident))
+                idle_since = time.monotonic()
+            found = self._census.ask(self._count())
+            if found is not None:
+                if before == found and not found.under_way and not found.runnable:
+                    if found.alive:
+                        self._raise_deadlock()
+                    return
+                before = found
+            if came or found is not None:
+                idle_since = time.monotonic()
+            elif resident is None:
+                waited = time.monotonic() - idle_since
+                if waited > wire.SPIN_TIME:
+                    wire.pause(waited)
+
+    def _count(self) -> Count:
+        return Count(
+            alive=len(self._residents),
+            runnable=self._residents.runnable,
+            sent=self._post.sent,
+            received=self._post.received,
+            moving=self._moving.under_way,
+            events=self._residents.steps + self._events,
+        )
+
+    def _serve(self, resident: Resident, request: Request) -> None:
+        """Do what a task asked for."""
+        match request:
+            case Ended():
+                self._residents.remove(resident)
+                self._ended(resident.luggage, request)
+            case Moves(dest):
+                captured = self._residents.capture(resident)
+                self._moving.send(resident, captured, dest)
+                if resident.error is not None:
+                    self._residents.wake(resident, error=resident.error)
+            case Waits(wait):
+                resident.luggage.wait = wait
+                self._look(resident)
+            case _:
+                self._residents.wake(resident)
+
+    def _look(self, resident: Resident) -> None:
+        """See whether what a task waits for is here; ask for it where it is not."""
+        luggage = resident.luggage
+        match luggage.wait:
+            case Receive() as wanted:
+                found = self.take(resident, wanted)
+                if found is not None:
+                    self._residents.wake(resident, *found)
+            case AwaitOutcome(task):
+                outcome = self._outcomes.get(task)
+                if outcome is not None:
+                    outcome.asked = True
+                    self._residents.wake(resident, *outcome.get())
+                elif self._where.home(task) == self.rank:
+                    self._askers.setdefault(task, set()).add(self.rank)
+                else:
+                    self._post.send(self._where.home(task), ("ask", task))
+            case AwaitRoom(dest):
+                if luggage.unread.get(dest, 0) <= self._mailbox:
+                    self._residents.wake(resident)
+            case None:
+                pass
+
+    # --- what comes from other ranks
+
+    def _receive(self, origin: int, message: Any) -> None:
+        self._events += 1
+        if isinstance(message, Letter):
+            self._deliver(origin, message)
+            return
+        match message:
+            case ("at", task, rank, moves):
+                self._where.learn(task, rank, moves)
+                self._send_kept(task)
+            case ("ask", task):
+                found = self._outcomes.get(task)
+                if found is not None:
+                    self._post.send(origin, ("outcome", task, found.data))
+                else:
+                    self._askers.setdefault(task, set()).add(origin)
+            case ("outcome", task, data):
+                self._learn_outcome(task, Outcome(data))
+            case ("read", task, by, nbytes):
+                self._learn_read(origin, task, by, nbytes)
+
+    def _deliver(self, origin: int, letter: Letter) -> None:
+        """Put a letter where it belongs, or send it there."""
+        resident = self._residents.get(letter.dest)
+        if resident is not None:
+            resident.luggage.take_in(letter)
+            if isinstance(resident.luggage.wait, Receive):
+                self._look(resident)
+            return
+        if self._moving.keep(letter) or letter.dest in self._outcomes:
+            return
+        rank = self._where.next(letter.dest)
+        if rank is None:
+            self._where.keep(letter)
+            return
+        self._post.send(rank, letter, origin)
+        if origin != self.rank:
+            self._post.send(origin, ("at", letter.dest, *self._where.known(letter.dest)))
+
+    def _send_kept(self, task: int) -> None:
+        for letter in self._where.kept(task):
+            self._deliver(self.rank, letter)
+
+    def _tell_read(self, luggage: Luggage, letter: Letter) -> None:
+        """Let the source of a letter know that there is room again, now and then."""
+        read = luggage.read.get(letter.source, 0) + len(letter.data)
+        if read > self._mailbox // 4:
+            self._learn_read(self.rank, letter.source, luggage.id, read)
+            read = 0
+        luggage.read[letter.source] = read
+
+    def _learn_read(self, origin: int, task: int, by: int, nbytes: int) -> None:
+        resident = self._residents.get(task)
+        if resident is None:
+            rank = self._moving.destination(task)
+            rank = self._where.next(task) if rank is None else rank
+            if rank is not None and task not in self._outcomes:
+                self._post.send(rank, ("read", task, by, nbytes))
+            return
+        resident.luggage.unread[by] = resident.luggage.unread.get(by, 0) - nbytes
+        if isinstance(resident.luggage.wait, AwaitRoom):
+            self._look(resident)
+
+    # --- tasks come, go and end
+
+    def _add(self, luggage: Luggage, begin: Callable[[], Any]) -> None:
+        self._residents.add(Resident(luggage, begin=begin))
+        self._where.here(luggage)
+
+    def _arrived(self, resident: Resident) -> None:
+        self._events += 1
+        luggage = resident.luggage
+        self._residents.add(resident)
+        self._where.here(luggage)
+        home = self._where.home(luggage.id)
+        if home != self.rank:
+            self._post.send(home, ("at", luggage.id, self.rank, luggage.moves))
+        self._send_kept(luggage.id)
+        if luggage.wait is not None:
+            self._look(resident)
+
+    def _left(self, luggage: Luggage, dest: int, letters: list[Letter]) -> None:
+        self._events += 1
+        self._where.learn(luggage.id, dest, luggage.moves + 1)
+        for letter in letters:
+            self._deliver(self.rank, letter)
+
+    def _stayed(self, resident: Resident, letters: list[Letter]) -> None:
+        self._events += 1
+        self._residents.add(resident)
+        for letter in letters:
+            self._deliver(self.rank, letter)
+        self._look(resident)
+
+    def _ended(self, luggage: Luggage, ended: Ended) -> None:
+        outcome = outcomes.of(luggage, ended)
+        home = self._where.home(luggage.id)
+        if home == self.rank:
+            self._learn_outcome(luggage.id, outcome)
+        else:
+            self._post.send(home, ("outcome", luggage.id, outcome.data))
+
+    def _learn_outcome(self, task: int, outcome: Outcome) -> None:
+        if self._where.home(task) == self.rank:
+            self._outcomes[task] = outcome
+            for rank in self._askers.pop(task, ()):
+                outcome.asked = True
+                if rank != self.rank:
+                    self._post.send(rank, ("outcome", task, outcome.data))
+        for resident in self._residents:
+            if resident.luggage.wait == AwaitOutcome(task):
+                self._residents.wake(resident, *outcome.get())
+
+    def _raise_deadlock(self) -> None:
+        waiting = [
+            f"{each.luggage.name!r} waits for {each.luggage.wait}" for each in self._residents
+        ]
+        told = [text for texts in self._group.allgather(waiting) for text in texts]
+        raise Deadlock(f"no task can go on: {'; '.join(told)}")

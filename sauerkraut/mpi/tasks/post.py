@@ -1,0 +1,83 @@
+"""Messages between ranks about tasks, and from task to task wherever these are.
+
+A message to a task goes to the rank where it was last known to be, else to its home rank (its id
+modulo the number of ranks), which is told of every move. A rank that a task has left sends its
+messages after it, and tells the rank they came from.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from mpi4py import MPI
+
+from sauerkraut.mpi import wire
+from sauerkraut.mpi.tasks.task import Letter
+
+_LETTER = struct.Struct("<6q")
+LETTER, OTHER = b"L", b"O"
+
+
+class Post:
+    """Carries messages over a communicator of its own.
+
+    Args:
+        comm: The ranks.
+        tag: Its one tag.
+        receive: Called with the sending rank and each letter or picklable message that has come.
+    """
+
+    def __init__(
+        self, comm: MPI.Intracomm, tag: int, receive: Callable[[int, Any], None]
+    ) -> None:
+        self.sent = 0
+        self.received = 0
+        self._comm = comm
+        self._tag = tag
+        self._receive = receive
+        self._under_way: list[MPI.Request] = []
+        self._status = MPI.Status()
+
+    def send(self, rank: int, message: Letter | tuple[Any, ...], origin: int = -1) -> None:
+        """Send a message; ``origin`` is the rank that a letter came from first."""
+        if isinstance(message, Letter):
+            head = _LETTER.pack(
+                message.source,
+                message.dest,
+                message.number,
+                message.context,
+                message.tag,
+                origin,
+            )
+            data = b"".join((LETTER, head, message.data))
+        else:
+            data = OTHER + pickle.dumps(message, 5)
+        self.sent += 1
+        self._under_way.append(self._comm.Isend([data, MPI.BYTE], rank, self._tag))
+
+    def progress(self) -> bool:
+        """Take in what has come; whether anything had."""
+        any_came = False
+        status = self._status
+        while (found := self._comm.Improbe(MPI.ANY_SOURCE, self._tag, status)) is not None:
+            source = status.Get_source()
+            data = wire.receive(found, status)
+            self.received += 1
+            any_came = True
+            if data[:1] == OTHER:
+                self._receive(source, pickle.loads(memoryview(data)[1:]))
+                continue
+            *told, origin = _LETTER.unpack_from(data, 1)
+            letter = Letter(*told, data[1 + _LETTER.size :])
+            self._receive(source if origin < 0 else origin, letter)
+        if self._under_way:
+            self._under_way = [each for each in self._under_way if not each.Test()]
+        return any_came
+
+    def finish(self) -> None:
+        """Wait until what was sent is received."""
+        MPI.Request.Waitall(self._under_way)
+        self._under_way = []

@@ -1,0 +1,55 @@
+"""The pool of this process, and the task that runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sauerkraut.errors import MigrationError
+
+if TYPE_CHECKING:
+    from sauerkraut.mpi.tasks.pool import TaskPool
+    from sauerkraut.mpi.tasks.task import Resident
+
+_pools: list[TaskPool] = []
+_running: list[Resident] = []
+
+
+def pool() -> TaskPool:
+    """The pool of this process. Raises MigrationError where there is none."""
+    if not _pools:
+        raise MigrationError("there is no TaskPool here: make one, and spawn tasks with it")
+    return _pools[-1]
+
+
+def enter(made: TaskPool) -> None:
+    """Let tasks and messages find this pool."""
+    if _pools:
+        raise MigrationError("this process has a TaskPool already: close it first")
+    _pools.append(made)
+
+
+def leave() -> None:
+    """There is no pool any more."""
+    _pools.clear()
+
+
+def begin(resident: Resident) -> None:
+    """This task runs from now on."""
+    _running.append(resident)
+
+
+def end() -> None:
+    """No task runs."""
+    _running.clear()
+
+
+def is_inside() -> bool:
+    """Whether a task runs here."""
+    return bool(_running)
+
+
+def resident(what: str) -> Any:
+    """The task that runs. Raises MigrationError: ``what`` is only for tasks."""
+    if not _running:
+        raise MigrationError(f"{what} is for tasks: call it in a function that TaskPool.spawn runs")
+    return _running[-1]
