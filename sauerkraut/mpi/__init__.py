@@ -1,8 +1,8 @@
 """The MPI layer: the only package that imports mpi4py.
 
 Snapshots from rank to rank: `send_snapshot`, `recv_snapshot`, `isend_snapshot`, `irecv_snapshot`,
-`Channel`. Tasks that move between ranks: `TaskPool`, `Task`, `migrate`, `yield_`, `current`, `send`,
-`recv`.
+`Channel`. Tasks that move between ranks: `TaskPool`, `Task`, `migrate`, `yield_`, `current`,
+`send`, `recv`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from __future__ import annotations
 import json
 import struct
 import time
-from typing import Any
+from itertools import pairwise
+from typing import Any, Self
 
 from mpi4py import MPI
 
@@ -116,7 +117,7 @@ class Channel:
         if self._first == 0 and not MPI.Is_finalized():
             self.comm.Free()
 
-    def __enter__(self) -> Channel:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -125,13 +126,16 @@ class Channel:
     def progress(self) -> None:
         """Take in the answers to what was sent."""
         status = MPI.Status()
-        while (found := self.comm.Improbe(MPI.ANY_SOURCE, self._first + _REPLY, status)) is not None:
+        while (
+            found := self.comm.Improbe(MPI.ANY_SOURCE, self._first + _REPLY, status)
+        ) is not None:
             answer = wire.receive(found, status)
             number, what = _ANSWER.unpack_from(answer)
             self._sending[number].answered(what, answer[_ANSWER.size :].decode())
         self._answers = [each for each in self._answers if not each.Test()]
 
     def answer(self, dest: int, number: int, what: int, text: str = "") -> None:
+        """Tell rank ``dest`` about its transfer of this number."""
         data = _ANSWER.pack(number, what) + text.encode()
         self._answers.append(self.comm.Isend([data, MPI.BYTE], dest, self._first + _REPLY))
 
@@ -236,6 +240,7 @@ class Sending:
         _until(self.test)
 
     def answered(self, what: int, text: str) -> None:
+        """Do what the receiver's answer allows."""
         if what == _READY:
             tag = self._channel._first + _BLOCKS + self._number % TAGS
             send = self._channel.comm.Isend
@@ -271,7 +276,7 @@ class Receiving:
         self._requests: list[MPI.Request] = []
 
     def test(self) -> bool:
-        """Go on with it; whether the snapshot is here. Raises MigrationError, see `Channel.recv`."""
+        """Go on with it; whether it is here. Raises MigrationError, see `Channel.recv`."""
         if self.snapshot is not None:
             return True
         self._channel.progress()  # the sender may wait for us in turn
@@ -319,19 +324,21 @@ class Receiving:
             for size in sizes[1:]:
                 starts.append(starts[-1] + size)
             self.note, self._control, self._objects, described = (
-                head[begin:end] for begin, end in zip(starts, starts[1:], strict=False)
+                head[begin:end] for begin, end in pairwise(starts)
             )
             table = json.loads(described) if described else []
             parts = [_native.Memory(each if isinstance(each, int) else each[0]) for each in table]
         except (struct.error, ValueError, MemoryError) as error:
             why = f"{type(error).__name__}: {error}".rstrip(": ")
             self.refuse(why)
-            raise MigrationError(f"a snapshot of rank {self.source} cannot be received: {why}") from error
+            raise MigrationError(
+                f"a snapshot of rank {self.source} cannot be received: {why}"
+            ) from error
         for told, memory in zip(table, parts, strict=True):
             if isinstance(told, int):
                 self._objects = memory
             else:
-                nbytes, dtype, shape, path = told
+                _, dtype, shape, path = told
                 self._blocks.append(Block(memoryview(memory), dtype, tuple(shape), path))
         if parts:
             tag = self._channel._first + _BLOCKS + self._number % TAGS
@@ -358,7 +365,7 @@ _of_communicators: dict[int, Channel] = {}
 
 
 def _channel(comm: Channel | MPI.Intracomm | None) -> Channel:
-    """The channel of a communicator of the program's, which is not duplicated: nobody else is asked."""
+    """The channel of a communicator of the program's, which is not duplicated."""
     if isinstance(comm, Channel):
         return comm
     given = MPI.COMM_WORLD if comm is None else comm

@@ -25,16 +25,16 @@ def around(turns, size):
     seen, drawn = [], []
     for turn in range(turns):
         try:
-            mpi.migrate((RANK_NOW() + 1) % SIZE)
+            mpi.migrate((rank_now() + 1) % SIZE)
         finally:
-            seen.append(RANK_NOW())
+            seen.append(rank_now())
         whole += 1
         drawn.append((turn, next(numbers), random.random()))
     assert np.shares_memory(half, whole)
     return seen, half.sum(), drawn
 
 
-def RANK_NOW():
+def rank_now():
     return MPI.COMM_WORLD.rank
 
 
@@ -103,25 +103,14 @@ def ping(other, turns):
         mpi.send((turn, "x" * turn), other)
         got.append(mpi.recv(other))
         if turn % 3 == 0:
-            mpi.migrate((RANK_NOW() + turn) % SIZE)
+            mpi.migrate((rank_now() + turn) % SIZE)
     return got
-
-
-def pong(turns):
-    for turn in range(turns):
-        number, text = mpi.recv()
-        mpi.send((number, len(text)), PEERS[0])
-        if turn % 2:
-            mpi.migrate((RANK_NOW() + 1) % SIZE)
-
-
-PEERS = []
 
 
 def test_messages_find_tasks_that_move(pool):
     if RANK == 0:
         answering = pool.spawn(answers, 40, name="answers")
-        asking = pool.spawn(ping, answering, 40, name="asks")
+        pool.spawn(ping, answering, 40, name="asks")
     results = pool.run()
     if RANK == 0:
         assert results["asks"] == [(turn, turn) for turn in range(40)]
@@ -132,7 +121,7 @@ def answers(turns):
         number, text = mpi.recv()
         mpi.send((number, len(text)), 1 * SIZE)  # the second task of rank 0
         if turn % 2:
-            mpi.migrate((RANK_NOW() + 1) % SIZE)
+            mpi.migrate((rank_now() + 1) % SIZE)
 
 
 def test_what_cannot_be_captured_stays(pool):
@@ -157,7 +146,7 @@ def test_a_deadlock_names_what_is_waited_for(pool):
     if RANK == 0:
         pool.spawn(mpi.recv, name="first")
         pool.spawn(mpi.recv, 0, 5, name="second")
-    with pytest.raises(Deadlock, match="'first' .*any task.*'second' .* of task 0 with tag 5"):
+    with pytest.raises(Deadlock, match=r"'first' .*any task.*'second' .* of task 0 with tag 5"):
         pool.run()
 
 

@@ -129,5 +129,5 @@ def test_what_cannot_be_sent(channel):
         channel.irecv(0, 1024)
     released = taken(0, 100_000)
     released.release()
-    with pytest.raises(MigrationError, match="cannot be sent: .* was released"):
+    with pytest.raises(MigrationError, match=r"cannot be sent: .* was released"):
         channel.isend(released, 0)

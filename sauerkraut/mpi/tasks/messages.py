@@ -8,7 +8,7 @@ from typing import Any
 
 from sauerkraut.mpi.tasks import running
 from sauerkraut.mpi.tasks.switching import Waits, switch
-from sauerkraut.mpi.tasks.task import AwaitRoom, Letter, Receive, Task
+from sauerkraut.mpi.tasks.task import Letter, Receive, Task
 
 To = Task | int
 
@@ -51,7 +51,7 @@ def recv(source: To | None = None, tag: int | None = None) -> Any:
 
 
 def send_bytes(data: bytes, dest: int, tag: int, what: str, context: int = 0) -> Any:
-    """Send; returns the task that runs, and what it must wait for before it goes on, if anything."""
+    """Send; returns the task that runs, and what it must wait for now, if anything."""
     resident = running.resident(what)
     return resident, running.pool().send(resident, dest, tag, data, context)
 

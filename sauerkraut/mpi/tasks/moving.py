@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sauerkraut.errors import MigrationError
-from sauerkraut.mpi.transfer import Channel, Receiving, Sending
 from sauerkraut.mpi.tasks.residents import Residents
 from sauerkraut.mpi.tasks.switching import Captured
 from sauerkraut.mpi.tasks.task import Letter, Luggage, Resident
+from sauerkraut.mpi.transfer import Channel, Receiving, Sending
 
 
 @dataclass(slots=True)
@@ -77,9 +77,7 @@ class Moving:
             return
         sending = self._channel.isend(captured.snapshot, dest)
         self._residents.remove(resident)
-        self._departures[resident.luggage.id] = _Departure(
-            resident, captured, dest, sending, asked
-        )
+        self._departures[resident.luggage.id] = _Departure(resident, captured, dest, sending, asked)
 
     def keep(self, letter: Letter) -> bool:
         """Keep a letter for a task that is on its way; whether it is."""

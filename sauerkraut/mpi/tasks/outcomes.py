@@ -78,5 +78,5 @@ def settle(group: Group, found: Mapping[int, Outcome]) -> dict[str, Any]:
 
 
 def _captured(name: str, value: object, error: BaseException | None) -> Outcome:
-    snapshot = capture_values([name, value, error], names=("", "its result", "its error").__getitem__)
-    return Outcome(snapshot.to_bytes())
+    names = ("", "its result", "its error").__getitem__
+    return Outcome(capture_values([name, value, error], names=names).to_bytes())

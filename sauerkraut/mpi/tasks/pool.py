@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 from mpi4py import MPI
 
@@ -13,7 +13,6 @@ from sauerkraut import group as groups
 from sauerkraut.checkpoint import leaving
 from sauerkraut.errors import Deadlock, MigrationError
 from sauerkraut.mpi import wire
-from sauerkraut.mpi.transfer import SPAN, Channel
 from sauerkraut.mpi.tasks import outcomes, running
 from sauerkraut.mpi.tasks.census import Census, Count
 from sauerkraut.mpi.tasks.moving import Moving
@@ -31,6 +30,7 @@ from sauerkraut.mpi.tasks.task import (
     Task,
 )
 from sauerkraut.mpi.tasks.whereabouts import Whereabouts
+from sauerkraut.mpi.transfer import SPAN, Channel
 
 MAILBOX = 64 << 20
 """Bytes that a task may have sent to another one, which has not read them, before it waits."""
@@ -66,7 +66,9 @@ class TaskPool:
         self._post = Post(self._channel.comm, SPAN, self._receive)
         self._census = Census(self._channel.comm)
         self._where = Whereabouts(self.rank, self.size)
-        self._moving = Moving(self._channel, self._residents, self._arrived, self._left, self._stayed)
+        self._moving = Moving(
+            self._channel, self._residents, self._arrived, self._left, self._stayed
+        )
         self._outcomes: dict[int, Outcome] = {}
         self._askers: dict[int, set[int]] = {}
         self._spawned = 0
@@ -121,7 +123,7 @@ class TaskPool:
             self._channel.close()
             self._group.close()
 
-    def __enter__(self) -> TaskPool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, cls: type[BaseException] | None, *_: object) -> None:
@@ -267,7 +269,7 @@ class TaskPool:
             case ("outcome", task, data):
                 self._learn_outcome(task, Outcome(data))
             case ("read", task, by, nbytes):
-                self._learn_read(origin, task, by, nbytes)
+                self._learn_read(task, by, nbytes)
 
     def _deliver(self, origin: int, letter: Letter) -> None:
         """Put a letter where it belongs, or send it there."""
@@ -295,11 +297,11 @@ class TaskPool:
         """Let the source of a letter know that there is room again, now and then."""
         read = luggage.read.get(letter.source, 0) + len(letter.data)
         if read > self._mailbox // 4:
-            self._learn_read(self.rank, letter.source, luggage.id, read)
+            self._learn_read(letter.source, luggage.id, read)
             read = 0
         luggage.read[letter.source] = read
 
-    def _learn_read(self, origin: int, task: int, by: int, nbytes: int) -> None:
+    def _learn_read(self, task: int, by: int, nbytes: int) -> None:
         resident = self._residents.get(task)
         if resident is None:
             rank = self._moving.destination(task)

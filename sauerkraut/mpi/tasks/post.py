@@ -30,9 +30,7 @@ class Post:
         receive: Called with the sending rank and each letter or picklable message that has come.
     """
 
-    def __init__(
-        self, comm: MPI.Intracomm, tag: int, receive: Callable[[int, Any], None]
-    ) -> None:
+    def __init__(self, comm: MPI.Intracomm, tag: int, receive: Callable[[int, Any], None]) -> None:
         self.sent = 0
         self.received = 0
         self._comm = comm
@@ -71,7 +69,9 @@ class Post:
                 self._receive(source, pickle.loads(memoryview(data)[1:]))
                 continue
             *told, origin = _LETTER.unpack_from(data, 1)
-            letter = Letter(*told, data[1 + _LETTER.size :])
+            source_task, dest, number, context, tag = told
+            data = data[1 + _LETTER.size :]
+            letter = Letter(source_task, dest, number, context, tag, data)
             self._receive(source if origin < 0 else origin, letter)
         if self._under_way:
             self._under_way = [each for each in self._under_way if not each.Test()]

@@ -62,7 +62,7 @@ class Residents:
     def wake(
         self, resident: Resident, value: object = None, error: BaseException | None = None
     ) -> None:
-        """What it waited for is here: ``value`` is what its call returns, ``error`` what it raises."""
+        """What it waited for is here: its call returns ``value``, or raises ``error``."""
         resident.value, resident.error = value, error
         resident.luggage.wait = None
         self._ready.append(resident)

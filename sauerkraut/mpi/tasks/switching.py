@@ -77,7 +77,7 @@ def migrate(dest: int) -> None:
     """
     resident = running.resident("migrate()")
     size = running.pool().size
-    if not isinstance(dest, int) or not 0 <= dest < size:
+    if not 0 <= dest < size:
         raise MigrationError(f"migrate({dest!r}): ranks are 0 to {size - 1}")
     if dest != running.pool().rank:
         switch(resident, Moves(dest), sys._getframe(1))

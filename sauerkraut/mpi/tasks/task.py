@@ -181,4 +181,3 @@ class Resident:
     """Raised there instead."""
     original: Original | None = None
     """Of the stack that is on its way to another rank."""
-
