@@ -194,8 +194,13 @@ class File(Closing):
         if self._descriptor < 0:
             return
         descriptor, self._descriptor = self._descriptor, -1
-        with _calling("close", self.path):
-            os.close(descriptor)
+        try:
+            with _calling("close", self.path):
+                closed, descriptor = descriptor, -1
+                os.close(closed)
+        finally:
+            if descriptor >= 0:  # a hook let it fail: as where close does, it is closed
+                os.close(descriptor)
 
 
 def _pieces(data: Buffer, size: int) -> Iterator[tuple[int, Buffer]]:

@@ -108,7 +108,8 @@ def test_a_large_object_stream(channel):
 
 
 def test_a_receiver_without_memory_refuses_and_the_sender_knows_why(channel):
-    sending = channel.isend(taken(0, 40_000_000), NEXT)
+    snapshot = taken(0, 40_000_000)  # lives on, so that its memory is not free again
+    sending = channel.isend(snapshot, NEXT)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     limits = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (used + (100 << 20), limits[1]))
