@@ -19,7 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 2400  # seconds that one command may take
 QUIETLY = ["-q", "--color=no", "-p", "no:cacheprovider"]
-UNIT = ["-m", "not mpi and not job and not slurm and not hosts", "--dist", "worksteal"]
+ONE_PROCESS = "not mpi and not job and not slurm and not hosts and not foreign"
+UNIT = ["-m", ONE_PROCESS, "--dist", "worksteal"]
 UNIT += ["-n", str(min(4, len(os.sched_getaffinity(0))))]  # most wait for programs they started
 PATIENT = ["-o", "faulthandler_timeout=900", "--durations=12"]  # a chain of kills takes minutes
 JOBS = ["-m", "job and not thorough", *PATIENT]
@@ -181,6 +182,14 @@ def hosts(run, python):
     run.pytest(python, "-m", "hosts", *SLOWLY, "tests/hosts")
 
 
+def foreign(run, python):
+    """Programs of others, unmodified, where they can be had."""
+    look = [python, "-c", "from tests.compatibility import programs; programs.tell_missing()"]
+    told = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+    run.missing.extend(subprocess.run(look, **told, check=True).stdout.splitlines())
+    run.pytest(python, "-m", "foreign", *SLOWLY, "tests/compatibility")
+
+
 def newer(run, version):
     """The engine and the main job on a CPython that few systems have, the engine also with its JIT.
 
@@ -289,6 +298,7 @@ def main():
     run.pytest(python, *JOBS, "tests", **kills)
     if everything:
         hosts(run, python)
+        foreign(run, python)
 
     for version in ("3.12", "3.13"):
         found = find_python(version)
