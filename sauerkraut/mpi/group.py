@@ -158,10 +158,7 @@ class MpiGroup:
             if timeout is not None and waited > timeout:
                 raise TimeoutError(f"waited {timeout:g} s for the other ranks")
             self._patience.waiting(kind, self.where, waited)
-            if waited < wire.SPIN_TIME:
-                time.sleep(0.0)
-            else:
-                wire.pause(waited)
+            wire.rest(waited)
         self._patience.operation += 1
 
 

@@ -235,9 +235,14 @@ class Sending:
             raise MigrationError(f"rank {self._dest} refused the snapshot: {self._refusal}")
         return self.done
 
+    @property
+    def flowing(self) -> bool:
+        """Whether its blocks are on their way: they go on while MPI is called."""
+        return len(self._requests) > 1
+
     def wait(self) -> None:
         """Return when it is done. Raises MigrationError when it was refused."""
-        _until(self.test)
+        _finish(self)
 
     def answered(self, what: int, text: str) -> None:
         """Do what the receiver's answer allows."""
@@ -296,9 +301,14 @@ class Receiving:
             self.accept()
         return True
 
+    @property
+    def flowing(self) -> bool:
+        """Whether its blocks are on their way: they go on while MPI is called."""
+        return bool(self._requests)
+
     def wait(self) -> Snapshot:
         """Return it when it is here. Raises MigrationError, see `Channel.recv`."""
-        _until(self.test)
+        _finish(self)
         assert self.snapshot is not None, "it is here"
         return self.snapshot
 
@@ -386,9 +396,9 @@ def _pieces(part: Any) -> list[memoryview]:
     return [view[start : start + PIECE] for start in range(0, view.nbytes, PIECE)]
 
 
-def _until(test: Any) -> None:
+def _finish(transfer: Sending | Receiving) -> None:
     began = time.monotonic()
-    while not test():
-        waited = time.monotonic() - began
-        if waited > wire.SPIN_TIME:
-            wire.pause(waited)
+    while not transfer.test():
+        if transfer.flowing:
+            began = time.monotonic()
+        wire.rest(time.monotonic() - began)

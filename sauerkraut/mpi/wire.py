@@ -28,6 +28,14 @@ def receive(message: MPI.Message, status: MPI.Status) -> bytes:
     return bytes(data)
 
 
+def rest(waited: float) -> None:
+    """Yield the core between two tests, and from `SPIN_TIME` on sleep, see `pause`."""
+    if waited < SPIN_TIME:
+        time.sleep(0.0)
+    else:
+        pause(waited)
+
+
 def pause(waited: float) -> None:
     """Sleep between two tests, after ``waited`` seconds of waiting so far.
 

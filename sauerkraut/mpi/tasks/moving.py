@@ -62,6 +62,13 @@ class Moving:
         """Tasks that this rank sends, and that are not yet accepted."""
         return len(self._departures)
 
+    @property
+    def flowing(self) -> bool:
+        """Whether blocks are on their way, from here or to here."""
+        return any(each.flowing for each in self._coming) or any(
+            each.sending.flowing for each in self._departures.values()
+        )
+
     def destination(self, task: int) -> int | None:
         """Where a task is on its way to."""
         leaving = self._departures.get(task)

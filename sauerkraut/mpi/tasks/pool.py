@@ -32,6 +32,8 @@ from sauerkraut.mpi.tasks.task import (
 from sauerkraut.mpi.tasks.whereabouts import Whereabouts
 from sauerkraut.mpi.transfer import SPAN, Channel
 
+SPIN_TIME = 2e-3
+"""Seconds without anything to do until a rank begins to sleep between its looks."""
 MAILBOX = 64 << 20
 """Bytes that a task may have sent to another one, which has not read them, before it waits."""
 
@@ -192,12 +194,10 @@ class TaskPool:
                         self._raise_deadlock()
                     return
                 before = found
-            if came or found is not None:
+            if came or found is not None or self._moving.flowing:
                 idle_since = time.monotonic()
             elif resident is None:
-                waited = time.monotonic() - idle_since
-                if waited > wire.SPIN_TIME:
-                    wire.pause(waited)
+                wire.rest(max(time.monotonic() - idle_since - SPIN_TIME, 0.0))
 
     def _count(self) -> Count:
         return Count(
