@@ -96,8 +96,8 @@ def moves(pool, sizes, pairs):
                 statistics.median(b / a for a, b in zip(task, other, strict=True))
                 for other in (raw, pickled)
             ]
-            took = statistics.median(task)
-            print(f"{text_of(nbytes):>12}  {took * 1e6:7.0f} us  {against[0]:13.2f}  {against[1]:17.2f}")
+            took = f"{statistics.median(task) * 1e6:7.0f} us"
+            print(f"{text_of(nbytes):>12}  {took}  {against[0]:13.2f}  {against[1]:17.2f}")
 
 
 def yields(turns):
