@@ -1,4 +1,5 @@
 #include "bindings/bindings.hpp"
+#include "bindings/watch.hpp"
 
 NB_MODULE(_native, m)
 {
@@ -19,4 +20,5 @@ NB_MODULE(_native, m)
   sauerkraut::bindings::bind_sections(m);
   sauerkraut::bindings::bind_io(m);
   sauerkraut::bindings::bind_liveness(m);
+  sauerkraut::bindings::bind_watch(m);
 }

@@ -79,7 +79,7 @@ class Handles(freezing.Handles, Protocol):
 
 @runtime_checkable
 class Group(Protocol):
-    """Ranks that act together. Every method but `abort` is collective over them."""
+    """Ranks that act together. Every method but `abort` and `stacks` is collective over them."""
 
     @property
     def rank(self) -> int:
@@ -117,6 +117,13 @@ class Group(Protocol):
 
     def handles(self) -> Handles | None:
         """A table for the handles of one checkpoint or restart; None: they are refused."""
+        ...
+
+    def stacks(self) -> str:
+        """Where the other ranks are now, as lines for people; "": there are none. Not collective.
+
+        For a job that is about to end.
+        """
         ...
 
     def abort(self, code: int) -> NoReturn:
@@ -159,6 +166,10 @@ class SoloGroup:
 
     def handles(self) -> None:
         """None: one process without MPI has no handles."""
+
+    def stacks(self) -> str:
+        """There are no others."""
+        return ""
 
     def abort(self, code: int) -> NoReturn:
         """End the process now; nothing is flushed or unwound."""

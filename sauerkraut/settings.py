@@ -26,6 +26,8 @@ class Settings:
     reserve: float = 30.0
     """SAUERKRAUT_RESERVE: seconds before that which are kept for the last checkpoint, and three
     times what one takes."""
+    postmortem: bool = False
+    """SAUERKRAUT_POSTMORTEM: 1 stores the frames of a rank that fails, for `inspect`."""
     mtbf: float | None = None
     """SAUERKRAUT_MTBF: mean time between failures of the job in seconds, for interval="auto"; by
     default from its log, beginning with a day."""
@@ -33,6 +35,9 @@ class Settings:
     """SAUERKRAUT_PATIENCE: seconds before a waiting rank says which ranks are missing."""
     give_up: float | None = None
     """SAUERKRAUT_GIVE_UP: seconds before a wait for missing ranks ends the job; None: never."""
+    node_timeout: float | None = None
+    """SAUERKRAUT_NODE_TIMEOUT: seconds without a sign of life from a node after which the job is
+    ended; 0: never; None: 60 where the job has several nodes, never where it has one."""
     signal_latency: float = 5.0
     """SAUERKRAUT_SIGNAL_LATENCY: seconds from a signal to the agreement to act on it, at most.
     By default a quarter of SAUERKRAUT_GRACE, the seconds from the signal to the end of the job."""
@@ -62,6 +67,7 @@ class Settings:
                 raise ValueError(f"{name}={text!r} is not a number") from None
 
         give_up = number("SAUERKRAUT_GIVE_UP", -1.0)
+        node_timeout = number("SAUERKRAUT_NODE_TIMEOUT", -1.0)
         mtbf = number("SAUERKRAUT_MTBF", -1.0)
         end_time = number("SAUERKRAUT_END_TIME", number("SLURM_JOB_END_TIME", -1.0))
         grace = number("SAUERKRAUT_GRACE", 20.0)
@@ -80,9 +86,11 @@ class Settings:
             end_time=None if end_time <= 0 else end_time,
             reserve=number("SAUERKRAUT_RESERVE", 30.0),
             mtbf=None if mtbf <= 0 else mtbf,
+            postmortem=number("SAUERKRAUT_POSTMORTEM", 0) != 0,
             key_file=os.environ.get("SAUERKRAUT_KEY_FILE") or None,
             patience=number("SAUERKRAUT_PATIENCE", 60.0),
             give_up=None if give_up < 0 else give_up,
+            node_timeout=None if node_timeout < 0 else node_timeout,
             signal_latency=number("SAUERKRAUT_SIGNAL_LATENCY", grace / 4),
             block_threshold=int(number("SAUERKRAUT_BLOCK_THRESHOLD", 64 * 1024)),
             drain=number("SAUERKRAUT_DRAIN", 5.0),

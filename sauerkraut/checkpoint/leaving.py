@@ -64,12 +64,33 @@ def leave(group: Group, code: int) -> NoReturn:
 
 
 def fail(group: Group, error: BaseException) -> NoReturn:
-    """End all ranks because of an error on this one: traceback, then abort with status 1."""
+    """End all ranks because of an error on this one: `tell_failure`, then `end`."""
+    tell_failure(group, error)
+    end(group)
+
+
+def tell_failure(group: Group, error: BaseException) -> None:
+    """Print the traceback of an error that ends all ranks, then where the others are."""
     if isinstance(error, SystemExit):
         write_line(f"rank {group.rank}: sys.exit({error.code!r}) on this rank only ends all")
     else:
         trace = "".join(traceback.format_exception(error)).rstrip()
         write_line(f"rank {group.rank} failed:\n{trace}")
+    show_others(group)
+
+
+def show_others(group: Group) -> None:
+    """Tell where the other ranks are, as this one ends the job. Not collective."""
+    try:
+        stacks = group.stacks()
+    except Exception as problem:  # noqa: BLE001 - the job is to end whatever it is
+        stacks = f"{type(problem).__name__}: {problem}"
+    if stacks:
+        write_line(f"rank {group.rank} ends the job; where the others are:\n{stacks}")
+
+
+def end(group: Group) -> NoReturn:
+    """End all ranks now with status 1. Not collective."""
     flush()
     group.abort(1)
 
@@ -121,5 +142,5 @@ class UncaughtErrors:
             self._group.leave(REFUSED)
         (self._before or sys.__excepthook__)(kind, error, trace)
         if not together and self._group.size > 1:
-            flush()
-            self._group.abort(1)
+            show_others(self._group)
+            end(self._group)

@@ -10,7 +10,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from sauerkraut.checkpoint.leaving import RANKS_LOST
+from sauerkraut.checkpoint.leaving import RANKS_LOST, show_others
 from sauerkraut.checkpoint.reports import write_line
 from sauerkraut.group import Group
 
@@ -69,6 +69,7 @@ class Watchdog:
             f"{self._what} took twice its timeout of {self._seconds:g} s, so the job ends; rank "
             f"{self._group.rank} is here:\n{stack.rstrip()}"
         )
+        show_others(self._group)
         sys.stdout.flush()
         try:
             self._group.abort(RANKS_LOST)

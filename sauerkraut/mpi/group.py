@@ -23,8 +23,9 @@ from sauerkraut.mpi import wire
 from sauerkraut.mpi.handles import windows
 from sauerkraut.mpi.handles.members import Members
 from sauerkraut.mpi.handles.table import Table
-from sauerkraut.mpi.patience import Patience
+from sauerkraut.mpi.patience import LOST, Patience
 from sauerkraut.mpi.redelivery import Traffic
+from sauerkraut.mpi.watch import Watch
 from sauerkraut.settings import Settings
 
 T = TypeVar("T")
@@ -62,7 +63,8 @@ class MpiGroup:
         self.size: int = self._comm.Get_size()
         self.where = ""
         self._closed = False
-        self._patience = Patience(self._comm, settings, self.abort)
+        self._watch = Watch(self._comm, settings) if self.size > 1 else None
+        self._patience = Patience(self._comm, settings, self._watch, self.abort)
 
     @property
     def ended(self) -> bool:
@@ -112,6 +114,13 @@ class MpiGroup:
         """A table for the handles of one checkpoint or restart."""
         return Table(self, self._members, self._given, self._settings, self._traffic)
 
+    def stacks(self) -> str:
+        """Where the other ranks are, as lines for people: their Python stacks. Not collective.
+
+        For a job that is about to end. Takes up to a few seconds where ranks do not answer.
+        """
+        return "" if self._watch is None else self._watch.stacks(all_threads=True)
+
     def abort(self, code: int) -> NoReturn:
         """End all ranks now with exit status ``code``."""
         _flush()
@@ -130,6 +139,8 @@ class MpiGroup:
         mpiexec kills the ranks that are a moment later, and their 9 becomes its status.
         """
         self.barrier()
+        if self._watch is not None:
+            self._watch.close()  # whoever leaves first is not lost
         timer = threading.Timer(FINALIZE_TIME, os._exit, (code,))
         timer.daemon = True
         timer.start()
@@ -141,11 +152,18 @@ class MpiGroup:
 
     def close(self) -> None:
         """Free the duplicate; a second call does nothing."""
+        if self._watch is not None:
+            self._watch.close()
         if not self.ended:
             self._patience.close()
             self._members.close()
             self._comm.Free()
         self._closed = True
+
+    def agreed(self) -> None:
+        """Note that a consensus is complete: every rank has come to it."""
+        if self._watch is not None:
+            self._watch.agreed()
 
     def _finish(self, request: MPI.Request, kind: str, timeout: float | None = None) -> None:
         """Wait for ``request`` in slices; say who is missing when it takes long."""
@@ -158,6 +176,8 @@ class MpiGroup:
             if timeout is not None and waited > timeout:
                 raise TimeoutError(f"waited {timeout:g} s for the other ranks")
             self._patience.waiting(kind, self.where, waited)
+            if self._watch is not None and self._watch.lost:
+                self.abort(LOST)
             wire.rest(waited)
         self._patience.operation += 1
 
@@ -179,6 +199,7 @@ class PendingConsensus:
         if not self._done:
             self._group._finish(self._request, "consensus", timeout)
             self._done = True
+            self._group.agreed()
         return self._largest.tolist()
 
 

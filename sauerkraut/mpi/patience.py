@@ -14,12 +14,13 @@ from typing import NamedTuple
 from mpi4py import MPI
 
 from sauerkraut.mpi import wire
+from sauerkraut.mpi.watch import Watch
 from sauerkraut.settings import Settings
-from sauerkraut.storage import Process
 
 LISTEN_AFTER = 1.0  # seconds of waiting before a rank looks whether others ask
 ANSWER_TIME = 1.0  # seconds from asking to reporting
 LOST = 86  # exit status: ranks lost, restart
+MOST_SHOWN = 16  # missing ranks whose stacks are shown
 
 
 class Standing(NamedTuple):
@@ -35,14 +36,18 @@ class Patience:
     """Counts the collective operations of one rank and reports long waits for one of them."""
 
     def __init__(
-        self, comm: MPI.Intracomm, settings: Settings, abort: Callable[[int], object]
+        self,
+        comm: MPI.Intracomm,
+        settings: Settings,
+        watch: Watch | None,
+        abort: Callable[[int], object],
     ) -> None:
         self.operation = 0
         self._comm = comm
         self._rank = comm.Get_rank()
         self._settings = settings
         self._abort = abort
-        self._processes: list[Process] = comm.allgather(Process.this())
+        self._watch = watch
         self._sent: list[MPI.Request] = []
         self._heard: dict[int, Standing] = {}
         self._current = -1
@@ -102,13 +107,17 @@ class Patience:
     def _report(self, own: Standing, waited: float) -> None:
         others = [rank for rank in range(self._comm.Get_size()) if rank != self._rank]
         missing = [rank for rank in others if rank not in self._heard]
-        gone = [rank for rank in missing if self._is_gone(rank)]
+        watch = self._watch
+        gone = [rank for rank in missing if watch is not None and watch.is_gone(rank)]
         elsewhere = {r: s for r, s in self._heard.items() if s.kind != own.kind}
         if self._rank == min([self._rank, *self._heard]):
             places = {self._rank: own, **self._heard}
             stand = "; ".join(f"rank {r} at {s.where or s.kind}" for r, s in sorted(places.items()))
             names = ", ".join(map(str, missing)) or "none"
             self._say(f"waited {waited:.0f} s; missing ranks: {names}; waiting: {stand}")
+            reached = [rank for rank in missing if rank not in gone][:MOST_SHOWN]
+            if watch is not None and reached:
+                self._say(f"where they are now:\n{watch.stacks(reached)}")
         if gone:
             self._say(f"rank {gone[0]} is gone; ending the job")
             self._abort(LOST)
@@ -119,12 +128,6 @@ class Patience:
                 f"{own.where or own.kind}: they can never meet; ending the job"
             )
             self._abort(LOST)
-
-    def _is_gone(self, rank: int) -> bool:
-        process = self._processes[rank]
-        # Another host may have the same name: only here it can be seen.
-        here = process.boot_id == self._processes[self._rank].boot_id
-        return here and process.is_gone() is True
 
     def _say(self, text: str) -> None:
         sys.stderr.write(f"sauerkraut: rank {self._rank}: {text}\n")

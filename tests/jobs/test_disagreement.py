@@ -43,13 +43,24 @@ def test_a_checkpoint_that_a_rank_has_left_is_refused_on_the_others(step):
 
 
 def test_an_exception_on_one_rank_ends_the_job_with_its_traceback(step, tmp_path):
-    done = step("raising", interval="0.1s")
+    done = step("raising", interval="0.1s", environment={"SAUERKRAUT_POSTMORTEM": "1"})
     assert done.status not in (0, 85, 87), done.said
     assert "sauerkraut: rank 1 failed:" in done.said
     assert "ArithmeticError: it diverged" in done.said
     assert "in raising" in done.said
     assert done.values == {}
+    trace, _, others = done.said.partition("where the others are:\n")
+    assert "ArithmeticError" in trace, done.said
+    stacks = dict(re.findall(r"^rank (\d) on \S+:\n((?:  .*\n)+)", others, re.MULTILINE))
+    assert stacks.keys() == {"0", "2", "3"}, done.said
+    assert stacks["0"].endswith(
+        "in in_c_code\n    seconds = ctypes.PyDLL(None).sleep(seconds)\n"
+    ), done.said
+    assert "in in_mpi\n    comm.recv(source=options.rank)\n" in stacks["2"], done.said
+    assert stacks["3"].endswith("in raising\n    ckpt.poll(step)\n"), done.said
     assert not (tmp_path / "ckpt" / "COMPLETE").exists()
+    assert "post-mortem: sauerkraut inspect ckpt/postmortem-1" in done.said
+    assert [path.name for path in tmp_path.glob("ckpt/postmortem-1/*")] == ["shard-00001.h5"]
 
 
 def test_an_exception_on_all_ranks_propagates_and_can_be_caught(step):
@@ -91,4 +102,8 @@ def test_a_rank_that_does_not_come_is_named_and_given_up_when_asked_to(step):
     assert done.status == 86, done.said
     assert re.search(r"rank 0: waited \d+ s; missing ranks: 1; waiting: rank 0 at poll", done.said)
     assert re.search(r"rank 3 at poll \d+ in absent \(stepping.py:\d+\), step \d+", done.said)
+    assert re.search(
+        r"where they are now:\nrank 1 on \S+:\n(  .*\n)*.*in absent\n    time.sleep\(120\)\n",
+        done.said,
+    )
     assert re.search(r"gave up after \d+ s", done.said)  # 4 s, or more where all is slow

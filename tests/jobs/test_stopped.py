@@ -60,16 +60,17 @@ def finished(job):
 
 
 def test_one_stopped_rank_is_named_and_waited_for(job, tmp_path):
-    with job() as running:
+    with job(SAUERKRAUT_NODE_TIMEOUT="4") as running:
         stopped = ranks_of(running, tmp_path / "ckpt")[1]
         os.kill(stopped, signal.SIGSTOP)
         wait_until(running, lambda: running.said().count("missing ranks: ") >= 2)
+        wait_until(running, lambda: "is stopped by a signal since" in running.said())
         os.kill(stopped, signal.SIGCONT)
         assert finished(running), running.said()
 
 
 def test_time_in_which_all_ranks_are_stopped_counts_as_none(job, tmp_path):
-    with job(SAUERKRAUT_GIVE_UP=str(GIVE_UP)) as running:
+    with job(SAUERKRAUT_GIVE_UP=str(GIVE_UP), SAUERKRAUT_NODE_TIMEOUT="3") as running:
         pids = ranks_of(running, tmp_path / "ckpt")
         os.kill(pids[1], signal.SIGSTOP)
         wait_until(running, lambda: "missing ranks: " in running.said())  # the others wait
@@ -79,3 +80,13 @@ def test_time_in_which_all_ranks_are_stopped_counts_as_none(job, tmp_path):
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
         assert finished(running), running.said()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_in_c_code_for_long_ends_nothing(step, rank):
+    soon = {"SAUERKRAUT_NODE_TIMEOUT": "2", "SAUERKRAUT_PATIENCE": "1"}
+    done = step("holding_the_gil", 2, rank=rank, seconds=8, environment=soon)
+    assert done.status == 0, done.said
+    assert len(re.findall(r"^rank \d: \(", done.said, re.MULTILINE)) == 2, done.said
+    assert "watchdog" not in done.said

@@ -127,7 +127,7 @@ def holding_the_gil(n):
     total = np.zeros(4)
     for step in range(options.steps):
         if step == options.at and rank == options.rank:
-            ctypes.PyDLL(None).sleep(options.seconds)
+            in_c_code(options.seconds)
         total += (step + 1) * (rank + 1) * n
         ckpt.poll(step, options.steps)
         time.sleep(options.pause)
@@ -135,11 +135,26 @@ def holding_the_gil(n):
 
 
 def raising(n):
+    """One rank fails; another is in C code with the GIL, one in MPI, the rest come to poll."""
     for step in range(options.steps):
         if step == options.at and rank == options.rank:
             raise ArithmeticError("it diverged")
+        if step == options.at and rank == 0:
+            in_c_code()
+        if step == options.at and rank == 2:
+            in_mpi()
         ckpt.poll(step)
         time.sleep(options.pause)
+
+
+def in_c_code(seconds=60):
+    """Hold the GIL; a signal, as that which asks for the stack, only interrupts it."""
+    while seconds:
+        seconds = ctypes.PyDLL(None).sleep(seconds)
+
+
+def in_mpi():
+    comm.recv(source=options.rank)
 
 
 def raising_everywhere(n):

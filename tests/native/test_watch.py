@@ -1,0 +1,173 @@
+"""The thread that watches: what it makes of datagrams, of silence and of being stopped."""
+
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from sauerkraut import _native
+
+KEY = bytes(range(16))
+LIMIT = 60  # seconds
+TIMEOUT = 3.0  # seconds of silence after which a node is lost
+BEAT, PART = 3, 4
+MAGIC = 0x31574B53
+
+# Rank 0 watches nodes a (itself) and b (ranks 1 and 2), in C code that holds the GIL.
+OBSERVER = """
+import ctypes, sys
+from sauerkraut import _native
+watch = _native.Watch()
+here = (["127.0.0.1"], watch.port)
+watch.beat(float(sys.argv[1]), here, [], [("a", [0]), ("b", [1, 2])])
+watch.start(bytes(range(16)), 0, (-1, 0, 0))
+print(watch.port, flush=True)
+ctypes.PyDLL(None).sleep(120)
+"""
+
+
+def sealed(kind=BEAT, *, key=KEY, to=0, body=b""):
+    """A datagram as rank 1 sends it."""
+    text = struct.pack("<IIIIIIQ", MAGIC, kind, 1, to, 0, 0, 0) + body
+    return text + struct.pack("<Q", _native.siphash(key, text))
+
+
+def halted(**states):
+    """The body of a beat: ranks that do not run."""
+    return b"".join(struct.pack("<Ic", int(rank[1:]), state) for rank, state in states.items())
+
+
+class Observer:
+    """A process that watches; what it said."""
+
+    def __init__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", OBSERVER, str(TIMEOUT)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._place = ("127.0.0.1", int(self._process.stdout.readline()))
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._said = []
+        self._reader = threading.Thread(target=lambda: self._said.extend(self._process.stderr))
+        self._reader.start()
+
+    @property
+    def said(self):
+        return "".join(self._said)
+
+    def send(self, datagram):
+        self._socket.sendto(datagram, self._place)
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def beat_until(self, words, body=b""):
+        """Beat until it has said so."""
+        self.wait_for(words, lambda: self.send(sealed(body=body)))
+
+    def beat_for(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.send(sealed())
+            time.sleep(0.05)
+
+    def wait_for(self, words, meanwhile=lambda: None):
+        deadline = time.monotonic() + LIMIT
+        while words not in self.said:
+            assert self._process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            meanwhile()
+            time.sleep(0.05)
+
+    def ends(self):
+        """Its exit status."""
+        status = self._process.wait(LIMIT)
+        self._reader.join()
+        return status
+
+    def close(self):
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        self._process.stdout.close()
+        self._process.stderr.close()
+        self._socket.close()
+
+
+@pytest.fixture
+def observer():
+    made = Observer()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("length", "hashed"),
+    [(0, 0x726FDB47DD0E0E31), (1, 0x74F839C593DC67FD), (15, 0xA129CA6149BE45E5)],
+)
+def test_the_seal_is_siphash_as_published(length, hashed):
+    assert _native.siphash(KEY, bytes(range(length))) == hashed
+
+
+def test_a_silent_node_is_reported_and_ends_the_process_with_86(observer):
+    observer.beat_for(0.5)
+    assert observer.ends() == 86
+    assert "watchdog: no beats from node b (ranks 1, 2) since " in observer.said
+    assert "watchdog: node b (ranks 1, 2) has been silent for " in observer.said
+    assert observer.said.count("\n") == 2, observer.said
+
+
+def test_datagrams_that_nobody_of_the_job_sealed_mean_nothing(observer):
+    good = sealed()
+    stray = [
+        b"",
+        b"\0",
+        b"x" * 60_000,
+        good[:-1],
+        good + b"\0",
+        sealed(to=1),
+        sealed(key=KEY[::-1]),
+    ]
+    for bit in range(8 * len(good)):
+        flipped = bytearray(good)
+        flipped[bit // 8] ^= 1 << bit % 8
+        stray.append(bytes(flipped))
+    for datagram in stray:
+        observer.send(datagram)
+    observer.wait_for("no beat ever came from node b (ranks 1, 2)")
+    observer.beat_until("node b (ranks 1, 2) beats: it is watched")
+
+
+def test_sealed_datagrams_of_unknown_kinds_and_lengths_are_survived(observer):
+    for kind in (0, 1, 2, 4, 2**32 - 1):
+        for length in (0, 1, 4, 5, 7, 1280):
+            observer.send(sealed(kind, body=b"\xff" * length))
+    observer.send(sealed(body=b"\xff" * 1280))
+    observer.beat_until("rank 2 on b has ended since", halted(r2=b"g"))
+
+
+def test_a_node_that_ends_in_good_order_is_not_missed(observer):
+    observer.beat_for(0.5)
+    observer.send(sealed(PART))
+    time.sleep(2 * TIMEOUT)
+    observer.beat_until("rank 2 on b is stopped by a signal", halted(r1=b"g", r2=b"s"))
+    assert "silent" not in observer.said
+    assert "rank 1 on b has ended" not in observer.said
+
+
+def test_time_in_which_it_was_stopped_itself_counts_as_none(observer):
+    observer.beat_for(0.5)
+    observer.signal(signal.SIGSTOP)
+    time.sleep(2 * TIMEOUT)
+    observer.signal(signal.SIGCONT)
+    observer.beat_for(TIMEOUT)
+    observer.beat_until("rank 1 on b is stopped by a signal", halted(r1=b"s"))
+    assert "silent" not in observer.said
