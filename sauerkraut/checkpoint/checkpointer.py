@@ -69,6 +69,10 @@ class Checkpointer:
             NumPy, MPI or project package, or another hash seed; otherwise that is a warning.
         on_failure: When a checkpoint at a `poll` fails: "warn" and try again later, or "raise".
         rehearse: Try at the first `poll` what a checkpoint would capture, storing nothing.
+        postmortem: When an error leaves the function, store the frames of the rank that failed as
+            ``postmortem-N`` beside the epochs, for ``sauerkraut inspect``; of a failure of all
+            ranks, rank 0's. The three newest are kept, and nothing restarts from them. None: as
+            SAUERKRAUT_POSTMORTEM says (1 or 0, the default).
         signals: Heed SIGTERM and SIGUSR1 (checkpoint and stop) and SIGUSR2 (checkpoint and go on)
             while `run` runs.
         share: None: files are readable by their owner alone; "group": by the group too.
@@ -98,6 +102,7 @@ class Checkpointer:
         strict: bool = False,
         on_failure: Literal["warn", "raise"] = "warn",
         rehearse: bool = True,
+        postmortem: bool | None = None,
         signals: bool = True,
         share: Literal["group"] | None = None,
         quiet: bool = False,
@@ -115,6 +120,7 @@ class Checkpointer:
             strict=strict,
             on_failure=on_failure,
             rehearse=rehearse,
+            postmortem=postmortem,
             signals=signals,
             share=share,
         )

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,10 @@ class Job:
         self.restarted: Restart | None = None
         self.limit: TimeLimit | None = None
         """How long the function may run; set before it does, on every rank."""
-        self._options = options
         self._settings = Settings.from_environment()
+        if options.postmortem is None:
+            options = replace(options, postmortem=self._settings.postmortem)
+        self._options = options
         self._comm = comm
         self._group = groups.of(comm, self._settings)
         self._reports = Reports(self._group.rank, quiet=quiet)

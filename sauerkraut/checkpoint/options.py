@@ -41,6 +41,8 @@ class Options:
     allow: Collection[str]
     on_changed: str
     strict: bool
+    postmortem: bool | None
+    """None: as the settings say."""
 
     def __post_init__(self) -> None:
         if self.keep < 1:

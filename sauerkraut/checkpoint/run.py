@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import NoReturn
 
-from sauerkraut.checkpoint import leaving, requests
+from sauerkraut.checkpoint import leaving, postmortem, requests
 from sauerkraut.checkpoint.agreement import Failure, raise_together
 from sauerkraut.checkpoint.consensus import FREE, NONE, Call, Consensus, Flags, Kind, Outcome
 from sauerkraut.checkpoint.epochs import Epochs
@@ -30,6 +30,7 @@ from sauerkraut.group import Group
 from sauerkraut.storage import About
 
 ARRIVAL_TIME = 10.0  # seconds the other ranks have to fail too before the job is aborted
+POSTMORTEM_TIME = 600.0  # seconds that a rank which failed has to store its frames
 ORDERS = Flags.DUE | Flags.STOP | Flags.GO_ON
 
 
@@ -40,7 +41,7 @@ class Run:
         group: The ranks.
         store: The directory, taken.
         state: What of this rank goes into an epoch.
-        options: ``on_failure`` and ``rehearse``.
+        options: ``on_failure``, ``rehearse`` and ``postmortem``.
         signals: Flags that signals set.
         reports: Told what a person should know.
         latency: Seconds from a signal to the agreement to act on it, at most.
@@ -79,6 +80,7 @@ class Run:
         self._reports = reports
         self._on_failure = options.on_failure
         self._rehearse = options.rehearse and start.restart is None
+        self._postmortem = bool(options.postmortem)
         self._limit = limit
         self._refusal: Exception | None = None
         self._epochs = Epochs(group, store)
@@ -194,10 +196,19 @@ class Run:
             while True:
                 outcome = self.consensus.agree(call, NONE, deadline - time.monotonic())
                 if not outcome.active and not outcome.leaving:
-                    self._store.release()
-                    return
+                    break
         except (TimeoutError, RankError):
-            leaving.fail(self.group, error)
+            leaving.tell_failure(self.group, error)
+            self._leave_postmortem(error)
+            leaving.end(self.group)
+        if self.group.rank == 0:
+            self._leave_postmortem(error)
+        self._store.release()
+
+    def _leave_postmortem(self, error: BaseException) -> None:
+        if self._postmortem and not isinstance(error, SystemExit):
+            epoch = 0 if self.last is None else self.last.number
+            postmortem.leave(self._store, self.state, error, epoch)
 
     def _flags(self) -> Flags:
         """What this rank has to say now; on rank 0 also what the directory and the clock say."""
@@ -238,7 +249,7 @@ class Run:
             self._end_superseded(f"another incarnation took {self._store.directory} over")
         if outcome.failed:
             # that rank aborts the job; nothing here may be unwound before
-            time.sleep(2 * ARRIVAL_TIME)
+            time.sleep(2 * ARRIVAL_TIME + (POSTMORTEM_TIME if self._postmortem else 0.0))
             raise RankError("another rank failed, and the job did not end")
 
     def _ordered(

@@ -33,6 +33,8 @@ from sauerkraut.errors import (
     InterpreterMismatch,
     ResumeError,
 )
+from sauerkraut.frames.aftermath import Aftermath
+from sauerkraut.frames.aftermath import freeze as freeze_aftermath
 from sauerkraut.frames.capture import capture_stack, capture_values
 from sauerkraut.frames.exclusion import Exclude
 from sauerkraut.frames.sentinels import EXCLUDED
@@ -99,12 +101,12 @@ class State:
         providers: Providers,
         reports: Reports,
     ) -> None:
+        self.rank = rank
         self.providers = providers
         self.base: FrameType | None = None
         """The frame that called the outermost one to capture; set while the function runs."""
         self.value: Any = None
         """What the function returned, after `read` of a final epoch."""
-        self._rank = rank
         self._fn, self._args, self._kwargs = fn, args, kwargs
         given = {name: obj for name, obj in anchors.items() if obj is not None}
         self._roots = Roots(fn, args, kwargs, list(given.values()))
@@ -184,6 +186,15 @@ class State:
         streams = [Stream("control", snapshot.control), Stream("objects", snapshot.objects)]
         return self._piece(streams, snapshot)
 
+    def aftermath(self, error: BaseException) -> Aftermath:
+        """The frames that an error left, as far as they can be captured; for people."""
+        return freeze_aftermath(
+            error.__traceback__,
+            lambda module: module.partition(".")[0] == "sauerkraut",
+            exclude=self._options.exclude,
+            threshold=self._threshold,
+        )
+
     def about(self, **fields: Any) -> About:
         """What the manifest says of an epoch, in the eyes of this rank."""
         more: dict[str, Any] = {
@@ -252,7 +263,7 @@ class State:
         ]
         more, provided, frozen = self.providers.save(self._threshold)
         run = Stream("run", json.dumps(record).encode())
-        piece = Piece(self._rank, (run, *streams, *more), (*arrays, *provided))
+        piece = Piece(self.rank, (run, *streams, *more), (*arrays, *provided))
         return Captured(piece, (snapshot, *frozen))
 
     def _collect_globals(

@@ -335,6 +335,18 @@ class Store:
 
         shared(self._group, "completing", complete)
 
+    def leave_postmortem(self, piece: Piece, about: About, epoch: int) -> Path:
+        """Store what this rank leaves for people; see `storage.postmortem`. Not collective."""
+        return storage.postmortem.write(
+            self.directory,
+            piece,
+            about,
+            self._trust,
+            epoch=epoch,
+            world_size=self._group.size,
+            share=self._share,
+        )
+
     def events(self) -> list[dict[str, Any]]:
         """The log of the directory, on rank 0; empty on others, or where it cannot be read."""
         try:

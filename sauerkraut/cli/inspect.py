@@ -2,17 +2,20 @@
 
 Per frame: file, line, function and the source line; per local: type, dtype and shape, size, and the
 value where it is small. Generators and coroutines that wait come after the frames. The newest
-committed epoch unless --epoch names another, all ranks unless --rank does. No code of the
-checkpoint runs.
+committed epoch unless --epoch names another, all ranks unless --rank does. For a directory
+postmortem-N in that of the checkpoints: the frames that an error left. No code of the checkpoint
+runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +23,9 @@ from sauerkraut.cli import flow, report
 from sauerkraut.errors import NoCheckpoint
 from sauerkraut.flow import handlers
 from sauerkraut.flow.record import Record
-from sauerkraut.frames import stored
+from sauerkraut.frames import aftermath, stored
 from sauerkraut.objects import inert
-from sauerkraut.storage import Array, Manifest, Shard, catalog
+from sauerkraut.storage import Array, Manifest, Shard, catalog, layout, postmortem
 
 _STATES = {"": "", "created": " (not started)", "suspended": " (suspended)"}
 _ARRAY = re.compile(r"(numpy\.ndarray) (.+) (\(.*\))")
@@ -39,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Show the stacks."""
+    if layout.postmortem_number(chosen.directory.absolute().name) is not None:
+        return _show_postmortem(chosen)
     path = _epoch(chosen.directory, chosen.epoch)
     manifest = catalog.read_manifest(path)
     if isinstance(told := manifest.about.more.get("flow"), dict):
@@ -63,6 +68,45 @@ def run(chosen: argparse.Namespace) -> int:
             for line in _lines(frame):
                 print(report.printable(line))
     return 0
+
+
+def _show_postmortem(chosen: argparse.Namespace) -> int:
+    """Show the frames that an error left."""
+    left = [_postmortem(path) for path in postmortem.shards(chosen.directory)]
+    if not left:
+        raise NoCheckpoint(f"{chosen.directory}: nothing was stored in it")
+    if chosen.json:
+        report.print_json({"ranks": left})
+        return 0
+    for each in left:
+        after = f"after epoch {each['epoch']}" if each["epoch"] else "before the first epoch"
+        when = report.moment(datetime.fromisoformat(each["time"]))
+        print(
+            f"rank {each['rank']} of {each['world_size']} on {each['host']} failed {after}, ",
+            end="",
+        )
+        print(f"{when} UTC")
+        for frame in each["frames"]:
+            for line in _lines(frame):
+                print(report.printable(line))
+        print(report.printable(each["error"]))
+    return 0
+
+
+def _postmortem(path: Path) -> dict[str, Any]:
+    """What one rank left, as plain values."""
+    with Shard.open(path) as shard:
+        told: dict[str, Any] = json.loads(bytes(shard.stream("postmortem")))
+        frames = aftermath.read(bytes(shard.stream("frames")), shard.stream("objects"))
+        of_run = {"rank": shard.seal.rank, "world_size": shard.world_size, "epoch": shard.epoch}
+    shown = [{**frame, "locals": [_left(local) for local in frame["locals"]]} for frame in frames]
+    return {**of_run, **told, "frames": shown}
+
+
+def _left(told: dict[str, Any]) -> dict[str, Any]:
+    local = stored.Local(told["name"], told["type"], told["bytes"], told["value"])
+    refused = {"refused": told["refused"]} if "refused" in told else {}
+    return {**_local(local), **refused}
 
 
 def _show_flow(chosen: argparse.Namespace, manifest: Manifest, record: Record) -> int:
@@ -185,7 +229,7 @@ def _lines(frame: dict[str, Any]) -> Iterator[str]:
             local["name"],
             " ".join(str(local[key]) for key in ("type", "dtype", "shape") if key in local),
             report.size(local["bytes"]) if local["bytes"] else "",
-            local.get("value", ""),
+            local.get("value", f"(not stored: {local['refused']})" if "refused" in local else ""),
         )
         for local in frame["locals"]
     ]
@@ -194,5 +238,5 @@ def _lines(frame: dict[str, Any]) -> Iterator[str]:
         line = f"    {name:{widths[0]}}  {kind:{widths[1]}}  {size:>{widths[2]}}  {value}"
         yield line.rstrip()
     for title in ("excluded", "unbound"):
-        if frame[title]:
+        if frame.get(title):
             yield f"    {title}: {', '.join(frame[title])}"

@@ -6,7 +6,7 @@ The steps of one rank. Who takes which when, and the agreement of the ranks betw
 
 from __future__ import annotations
 
-from sauerkraut.storage import catalog, events, layout
+from sauerkraut.storage import catalog, events, layout, postmortem
 from sauerkraut.storage.catalog import Completion, Entry, Finding
 from sauerkraut.storage.commit import begin, finish, publish
 from sauerkraut.storage.epoch import About, Attempt, Epoch, Manifest, Seal
@@ -41,6 +41,7 @@ __all__ = [
     "events",
     "finish",
     "layout",
+    "postmortem",
     "prune",
     "publish",
     "reopen",

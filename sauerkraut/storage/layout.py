@@ -12,6 +12,7 @@
     epoch-00000043.fenced-<attempt>/    left by an incarnation that was taken over
     epoch-00000041.damaged-<id>/        its bytes are wrong; never chosen again
     epoch-00000040.trash-<id>/          about to be unlinked
+    postmortem-3/                       what a rank that failed left, for people
     <name>.new-<id>                     a file before its rename to <name>
 """
 
@@ -38,6 +39,7 @@ _EPOCH = re.compile(
 )
 _TRASH = re.compile(rf"{COMPLETE}\.trash-[0-9a-f]{{32}}")
 _REQUEST = re.compile(r"request-(?P<id>[0-9A-Za-z]{1,64})")
+_POSTMORTEM = re.compile(r"postmortem-(?P<number>[1-9][0-9]{0,17})")
 _SHARD = re.compile(r"shard-(?P<rank>[0-9]{5,})\.h5")
 _PRIVATE = re.compile(
     rf"({OWNER}|{COMPLETE}|{MANIFEST}|request-[0-9A-Za-z]{{1,64}})\.new-[0-9a-f]{{32}}"
@@ -97,10 +99,22 @@ def request_id(name: str) -> str | None:
     return None if match is None else match["id"]
 
 
+def postmortem(number: int) -> str:
+    """Directory name of a post-mortem."""
+    return f"postmortem-{number}"
+
+
+def postmortem_number(name: str) -> int | None:
+    """Number of the post-mortem that has that name; None for another directory."""
+    match = _POSTMORTEM.fullmatch(name)
+    return None if match is None else int(match["number"])
+
+
 def is_of_run(name: str) -> bool:
-    """Whether ``name`` is one that we give to files beside the epochs."""
-    known = (OWNER, COMPLETE, EVENTS)
-    return name in known or is_trash(name) or is_private(name) or request_id(name) is not None
+    """Whether ``name`` is one that we give to what lies beside the epochs."""
+    if name in (OWNER, COMPLETE, EVENTS) or is_trash(name) or is_private(name):
+        return True
+    return request_id(name) is not None or postmortem_number(name) is not None
 
 
 def is_private(name: str) -> bool:
@@ -110,7 +124,12 @@ def is_private(name: str) -> bool:
 
 def is_of_epoch(name: str) -> bool:
     """Whether ``name`` is one that we give to files inside an epoch's directory."""
-    return _SHARD.fullmatch(name) is not None or name == MANIFEST or is_private(name)
+    return is_shard(name) or name == MANIFEST or is_private(name)
+
+
+def is_shard(name: str) -> bool:
+    """Whether ``name`` is that of a rank's file."""
+    return _SHARD.fullmatch(name) is not None
 
 
 def shard_rank(name: str) -> int:

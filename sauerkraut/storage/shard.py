@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from errno import ENOENT
 from pathlib import Path
 from typing import Self
@@ -37,19 +38,6 @@ def write(attempt: Attempt, piece: Piece, trust: Trust, *, wait: float = 0.0) ->
             on this rank and must be discarded; the file that is left behind has no seal.
         ValueError: two names of the piece clash, or an array has not the bytes its shape says.
     """
-    prefix = layout.rank_group(piece.rank)
-    contents = [
-        *(Content(f"{prefix}/{_checked(stream.name)}", stream.data) for stream in piece.streams),
-        *(
-            Content(
-                f"{prefix}/{_checked(array.name)}", array.data, array.dtype, array.shape, array.path
-            )
-            for array in piece.arrays
-        ),
-    ]
-    names = {content.name for content in contents}
-    if len(names) != len(contents):
-        raise ValueError(f"rank {piece.rank} stores two things under one name")
     file = layout.shard(piece.rank)
     header = {
         "kind": "shard",
@@ -64,16 +52,45 @@ def write(attempt: Attempt, piece: Piece, trust: Trust, *, wait: float = 0.0) ->
     deadline = time.monotonic() + wait
     while True:
         try:
-            nbytes, digest = sealed.write(
-                attempt.path / file, contents, header, key=trust.key, mode=mode
-            )
+            return write_file(attempt.path / file, piece, header, trust, mode)
         except StorageError as error:
             found = owner.explained(attempt.directory, attempt.incarnation, error)
             if found is not error or error.errno != ENOENT or time.monotonic() >= deadline:
                 raise found from error
-        else:
-            return Seal(piece.rank, file, nbytes, digest)
         time.sleep(_LOOK_AGAIN)
+
+
+def write_file(
+    path: Path, piece: Piece, header: Mapping[str, object], trust: Trust, mode: int
+) -> Seal:
+    """Write and seal a piece as a file of its own.
+
+    Args:
+        path: A file that is not there.
+        piece: Its content.
+        header: What `Shard` reads of it.
+        trust: Its key, if any, authenticates the file.
+        mode: Its permissions.
+
+    Raises:
+        StorageError: no space, or any failing call.
+        ValueError: two names of the piece clash, or an array has not the bytes its shape says.
+    """
+    prefix = layout.rank_group(piece.rank)
+    contents = [
+        *(Content(f"{prefix}/{_checked(stream.name)}", stream.data) for stream in piece.streams),
+        *(
+            Content(
+                f"{prefix}/{_checked(array.name)}", array.data, array.dtype, array.shape, array.path
+            )
+            for array in piece.arrays
+        ),
+    ]
+    names = {content.name for content in contents}
+    if len(names) != len(contents):
+        raise ValueError(f"rank {piece.rank} stores two things under one name")
+    nbytes, digest = sealed.write(path, contents, header, key=trust.key, mode=mode)
+    return Seal(piece.rank, path.name, nbytes, digest)
 
 
 def _checked(name: str) -> str:

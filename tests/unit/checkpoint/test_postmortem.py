@@ -1,0 +1,101 @@
+"""What an error leaves in postmortem-N: frames to look at, nothing that a restart would read."""
+
+import json
+import socket
+from errno import ENOSPC
+
+import numpy as np
+import pytest
+
+from sauerkraut.cli import main
+from sauerkraut.storage import catalog, disk, postmortem
+from tests.unit.checkpoint.crashing import CrashError, epochs
+
+
+def simulate(ckpt, steps):
+    field = np.arange(20_000.0)
+    secret = "password"
+    for step in range(steps):
+        ckpt.poll(step)
+    with socket.socket() as connection:
+        diverge(field, {"steps": steps}, connection)
+    return secret
+
+
+def diverge(field, parameters, connection):
+    shared = [field, parameters]
+    raise CrashError(f"after {parameters['steps']} steps, {len(shared)}")
+
+
+@pytest.fixture
+def failed(make, directory):
+    """A run that failed after it had committed an epoch."""
+
+    def fail(**options):
+        ckpt = make(interval=1e-9, exclude=("secret",), **options)
+        with pytest.raises(CrashError):
+            ckpt.run(simulate, ckpt, 4)
+        return directory
+
+    return fail
+
+
+def inspected(capsys, *words):
+    assert main(["inspect", *map(str, words)]) == 0
+    return capsys.readouterr().out
+
+
+def test_the_frames_of_an_error_are_stored_for_people(failed, capsys):
+    directory = failed(postmortem=True)
+    assert "post-mortem: sauerkraut inspect " in capsys.readouterr().err
+    told = json.loads(inspected(capsys, directory / "postmortem-1", "--json"))
+    (rank,) = told["ranks"]
+    assert (rank["rank"], rank["error"]) == (0, "CrashError: after 4 steps, 2")
+    assert rank["epoch"] >= 1
+    assert [frame["function"] for frame in rank["frames"]] == ["simulate", "diverge"]
+    outer, inner = ({local["name"]: local for local in f["locals"]} for f in rank["frames"])
+    assert rank["frames"][0]["excluded"] == ["secret"]
+    assert outer["step"]["value"] == "3"
+    assert (outer["field"]["shape"], outer["field"]["bytes"]) == ("(20000,)", 160_000)
+    assert "socket" in outer["connection"]["refused"]
+    assert inner["parameters"]["value"] == "{'steps': 4}"
+    said = inspected(capsys, directory / "postmortem-1")
+    assert "in diverge" in said
+    assert "(not stored: " in said
+    assert said.endswith("CrashError: after 4 steps, 2\n")
+    assert "password" not in said
+
+
+def test_it_is_no_epoch_and_nothing_restarts_from_it(failed, directory, make):
+    failed(postmortem=True)
+    assert catalog.others(directory) == []
+    before = epochs(directory)
+    again = make()
+    with pytest.raises(CrashError):
+        again.run(simulate, again, 4)
+    assert again.restarted.epoch == int(before[-1][-8:])
+    assert postmortem.numbers(directory) == [1]
+
+
+def test_only_the_newest_are_kept(failed, directory):
+    for _ in range(postmortem.MOST + 2):
+        failed(postmortem=True)
+    assert postmortem.numbers(directory) == [3, 4, 5]
+    assert all(postmortem.shards(path) for path in directory.glob("postmortem-*"))
+
+
+def test_none_is_stored_unless_asked_for(failed, monkeypatch):
+    assert postmortem.numbers(failed()) == []
+    monkeypatch.setenv("SAUERKRAUT_POSTMORTEM", "1")
+    assert postmortem.numbers(failed(postmortem=False)) == []
+    assert postmortem.numbers(failed()) == [1]
+
+
+def test_that_none_can_be_stored_hides_no_error(failed, directory, monkeypatch, capsys):
+    def full(call):
+        if "postmortem-" in str(call.path):
+            raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(disk, "hook", full)
+    failed(postmortem=True)
+    assert "no post-mortem was stored: StorageError: " in capsys.readouterr().err
