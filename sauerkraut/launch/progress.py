@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from sauerkraut.checkpoint import requests
 from sauerkraut.checkpoint.requests import Request
 from sauerkraut.errors import NoCheckpoint, StorageError
-from sauerkraut.storage import catalog, layout, owner
+from sauerkraut.storage import Process, catalog, layout, owner
 from sauerkraut.storage.owner import Owner
 
 
@@ -106,4 +107,20 @@ class Silence:
             touched = 0
         if touched != self._seen or not touched:
             self._seen, self._since = touched, time.monotonic()
+        return time.monotonic() - self._since
+
+
+class Absence:
+    """How long all ranks that this host can see have been gone."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def seconds(self, processes: Collection[Process]) -> float:
+        """Seconds since that was first seen; 0 while one of them lives, or there is none to see."""
+        if not processes or not all(process.is_gone() for process in processes):
+            self._since = None
+            return 0.0
+        if self._since is None:
+            self._since = time.monotonic()
         return time.monotonic() - self._since

@@ -37,6 +37,8 @@ SAME = 1.0
 PAUSE = 1.0
 """Seconds before a start after a restart that brought no epoch; doubles up to ..."""
 LONGEST_PAUSE = 60.0
+LINGERING = 20.0
+"""Seconds that a launcher may live on when rank 0 has ended: MPICH's waits for a lost host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +202,14 @@ class Supervisor:
             job.send(signal.SIGUSR1)
         said = None
         silence = progress.Silence(self.directory)
+        absence = progress.Absence()
         self._warned = False
         while (status := job.wait(LOOK)) is None:
             if self._asked is not None and said is None:
                 said = self._asked
                 self._say(f"{said.name}: asking the ranks to checkpoint and stop")
             self._order_checkpoint()
-            if self._killing or self._is_stuck(silence):
+            if self._killing or self._lingers(absence) or self._is_stuck(silence):
                 job.end()
                 status = job.wait(0)
                 break
@@ -224,6 +227,15 @@ class Supervisor:
         nothing: set[str] = set()
         answered = self._read(lambda path: progress.requests_answered(path, epoch), nothing)
         return bool(answered - self._own_requests)
+
+    def _lingers(self, absence: progress.Absence) -> bool:
+        """Whether the launcher outlives the ranks on this host."""
+        owner = self._read(progress.owner_of, None)
+        ours = owner is not None and owner.incarnation.supervisor == self._id
+        seconds = absence.seconds(owner.incarnation.processes if owner and ours else ())
+        if seconds > LINGERING:
+            self._say(f"rank 0 ended {seconds:.0f} s ago, its launcher did not: ending this start")
+        return seconds > LINGERING
 
     def _is_stuck(self, silence: progress.Silence) -> bool:
         """Whether the job shows no sign of life for too long; said when it may be so."""
