@@ -132,7 +132,8 @@ class Channel:
             answer = wire.receive(found, status)
             number, what = _ANSWER.unpack_from(answer)
             self._sending[number].answered(what, answer[_ANSWER.size :].decode())
-        self._answers = [each for each in self._answers if not each.Test()]
+        if self._answers:
+            self._answers = [each for each in self._answers if not each.Test()]
 
     def answer(self, dest: int, number: int, what: int, text: str = "") -> None:
         """Tell rank ``dest`` about its transfer of this number."""
@@ -226,8 +227,11 @@ class Sending:
 
     def test(self) -> bool:
         """Go on with it; whether it is done. Raises MigrationError when it was refused."""
-        if not self.done:
-            self._channel.progress()
+        self._channel.progress()
+        return self.look()
+
+    def look(self) -> bool:
+        """What `test` does, after `Channel.progress`."""
         if self.done and self._requests:
             MPI.Request.Waitall(self._requests)
             self._requests = []
@@ -282,9 +286,13 @@ class Receiving:
 
     def test(self) -> bool:
         """Go on with it; whether it is here. Raises MigrationError, see `Channel.recv`."""
+        self._channel.progress()  # the sender may wait for us in turn
+        return self.look()
+
+    def look(self) -> bool:
+        """What `test` does, after `Channel.progress`."""
         if self.snapshot is not None:
             return True
-        self._channel.progress()  # the sender may wait for us in turn
         if self._control is None:
             status = MPI.Status()
             tag = self._channel._first + self._tag

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from array import array
-from dataclasses import astuple, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from mpi4py import MPI
 
@@ -35,6 +36,10 @@ class Count:
     wishes: int = 0
     """Ranks that want all tasks to stand still for a while."""
 
+    def numbers(self) -> array[int]:
+        """All of it, in the order of the fields."""
+        return array("q", [getattr(self, name) for name in self.__slots__])
+
     @property
     def under_way(self) -> bool:
         """Whether messages or stacks were between ranks."""
@@ -53,13 +58,13 @@ class Census:
         self._request: MPI.Request | None = None
         self._next = 0.0
 
-    def ask(self, own: Count) -> Count | None:
-        """Begin a count with ``own`` when it is time to, or end one; the sum when it is there."""
+    def ask(self, count: Callable[[], Count]) -> Count | None:
+        """Begin a count when it is time to, or end one; the sum when it is there."""
         now = time.monotonic()
         if self._request is None:
             if now < self._next:
                 return None
-            self._own = array("q", astuple(own))
+            self._own = count().numbers()
             self._sum = array("q", bytes(8 * len(self._own)))
             sent, received = [self._own, MPI.INT64_T], [self._sum, MPI.INT64_T]
             self._request = self._comm.Iallreduce(sent, received, MPI.SUM)

@@ -99,7 +99,7 @@ class Moving:
         self._channel.progress()
         for task, leaving in list(self._departures.items()):
             try:
-                if not leaving.sending.test():
+                if not leaving.sending.look():
                     continue
             except MigrationError as error:
                 self._comes_back(task, leaving, error)
@@ -114,7 +114,7 @@ class Moving:
         """Take in what comes; whether a task has begun to come, or is here."""
         newest = self._coming[-1]
         try:
-            if newest.test():
+            if newest.look():
                 self._coming[-1] = self._channel.irecv(hold=True)
                 self._settle(newest)
                 return True
@@ -125,7 +125,7 @@ class Moving:
             self._coming.append(self._channel.irecv(hold=True))
             return True
         for each in self._coming[:-1]:
-            if each.test():
+            if each.look():
                 self._coming.remove(each)
                 self._settle(each)
                 return True

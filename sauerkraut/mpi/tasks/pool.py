@@ -187,7 +187,7 @@ class TaskPool:
             if resident is not None:
                 self._serve(resident, self._residents.run(resident))
                 idle_since = time.monotonic()
-            found = self._census.ask(self._count())
+            found = self._census.ask(self._count)
             if found is not None:
                 if before == found and not found.under_way and not found.runnable:
                     if found.alive:
