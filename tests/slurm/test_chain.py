@@ -12,11 +12,11 @@ def test_a_time_limit_is_reached_twice(slurm, submit, undisturbed, tmp_path):
     """A script filled in by the verb: its successors have the same options."""
     words = ["--kind=chain", "--nodes=1", "--ntasks=2", "--time=1", "--checkpoints=ckpt"]
     words += ["--sbatch=signal=B:USR1@40", "--sbatch=output=job.log"]  # looked at every 30 s
-    job = submit(None, steps=900, interval="1h", filled=words)
+    job = submit(None, steps=1300, interval="1h", filled=words)
     job.wait_for(lambda: not slurm.run("squeue", "-h").strip(), 500)
 
     assert job.is_complete(), job.said()
-    assert job.result() == undisturbed(900)
+    assert job.result() == undisturbed(1300)
     assert job.restarts() >= 2
     ends = re.findall(r"exit status (\d+)", job.said())
     assert ends == ["85"] * job.restarts() + ["0"], job.said()
