@@ -142,7 +142,7 @@ def law(numbers, values):
             factors = np.linalg.lstsq(relative, values / wanted)[0]
             if np.all(abs(relative @ factors - values / wanted) <= EXACT):
                 return text.format(*np.round(factors, 6) + 0.0)
-    return "none that is simple"
+    return "none of these" if len(values) > 2 else "grows"
 
 
 # --- times
@@ -173,8 +173,8 @@ def time_signal(launcher, ranks, signals, latency, mib):
     waits, epochs = zip(*lines, strict=True)
     print(
         f"signal to epoch, {ranks} ranks: {statistics.median(waits) / latency:.2f} of the latency "
-        f"of {latency:g} s, {max(waits) / latency:.2f} at most "
-        f"({statistics.median(epochs):.3f} s for the epoch itself; {signals} signals)"
+        f"of {latency:g} s, {max(waits) / latency:.2f} at most ({statistics.median(waits):.2f} s, "
+        f"of which the epoch took {statistics.median(epochs):.2f}; {signals} signals)"
     )
 
 
