@@ -74,9 +74,9 @@ class Images:
 
     def __exit__(self, *_):
         self.command("podman", "rm", "--all", "--force", "--time=0")
-        mounted = self.directory / "root" / "overlay"
-        if mounted.is_mount():
-            subprocess.run(["umount", "--recursive", mounted], check=True)
+        # a build that was ended leaves its layers mounted
+        layers = self.directory / "root" / "overlay"
+        subprocess.run(["umount", "--recursive", layers], capture_output=True, check=False)
 
     def base(self, name):
         """Fetch the image `name`, or make what stands in for it; a line that says which."""
