@@ -79,6 +79,7 @@ int MPI_Send(const void* data, int count, Handle type, int dest, int tag, Handle
 int MPI_Send_c(const void* data, long count, Handle type, int dest, int tag, Handle comm)
 {
   int (*next)(const void*, long, Handle, int, int, Handle) = of_mpi("PMPI_Send_c");
+  if (!next) return MPI_Send(data, (int)count, type, dest, tag, comm);  // an MPI before 4.0
   if (keep(data, count, type, dest, tag, comm)) return 0;
   let_go(dest, comm);
   return next(data, count, type, dest, tag, comm);
@@ -96,6 +97,7 @@ int MPI_Isend_c(const void* data, long count, Handle type, int dest, int tag, Ha
                 Handle* request)
 {
   int (*next)(const void*, long, Handle, int, int, Handle, Handle*) = of_mpi("PMPI_Isend_c");
+  if (!next) return MPI_Isend(data, (int)count, type, dest, tag, comm, request);
   let_go(dest, comm);
   return next(data, count, type, dest, tag, comm, request);
 }
