@@ -37,8 +37,9 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def start(*words, **options):
-    return run(*words, environment=SOON, timeout=LIMIT, check=False, **options)
+def start(*words, environment=(), **options):
+    environment = {**SOON, **dict(environment)}
+    return run(*words, environment=environment, timeout=LIMIT, check=False, **options)
 
 
 def bodies(*options, at=None, steps=20):
@@ -307,6 +308,6 @@ def test_the_doctor_looks_at_a_program(here, launcher):
     assert "local 'connection'" in checks["refused.py, rank 0"]["text"] + told.stdout
 
     words = ["--launcher", " ".join(launcher.command(2)[:-2]), "--ranks=2", "--at=smoothing:smooth"]
-    good = start(*doctor, *words, "ring.py", "5", "out.npy")
+    good = start(*doctor, *words, "ring.py", "5", "out.npy", environment=launcher.environment)
     checks = {each["name"]: each for each in json.loads(good.stdout)["checks"]}
     assert checks["ring.py"]["state"] == "good", checks
