@@ -6,7 +6,7 @@ import json
 import linecache
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from types import FrameType, TracebackType
+from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
 from sauerkraut.errors import CaptureError, ResumeError
@@ -14,6 +14,8 @@ from sauerkraut.frames import labels
 from sauerkraut.frames.exclusion import Exclude
 from sauerkraut.objects import graph, inert
 from sauerkraut.objects.graph import Frozen
+
+_MADE_BY_CODE = (ModuleType, FunctionType, BuiltinFunctionType, type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ def freeze(
         if not is_ours(frame.f_globals.get("__name__", "")):
             excluded = _excluded(frame, exclude)
             bound = {n: v for n, v in frame.f_locals.items() if n not in excluded}
-            if frame.f_locals is frame.f_globals:  # a module's body: its variables are the globals
-                bound = {}
+            if frame.f_locals is frame.f_globals:  # the body of an unmodified program
+                bound = {n: v for n, v in bound.items() if not _is_of_program(n, v)}
             frames.append(_row(frame, trace.tb_lineno, bound, sorted(excluded)))
             found += [_Local(frame.f_code.co_qualname, name, v) for name, v in bound.items()]
         trace = trace.tb_next
@@ -69,6 +71,11 @@ def freeze(
     for index, reason in refused.items():
         rows[index]["refused"] = reason
     return Aftermath(json.dumps(frames).encode(), frozen)
+
+
+def _is_of_program(name: str, value: object) -> bool:
+    """Whether a global is what every start of the program makes: no data."""
+    return name.startswith("__") or isinstance(value, _MADE_BY_CODE)
 
 
 def _excluded(frame: FrameType, exclude: Exclude) -> set[str]:

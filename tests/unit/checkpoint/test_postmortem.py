@@ -66,6 +66,17 @@ def test_the_frames_of_an_error_are_stored_for_people(failed, capsys):
     assert "password" not in said
 
 
+def test_the_body_of_a_program_is_shown_with_its_data_alone(make, directory, capsys):
+    body = compile("import math\nsize = 3\nraise CrashError(size)", "program.py", "exec")
+    ckpt = make(postmortem=True)
+    with pytest.raises(CrashError):
+        ckpt.run(exec, body, {"CrashError": CrashError, "__name__": "program"})
+    told = json.loads(inspected(capsys, directory / "postmortem-1", "--json"))
+    (frame,) = told["ranks"][0]["frames"]
+    assert frame["function"] == "<module>"
+    assert [(local["name"], local["value"]) for local in frame["locals"]] == [("size", "3")]
+
+
 def test_it_is_no_epoch_and_nothing_restarts_from_it(failed, directory, make):
     failed(postmortem=True)
     assert catalog.others(directory) == []
