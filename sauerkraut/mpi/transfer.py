@@ -244,6 +244,11 @@ class Sending:
         """Whether its blocks are on their way: they go on while MPI is called."""
         return len(self._requests) > 1
 
+    @property
+    def exposed(self) -> bool:
+        """Whether memory of the program is still to be read."""
+        return bool(self._parts) and not self.done
+
     def wait(self) -> None:
         """Return when it is done. Raises MigrationError when it was refused."""
         _finish(self)

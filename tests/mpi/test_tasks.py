@@ -1,11 +1,14 @@
 """Tasks that move between ranks."""
 
+import time
+
 import numpy as np
 import pytest
 from mpi4py import MPI
 
 from sauerkraut import mpi
 from sauerkraut.errors import Deadlock, MigrationError, RankError
+from sauerkraut.mpi.transfer import Channel
 
 pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
 RANK, SIZE = MPI.COMM_WORLD.rank, MPI.COMM_WORLD.size
@@ -153,3 +156,234 @@ def test_a_deadlock_names_what_is_waited_for(pool):
 def test_only_tasks_move(pool):
     with pytest.raises(MigrationError, match=r"migrate\(\) is for tasks"):
         mpi.migrate(0)
+
+
+def writes(dest, count, nbytes, tag=0):
+    for _ in range(count):
+        mpi.send(b"x" * nbytes, dest, tag)
+    return count
+
+
+def reads_then_asks(writer):
+    got = [len(mpi.recv(writer)) for _ in range(3)]
+    return got, mpi.recv(writer, tag=2)
+
+
+def writes_then_answers(reader):
+    writes(reader, 11, 100)
+    mpi.send("go", reader, tag=2)
+
+
+def test_a_writer_waits_only_while_too_much_is_unread(comm):
+    with mpi.TaskPool(comm, mailbox=1200) as pool:
+        if RANK == 0:
+            pool.spawn(reads_then_asks, SIZE * 1, name="reads")
+            pool.spawn(writes_then_answers, 0)
+        results = pool.run()
+        if RANK == 0:
+            assert results["reads"] == ([100] * 3, "go")
+
+
+def test_a_writer_does_not_wait_for_a_task_that_has_ended(comm):
+    with mpi.TaskPool(comm, mailbox=1000) as pool:
+        ended = pool.spawn(gives, SIZE - 1)
+        pool.run()
+        writing = pool.spawn(writes, ended, 20, 200)
+        pool.run()
+        assert writing.result() == 20
+
+
+class Unreadable:
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def sends_what_cannot_be_read(dest):
+    mpi.send(Unreadable(), dest)
+    return "sent"
+
+
+def tries_to_read():
+    try:
+        mpi.recv()
+    except ValueError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_what_cannot_be_read_is_the_readers_error(pool, where):
+    where = SIZE - 1 if where == "last" else 0
+    if where == RANK:
+        pool.spawn(tries_to_read, name="reads")
+    MPI.COMM_WORLD.Barrier()
+    if RANK == 0:
+        pool.spawn(sends_what_cannot_be_read, where, name="sends")
+    results = pool.run()
+    if where == RANK:
+        assert "no number" in results["reads"]
+
+
+def gives_what_cannot_be_rebuilt():
+    return Unreadable()
+
+
+def catches_that(other):
+    mpi.migrate(SIZE - 1)
+    try:
+        other.result()
+    except Exception as error:
+        return str(error)
+
+
+def test_a_result_that_cannot_be_rebuilt_is_the_askers_error(pool):
+    asking = pool.spawn(catches_that, pool.spawn(gives_what_cannot_be_rebuilt))
+    pool.run()
+    assert "no number" in asking.result()
+
+
+def fails():
+    raise KeyError("early")
+
+
+def asks_late(other):
+    for _ in range(50):
+        mpi.yield_()
+    return catches(other)
+
+
+def test_an_error_that_was_asked_for_late_is_not_raised_again(pool):
+    failed = pool.spawn(fails)
+    asking = pool.spawn(asks_late, failed)
+    pool.run()
+    assert asking.result()[0] == "'early'"
+
+
+def spawns_later(dest):
+    mpi.send("first", dest)
+    mpi.send("second", dest)
+    mpi.yield_()
+
+
+def reads_two():
+    return mpi.recv(), mpi.recv()
+
+
+def spawns(pool):
+    for _ in range(20):
+        mpi.yield_()
+    return pool.spawn(reads_two).result()
+
+
+def test_messages_wait_for_a_task_that_is_spawned_later(pool):
+    if RANK == 0:
+        pool.spawn(spawns_later, 2 * SIZE)
+        pool.spawn(spawns, pool, name="spawns")
+    results = pool.run()
+    if RANK == 0:
+        assert results["spawns"] == ("first", "second")
+
+
+def sends_with_a_wrong_tag(dest):
+    with pytest.raises(TypeError, match="integer"):
+        mpi.send("lost", dest, tag="name")
+    mpi.send("found", dest)
+
+
+def test_a_message_that_was_not_sent_leaves_no_gap(pool):
+    reading = pool.spawn(mpi.recv, name="reads")
+    pool.spawn(sends_with_a_wrong_tag, (reading.id + 1) % SIZE)
+    assert pool.run()["reads"] == "found"
+
+
+def ends_itself():
+    from greenlet import GreenletExit
+
+    raise GreenletExit
+
+
+def waits_in_a_greenlet_of_its_own():
+    from greenlet import greenlet
+
+    with pytest.raises(MigrationError, match="a greenlet of a task's own cannot wait"):
+        greenlet(lambda: mpi.yield_()).switch()
+    return "refused"
+
+
+def test_greenlets_of_a_task(pool):
+    pool.spawn(waits_in_a_greenlet_of_its_own, name="refused")
+    assert pool.run() == {"refused": "refused"}
+    pool.spawn(ends_itself)
+    with pytest.raises((RankError, MigrationError), match="was ended from within"):
+        pool.run()
+
+
+def changes(shared):
+    for _ in range(300):
+        shared += 1
+        mpi.yield_()
+
+
+def moves_with(shared):
+    for _ in range(3):
+        mpi.migrate((rank_now() + 1) % SIZE)
+    return float(shared.min()), float(shared.max())
+
+
+def test_arrays_that_others_change_are_those_of_one_moment(pool):
+    shared = np.zeros(400_000)
+    pool.spawn(changes, shared)
+    moved = pool.spawn(moves_with, shared)
+    pool.run()
+    low, high = moved.result()
+    assert low == high
+
+
+def test_a_pool_that_cannot_be_made(comm):
+    with pytest.raises(TypeError):
+        mpi.TaskPool("no communicator")
+    with mpi.TaskPool(comm) as pool:
+        assert pool.run() == {}
+
+
+class Late(Channel):
+    """Tells one rank a little later that a task was accepted, as a network may do."""
+
+    held = ()
+
+    def answer(self, dest, *told):
+        if dest == 0 and self.rank == 1:
+            self.held = (*self.held, (time.monotonic() + 0.2, dest, told))
+        else:
+            super().answer(dest, *told)
+
+    def progress(self):
+        for due, dest, told in self.held:
+            if time.monotonic() >= due:
+                self.held = tuple(each for each in self.held if each[0] != due)
+                super().answer(dest, *told)
+        super().progress()
+
+
+def bounces(letters):
+    for dest in (1, SIZE - 1, 0, 1, 0):
+        mpi.migrate(dest)
+    return [mpi.recv() for _ in range(letters)]
+
+
+def test_a_task_that_is_back_before_it_is_known_to_have_arrived(comm, monkeypatch):
+    if SIZE < 3:
+        return
+    monkeypatch.setattr("sauerkraut.mpi.tasks.pool.Channel", Late)
+    with mpi.TaskPool(comm) as pool:
+        if RANK == 0:
+            pool.spawn(bounces, 20, name="bounces")
+            pool.spawn(sends_all, 0, 20)
+        results = pool.run()
+    if RANK == 0:
+        assert results["bounces"] == list(range(20))
+
+
+def sends_all(dest, count):
+    for number in range(count):
+        mpi.send(number, dest)
+        mpi.yield_()

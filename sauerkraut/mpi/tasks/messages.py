@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
 import sys
 from typing import Any
@@ -26,7 +27,8 @@ def send(value: object, dest: To, tag: int = 0) -> None:
     Raises:
         MigrationError: this is no task.
     """
-    resident, room = send_bytes(pickle.dumps(value, 5), _id(dest), tag, "send()")
+    data = pickle.dumps(value, 5)
+    resident, room = send_bytes(data, _id(dest), operator.index(tag), "send()")
     if room is not None:
         switch(resident, Waits(room), sys._getframe(1))
 
@@ -65,4 +67,4 @@ def receive(wanted: Receive, innermost: Any) -> Letter:
 
 
 def _id(task: To) -> int:
-    return task.id if isinstance(task, Task) else task
+    return task.id if isinstance(task, Task) else operator.index(task)

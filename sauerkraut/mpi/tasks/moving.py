@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sauerkraut.errors import MigrationError
 from sauerkraut.mpi.tasks.residents import Residents
 from sauerkraut.mpi.tasks.switching import Captured
-from sauerkraut.mpi.tasks.task import Letter, Luggage, Resident
+from sauerkraut.mpi.tasks.task import Letter, Luggage, Read, Resident
 from sauerkraut.mpi.transfer import Channel, Receiving, Sending
+
+Mail = Sequence[Letter | Read]
 
 
 @dataclass(slots=True)
@@ -24,6 +26,8 @@ class _Departure:
     """Whether the task itself asked to move, and so is told when it cannot."""
     letters: list[Letter] = field(default_factory=list)
     """Messages for it that have come since its stack was captured."""
+    reads: list[Read] = field(default_factory=list)
+    """What it is to be told of its own messages since then."""
 
 
 class Moving:
@@ -33,8 +37,8 @@ class Moving:
         channel: Carries them.
         residents: Those that are here.
         arrived: Told of each that is here now.
-        left: Told of each that another rank has accepted, with letters to send after it.
-        stayed: Told of each that another rank refused, with letters that have come for it.
+        left: Told of each that another rank has accepted, with mail to send after it.
+        stayed: Told of each that another rank refused, with mail that has come for it.
     """
 
     def __init__(
@@ -42,8 +46,8 @@ class Moving:
         channel: Channel,
         residents: Residents,
         arrived: Callable[[Resident], None],
-        left: Callable[[Luggage, int, list[Letter]], None],
-        stayed: Callable[[Resident, list[Letter]], None],
+        left: Callable[[Luggage, int, Mail], None],
+        stayed: Callable[[Resident, Mail], None],
     ) -> None:
         self._channel = channel
         self._residents = residents
@@ -69,11 +73,6 @@ class Moving:
             each.sending.flowing for each in self._departures.values()
         )
 
-    def destination(self, task: int) -> int | None:
-        """Where a task is on its way to."""
-        leaving = self._departures.get(task)
-        return None if leaving is None else leaving.dest
-
     def send(
         self, resident: Resident, captured: Captured, dest: int, *, asked: bool = True
     ) -> None:
@@ -86,12 +85,21 @@ class Moving:
         self._residents.remove(resident)
         self._departures[resident.luggage.id] = _Departure(resident, captured, dest, sending, asked)
 
-    def keep(self, letter: Letter) -> bool:
-        """Keep a letter for a task that is on its way; whether it is."""
-        leaving = self._departures.get(letter.dest)
-        if leaving is not None:
-            leaving.letters.append(letter)
-        return leaving is not None
+    @property
+    def exposed(self) -> bool:
+        """Whether arrays are to go out, which no other task must change meanwhile."""
+        return any(each.sending.exposed for each in self._departures.values())
+
+    def keep(self, mail: Letter | Read) -> bool:
+        """Keep a letter for a task that is on its way, or what it is to be told; whether it is."""
+        leaving = self._departures.get(mail.dest)
+        if leaving is None:
+            return False
+        if isinstance(mail, Letter):
+            leaving.letters.append(mail)
+        else:
+            leaving.reads.append(mail)
+        return True
 
     def progress(self) -> bool:
         """Go on with what is on its way; whether a task has come or gone."""
@@ -147,6 +155,10 @@ class Moving:
         luggage.moves += 1
         self._arrived(Resident(luggage, arrived=thawed))
         receiving.accept()
+        late = self._departures.get(luggage.id)
+        if late is not None:  # it is back before we heard that it was accepted where it went
+            late.sending.wait()
+            self._is_gone(luggage.id, late)
 
     def _is_gone(self, task: int, leaving: _Departure) -> None:
         del self._departures[task]
@@ -156,7 +168,7 @@ class Moving:
         assert leaving.captured.snapshot is not None, "it was sent"
         leaving.captured.snapshot.release()
         self._residents.end(leaving.resident)
-        self._left(luggage, leaving.dest, leaving.letters)
+        self._left(luggage, leaving.dest, [*leaving.letters, *leaving.reads])
 
     def _comes_back(self, task: int, leaving: _Departure, error: MigrationError) -> None:
         del self._departures[task]
@@ -165,7 +177,7 @@ class Moving:
         leaving.captured.snapshot.release()
         if leaving.asked:
             self._tell(leaving.resident, str(error), error)
-        self._stayed(leaving.resident, leaving.letters)
+        self._stayed(leaving.resident, [*leaving.letters, *leaving.reads])
 
     def _tell(self, resident: Resident, why: str, error: BaseException | None) -> None:
         raised = MigrationError(

@@ -28,16 +28,18 @@ class Outcome:
 
     def get(self) -> tuple[Any, BaseException | None]:
         """What it returned, or what it raised; a copy each time."""
-        thawed = Snapshot.from_bytes(self.data).thaw()
-        thawed.check()
-        thawed.touch_files()
-        _, value, error = thawed.values
-        return value, error if isinstance(error, BaseException) else None
+        return self.named()[1:]
 
-    @property
-    def name(self) -> str:
-        """That of the task."""
-        return str(Snapshot.from_bytes(self.data).thaw().values[0])
+    def named(self) -> tuple[str, Any, BaseException | None]:
+        """The same, with the name of the task."""
+        try:
+            thawed = Snapshot.from_bytes(self.data).thaw()
+            thawed.check()
+            thawed.touch_files()
+        except Exception as refusal:  # noqa: BLE001 - raised by whoever asks for it
+            return "", None, refusal
+        name, value, raised = thawed.values
+        return str(name), value, raised if isinstance(raised, BaseException) else None
 
 
 def of(luggage: Luggage, ended: Ended) -> Outcome:
@@ -64,14 +66,18 @@ def settle(group: Group, found: Mapping[int, Outcome]) -> dict[str, Any]:
     results: dict[str, Any] = {}
 
     def look() -> None:
+        errors = []
         for task in sorted(found):
-            outcome = found[task]
-            value, error = outcome.get()
+            name, value, error = found[task].named()
             if error is None:
-                results[outcome.name] = value
-            elif not outcome.asked:
-                outcome.asked = True
-                raise error
+                results[name] = value
+            elif not found[task].asked:
+                found[task].asked = True
+                errors.append(error)
+        if errors:
+            for other in errors[1:]:
+                errors[0].add_note(f"and {type(other).__name__}: {other}")
+            raise errors[0]
 
     together(group, "the tasks", look)
     return results

@@ -15,7 +15,7 @@ from sauerkraut.errors import Deadlock, MigrationError
 from sauerkraut.mpi import wire
 from sauerkraut.mpi.tasks import outcomes, running
 from sauerkraut.mpi.tasks.census import Census, Count
-from sauerkraut.mpi.tasks.moving import Moving
+from sauerkraut.mpi.tasks.moving import Mail, Moving
 from sauerkraut.mpi.tasks.outcomes import Outcome
 from sauerkraut.mpi.tasks.post import Post
 from sauerkraut.mpi.tasks.residents import Residents, beginning
@@ -25,6 +25,7 @@ from sauerkraut.mpi.tasks.task import (
     AwaitRoom,
     Letter,
     Luggage,
+    Read,
     Receive,
     Resident,
     Task,
@@ -55,15 +56,16 @@ class TaskPool:
 
     def __init__(self, comm: MPI.Intracomm | None = None, *, mailbox: int = MAILBOX) -> None:
         given = MPI.COMM_WORLD if comm is None else comm
+        running.refuse_second()
         residents = Residents()
-        running.enter(self)
         self._group = groups.of(given)
         self._channel = Channel(given)
         self.rank: int = given.Get_rank()
         """This rank."""
         self.size: int = given.Get_size()
         """Number of ranks."""
-        self._mailbox = mailbox
+        self._told = mailbox // 4
+        self._limit = mailbox + self._told  # so much may have been read, and not told yet
         self._residents = residents
         self._post = Post(self._channel.comm, SPAN, self._receive)
         self._census = Census(self._channel.comm)
@@ -74,8 +76,11 @@ class TaskPool:
         self._outcomes: dict[int, Outcome] = {}
         self._askers: dict[int, set[int]] = {}
         self._spawned = 0
+        self._over: set[int] = set()
+        self._awaiting: dict[int, set[int]] = {}
         self._events = 0
         self._closed = False
+        running.enter(self)
 
     # --- what a program calls
 
@@ -168,12 +173,16 @@ class TaskPool:
         """Send from a task that runs here; what it must wait for then, when too much is unread."""
         luggage = resident.luggage
         number = luggage.sent.get(dest, 0)
+        unread = luggage.unread.get(dest, 0)
+        luggage.unread[dest] = unread + len(data)
+        try:
+            self._deliver(self.rank, Letter(luggage.id, dest, number, context, tag, data))
+        except BaseException:  # it was not sent
+            luggage.unread[dest] = unread
+            raise
         luggage.sent[dest] = number + 1
         luggage.traffic[dest] = luggage.traffic.get(dest, 0) + len(data)
-        letter = Letter(luggage.id, dest, number, context, tag, data)
-        self._deliver(self.rank, letter)
-        unread = luggage.unread[dest] = luggage.unread.get(dest, 0) + len(data)
-        return AwaitRoom(dest) if unread > self._mailbox else None
+        return AwaitRoom(dest) if luggage.unread[dest] > self._limit else None
 
     # --- the turn of each task
 
@@ -183,7 +192,8 @@ class TaskPool:
         while True:
             came = self._post.progress()
             came |= self._moving.progress()
-            resident = self._residents.next()
+            # What is on its way shares arrays with nobody who could change them.
+            resident = None if self._moving.exposed else self._residents.next()
             if resident is not None:
                 self._serve(resident, self._residents.run(resident))
                 idle_since = time.monotonic()
@@ -231,7 +241,11 @@ class TaskPool:
         luggage = resident.luggage
         match luggage.wait:
             case Receive() as wanted:
-                found = self.take(resident, wanted)
+                try:
+                    found = self.take(resident, wanted)
+                except Exception as error:  # noqa: BLE001 - of unpickling: it is the task's own
+                    self._residents.wake(resident, error=error)
+                    return
                 if found is not None:
                     self._residents.wake(resident, *found)
             case AwaitOutcome(task):
@@ -239,12 +253,14 @@ class TaskPool:
                 if outcome is not None:
                     outcome.asked = True
                     self._residents.wake(resident, *outcome.get())
-                elif self._where.home(task) == self.rank:
+                    return
+                self._awaiting.setdefault(task, set()).add(luggage.id)
+                if self._where.home(task) == self.rank:
                     self._askers.setdefault(task, set()).add(self.rank)
                 else:
                     self._post.send(self._where.home(task), ("ask", task))
             case AwaitRoom(dest):
-                if luggage.unread.get(dest, 0) <= self._mailbox:
+                if luggage.unread.get(dest, 0) <= self._limit:
                     self._residents.wake(resident)
             case None:
                 pass
@@ -263,13 +279,14 @@ class TaskPool:
             case ("ask", task):
                 found = self._outcomes.get(task)
                 if found is not None:
+                    found.asked = True
                     self._post.send(origin, ("outcome", task, found.data))
                 else:
                     self._askers.setdefault(task, set()).add(origin)
             case ("outcome", task, data):
                 self._learn_outcome(task, Outcome(data))
-            case ("read", task, by, nbytes):
-                self._learn_read(task, by, nbytes)
+            case Read():
+                self._learn_read(message)
 
     def _deliver(self, origin: int, letter: Letter) -> None:
         """Put a letter where it belongs, or send it there."""
@@ -279,7 +296,10 @@ class TaskPool:
             if isinstance(resident.luggage.wait, Receive):
                 self._look(resident)
             return
-        if self._moving.keep(letter) or letter.dest in self._outcomes:
+        if self._moving.keep(letter):
+            return
+        if letter.dest in self._over or letter.dest in self._outcomes:  # nobody will read it
+            self._learn_read(Read(letter.source, letter.dest, len(letter.data)))
             return
         rank = self._where.next(letter.dest)
         if rank is None:
@@ -296,28 +316,30 @@ class TaskPool:
     def _tell_read(self, luggage: Luggage, letter: Letter) -> None:
         """Let the source of a letter know that there is room again, now and then."""
         read = luggage.read.get(letter.source, 0) + len(letter.data)
-        if read > self._mailbox // 4:
-            self._learn_read(letter.source, luggage.id, read)
+        if read > self._told:
+            self._learn_read(Read(letter.source, luggage.id, read))
             read = 0
         luggage.read[letter.source] = read
 
-    def _learn_read(self, task: int, by: int, nbytes: int) -> None:
-        resident = self._residents.get(task)
-        if resident is None:
-            rank = self._moving.destination(task)
-            rank = self._where.next(task) if rank is None else rank
-            if rank is not None and task not in self._outcomes:
-                self._post.send(rank, ("read", task, by, nbytes))
-            return
-        resident.luggage.unread[by] = resident.luggage.unread.get(by, 0) - nbytes
-        if isinstance(resident.luggage.wait, AwaitRoom):
-            self._look(resident)
+    def _learn_read(self, read: Read) -> None:
+        """Let a task know that what it has sent was read, or tell the rank where it is."""
+        resident = self._residents.get(read.dest)
+        if resident is not None:
+            unread = resident.luggage.unread
+            unread[read.by] = unread.get(read.by, 0) - read.nbytes
+            if isinstance(resident.luggage.wait, AwaitRoom):
+                self._look(resident)
+        elif not self._moving.keep(read) and read.dest not in self._over:
+            rank = self._where.next(read.dest)
+            if rank is not None and read.dest not in self._outcomes:
+                self._post.send(rank, read)
 
     # --- tasks come, go and end
 
     def _add(self, luggage: Luggage, begin: Callable[[], Any]) -> None:
         self._residents.add(Resident(luggage, begin=begin))
         self._where.here(luggage)
+        self._send_kept(luggage.id)
 
     def _arrived(self, resident: Resident) -> None:
         self._events += 1
@@ -331,20 +353,27 @@ class TaskPool:
         if luggage.wait is not None:
             self._look(resident)
 
-    def _left(self, luggage: Luggage, dest: int, letters: list[Letter]) -> None:
+    def _left(self, luggage: Luggage, dest: int, mail: Mail) -> None:
         self._events += 1
         self._where.learn(luggage.id, dest, luggage.moves + 1)
-        for letter in letters:
-            self._deliver(self.rank, letter)
+        self._pass_on(mail)
 
-    def _stayed(self, resident: Resident, letters: list[Letter]) -> None:
+    def _stayed(self, resident: Resident, mail: Mail) -> None:
         self._events += 1
         self._residents.add(resident)
-        for letter in letters:
-            self._deliver(self.rank, letter)
+        self._pass_on(mail)
         self._look(resident)
 
+    def _pass_on(self, mail: Mail) -> None:
+        for each in mail:
+            if isinstance(each, Letter):
+                self._deliver(self.rank, each)
+            else:
+                self._learn_read(each)
+
     def _ended(self, luggage: Luggage, ended: Ended) -> None:
+        self._over.add(luggage.id)
+        self._where.kept(luggage.id)
         outcome = outcomes.of(luggage, ended)
         home = self._where.home(luggage.id)
         if home == self.rank:
@@ -359,8 +388,10 @@ class TaskPool:
                 outcome.asked = True
                 if rank != self.rank:
                     self._post.send(rank, ("outcome", task, outcome.data))
-        for resident in self._residents:
-            if resident.luggage.wait == AwaitOutcome(task):
+        for waiting in self._awaiting.pop(task, ()):
+            resident = self._residents.get(waiting)
+            if resident is not None and resident.luggage.wait == AwaitOutcome(task):
+                outcome.asked = True
                 self._residents.wake(resident, *outcome.get())
 
     def _raise_deadlock(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from mpi4py import MPI
 
 from sauerkraut.mpi import wire
-from sauerkraut.mpi.tasks.task import Letter
+from sauerkraut.mpi.tasks.task import Letter, Read
 
 _LETTER = struct.Struct("<6q")
 LETTER, OTHER = b"L", b"O"
@@ -39,7 +39,7 @@ class Post:
         self._under_way: list[MPI.Request] = []
         self._status = MPI.Status()
 
-    def send(self, rank: int, message: Letter | tuple[Any, ...], origin: int = -1) -> None:
+    def send(self, rank: int, message: Letter | Read | tuple[Any, ...], origin: int = -1) -> None:
         """Send a message; ``origin`` is the rank that a letter came from first."""
         if isinstance(message, Letter):
             head = _LETTER.pack(
@@ -53,8 +53,8 @@ class Post:
             data = b"".join((LETTER, head, message.data))
         else:
             data = OTHER + pickle.dumps(message, 5)
-        self.sent += 1
         self._under_way.append(self._comm.Isend([data, MPI.BYTE], rank, self._tag))
+        self.sent += 1
 
     def progress(self) -> bool:
         """Take in what has come; whether anything had."""

@@ -51,7 +51,7 @@ class Residents:
     def remove(self, resident: Resident) -> None:
         """It has ended, or is elsewhere."""
         del self._here[resident.luggage.id]
-        if resident in self._ready:
+        if self._ready and resident in self._ready:
             self._ready.remove(resident)
 
     @property
@@ -103,6 +103,8 @@ class Residents:
             request: Request = resident.greenlet.switch(value)
         finally:
             running.end()
+        if resident.greenlet.dead and not isinstance(request, Ended):  # GreenletExit was raised
+            return Ended(error=MigrationError(f"{resident.luggage.name!r} was ended from within"))
         return request
 
 

@@ -21,10 +21,14 @@ def pool() -> TaskPool:
     return _pools[-1]
 
 
-def enter(made: TaskPool) -> None:
-    """Let tasks and messages find this pool."""
+def refuse_second() -> None:
+    """Raise MigrationError where there is a pool."""
     if _pools:
         raise MigrationError("this process has a TaskPool already: close it first")
+
+
+def enter(made: TaskPool) -> None:
+    """Let tasks and messages find this pool."""
     _pools.append(made)
 
 

@@ -102,6 +102,10 @@ def switch(resident: Resident, request: Request, innermost: FrameType) -> Any:
         request: Why.
         innermost: The frame whose pending call returns then, wherever that is.
     """
+    from greenlet import getcurrent
+
+    if getcurrent() is not resident.greenlet:
+        raise MigrationError("a greenlet of a task's own cannot wait or move: let the task do it")
     hub = resident.greenlet.parent
     answer = hub.switch(request)
     while answer is CAPTURE:

@@ -67,6 +67,17 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """What a task is told of the messages it has sent: so many bytes were read."""
+
+    dest: int
+    """Id of the task that sent them."""
+    by: int
+    """Id of the task that read them."""
+    nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Receive:
     """What a task waits for: a message."""
 
@@ -165,7 +176,7 @@ class Luggage:
         return None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Resident:
     """A task on the rank where it is."""
 
