@@ -1,65 +1,145 @@
-"""Classes derived from dict and list: their contents, past whatever the class makes of them.
+"""Classes derived from built-in containers and values: their contents, past what they make of them.
 
-Pickle asks the class for the items and hands them back to it one by one, before the instance has
-its attributes. A class that shows other items than it has, or counts those it is given, would come
-back as something else, or not at all.
+Pickle asks such a class for its contents and makes it anew from them: by `__init__` or `__new__`,
+which may want something else, by methods that may need attributes which are not there yet. It would
+come back as something else, or not at all. Here the built-in class is asked, and nobody else.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+import collections
+import copyreg
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from sauerkraut.objects.freezing import Freezing, reduces
-from sauerkraut.objects.reducers.plain import set_attributes
+from sauerkraut.objects.reducers.plain import (
+    asks_getattr,
+    reduce_with_getattr,
+    set_attributes,
+)
 
 
-@reduces(dict, subclasses=True)
-def _reduce_dict(value: dict[Any, Any], _: Freezing) -> Any:
+class _Kind(NamedTuple):
+    asked: tuple[str, ...]
+    """What pickle asks of a class derived from it."""
+    contents: Callable[[Any], Any]
+    mutable: bool = True
+    """Whether the contents are set in the empty object."""
+
+
+_HEAP_TYPE = 1 << 9
+_MADE = ("__init__", "__new__")
+_KINDS: dict[type, _Kind] = {
+    dict: _Kind(("__new__", "__setitem__", "items"), lambda value: dict(dict.items(value))),
+    collections.OrderedDict: _Kind(
+        (*_MADE, "__setitem__", "items"), lambda value: list(collections.OrderedDict.items(value))
+    ),
+    list: _Kind(("__new__", "append", "extend", "__iter__"), lambda value: list.copy(value)),
+    set: _Kind((*_MADE, "__iter__"), lambda value: list(set.__iter__(value))),
+    collections.deque: _Kind(
+        (*_MADE, "append", "extend", "__iter__"),
+        lambda value: (list(collections.deque.__iter__(value)), value.maxlen),
+    ),
+    frozenset: _Kind(
+        (*_MADE, "__iter__"), lambda value: list(frozenset.__iter__(value)), mutable=False
+    ),
+    tuple: _Kind(("__new__",), lambda value: tuple.__getitem__(value, slice(None)), mutable=False),
+    int: _Kind(("__new__",), lambda value: int.__int__(value), mutable=False),
+    float: _Kind(("__new__",), lambda value: float.__float__(value), mutable=False),
+    str: _Kind(("__new__",), lambda value: str.__str__(value), mutable=False),
+    bytes: _Kind(("__new__",), lambda value: bytes.__getitem__(value, slice(None)), mutable=False),
+    bytearray: _Kind(_MADE, lambda value: bytearray.__getitem__(value, slice(None))),
+    # Their own way leaves out the attributes of a class derived from them.
+    collections.defaultdict: _Kind(
+        ("__reduce__",), lambda value: (value.default_factory, dict(dict.items(value)))
+    ),
+    collections.Counter: _Kind(("__reduce__",), lambda value: dict(dict.items(value))),
+}
+"""Nearest first where one is derived from another: a class is of the first in its `__mro__`."""
+
+
+@reduces(*_KINDS, subclasses=True)
+def _reduce_derived(value: Any, freezing: Freezing) -> Any:
     cls = type(value)
-    if cls is dict:
+    base: Any = next(each for each in cls.__mro__ if each in _KINDS)
+    if base is cls or not cls.__flags__ & _HEAP_TYPE:  # `bool`, and others written in C
         return NotImplemented
-    if getattr(value, "__dict__", None) is value:  # so that ``d.x`` is ``d["x"]``
+    if base is dict and _is_own_namespace(value):
         items = dict(dict.items(value))
         return (new_own_namespace, (cls,), items, None, None, fill_own_namespace)
-    if not _pickled_by_default(cls) or (
-        cls.__setitem__ is dict.__setitem__ and cls.items is dict.items
+    kind = _KINDS[base]
+    if not _meddles(cls, base, kind):
+        return reduce_with_getattr(value, freezing) if asks_getattr(cls) else NotImplemented
+    contents, state = kind.contents(value), value.__getstate__()
+    if not kind.mutable:
+        return (make_value, (base, cls, contents), state, None, None, set_state)
+    if cls.__new__ is base.__new__:
+        made: tuple[Any, ...] = (vars(copyreg)["__newobj__"], (cls,))
+    else:
+        made = (make_empty, (base, cls))
+    return (*made, (base, contents, state), None, None, set_contents)
+
+
+def _meddles(cls: type, base: type, kind: _Kind) -> bool:
+    """Whether a class leaves pickling to the built-in one, and changes what that relies on."""
+    if any(
+        getattr(cls, name) is not getattr(base, name) for name in ("__reduce__", "__reduce_ex__")
     ):
-        return NotImplemented
-    make, arguments, state = cast("tuple[Any, ...]", value.__reduce_ex__(5))[:3]
-    return (make, arguments, (dict(dict.items(value)), state), None, None, fill_dict)
+        return False
+    told = [_place(cls, name) for name in ("__getnewargs__", "__getnewargs_ex__")]
+    if min(told) < cls.__mro__.index(base) and min(told) <= _place(cls, "__new__"):
+        return False  # it tells what its own `__new__` wants
+    always = kind.asked == ("__reduce__",)
+    return always or any(getattr(cls, name) is not getattr(base, name) for name in kind.asked)
 
 
-@reduces(list, subclasses=True)
-def _reduce_list(value: list[Any], _: Freezing) -> Any:
-    cls = type(value)
-    if cls is list or not _pickled_by_default(cls):
-        return NotImplemented
-    names = ("append", "extend", "__iter__")
-    if all(getattr(cls, name) is getattr(list, name) for name in names):
-        return NotImplemented
-    make, arguments, state = cast("tuple[Any, ...]", value.__reduce_ex__(5))[:3]
-    items = list.__getitem__(value, slice(None))
-    return (make, arguments, (items, state), None, None, fill_list)
+def _place(cls: type, name: str) -> int:
+    """Which class of the ``__mro__`` defines a name; their number where none does."""
+    known = enumerate(cls.__mro__)
+    return next((i for i, each in known if name in vars(each)), len(cls.__mro__))
 
 
-def _pickled_by_default(cls: type) -> bool:
-    names = ("__reduce__", "__reduce_ex__")
-    return all(getattr(cls, name) is getattr(object, name) for name in names)
+def _is_own_namespace(value: Any) -> bool:
+    """Whether ``d.x`` is ``d["x"]``."""
+    return getattr(value, "__dict__", None) is value
 
 
-def fill_dict(value: dict[Any, Any], held: tuple[dict[Any, Any], Any]) -> None:
-    """Give a dict its items, then its attributes."""
-    dict.update(value, held[0])
-    _set_state(value, held[1])
+def make_value(base: Any, cls: type, contents: Any) -> Any:
+    """A value of a class derived from an immutable one, past its own ``__new__``."""
+    return base.__new__(cls, contents)
 
 
-def fill_list(value: list[Any], held: tuple[list[Any], Any]) -> None:
-    """Give a list its items, then its attributes."""
-    list.extend(value, held[0])
-    _set_state(value, held[1])
+def make_empty(base: Any, cls: type) -> Any:
+    """An empty container of a derived class, past its own ``__new__``."""
+    return base.__new__(cls)
 
 
-def _set_state(value: Any, state: Any) -> None:
+def set_contents(value: Any, state: tuple[Any, Any, Any]) -> None:
+    """Give a container its contents, then its attributes."""
+    base, contents, attributes = state
+    if base is collections.OrderedDict:
+        for key, item in contents:
+            collections.OrderedDict.__setitem__(value, key, item)
+    elif base is collections.defaultdict:
+        factory, items = contents
+        collections.defaultdict.__init__(value, factory)
+        dict.update(value, items)
+    elif base is collections.deque:
+        collections.deque.__init__(value, *contents)
+    elif base is list:
+        list.extend(value, contents)
+    elif base is set:
+        set.update(value, contents)
+    elif base is bytearray:
+        bytearray.extend(value, contents)
+    else:
+        dict.update(value, contents)
+    set_state(value, attributes)
+
+
+def set_state(value: Any, state: Any) -> None:
+    """Give an instance its attributes, by its own ``__setstate__`` where it has one."""
     if state is None:
         return
     of_its_own = getattr(type(value), "__setstate__", None)

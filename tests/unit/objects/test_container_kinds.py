@@ -191,3 +191,128 @@ def test_a_class_that_sets_its_own_state():
 
     (rows,) = rt(Rows([1, 2]))
     assert (list(rows), rows.was) == ([1, 2], 2)
+
+
+class Bounded(collections.OrderedDict):
+    def __init__(self, size):
+        self.size = size
+        super().__init__()
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        if len(self) > self.size:
+            self.popitem(last=False)
+
+
+class Named:
+    """A first argument that contents must not be taken for."""
+
+    def __init__(self, name, *more):
+        self.name = name
+        super().__init__(*more)
+
+
+class NamedSet(Named, set):
+    pass
+
+
+class NamedDeque(Named, collections.deque):
+    pass
+
+
+class NamedBytes(Named, bytearray):
+    pass
+
+
+class Tally(Named, collections.Counter):
+    pass
+
+
+class Lists(collections.defaultdict):
+    def __init__(self, name):
+        self.name = name
+        super().__init__(list)
+
+
+def test_containers_whose_classes_are_made_in_another_way():
+    bounded = Bounded(2)
+    bounded.update(a=1, b=2, c=3)
+    some, queue, data, tally, lists = (
+        *(NamedSet("s"), NamedDeque("q", (), 2), NamedBytes("b", b"xy"), Tally("t"), Lists("l")),
+    )
+    some |= {1, 2}
+    queue.extend([1, 2, 3])
+    tally["x"] += 3
+    lists["a"].append(lists)
+
+    back = rt(bounded, some, queue, data, tally, lists)
+
+    assert [type(each) for each in back] == [
+        Bounded,
+        NamedSet,
+        NamedDeque,
+        NamedBytes,
+        Tally,
+        Lists,
+    ]
+    assert back[:5] == [bounded, some, queue, data, tally]
+    assert [each.name for each in back[1:]] == ["s", "q", "b", "t", "l"]
+    assert (back[0].size, list(back[0]), back[2].maxlen) == (2, ["b", "c"], 2)
+    assert back[5]["a"][0] is back[5]
+    assert back[5]["other"] == []
+
+
+class Pair(tuple):
+    __slots__ = ()
+
+    def __new__(cls, first, second):
+        return super().__new__(cls, (first, second))
+
+
+class Twice(collections.namedtuple("Twice", "first second")):  # noqa: PYI024
+    __slots__ = ()
+
+    def __new__(cls, both):
+        return super().__new__(cls, both, both)
+
+
+class Labelled(str):  # noqa: SLOT000
+    def __new__(cls, text, label):
+        made = super().__new__(cls, text)
+        made.label = label
+        return made
+
+
+class Celsius(float):
+    def __new__(cls, value, scale):
+        made = super().__new__(cls, value * scale)
+        made.scale = scale
+        return made
+
+
+class Group(frozenset):
+    def __new__(cls, label, members):
+        made = super().__new__(cls, members)
+        made.label = label
+        return made
+
+
+class Told(int):
+    def __new__(cls, *, value):
+        return super().__new__(cls, value)
+
+    def __getnewargs_ex__(self):
+        return (), {"value": int(self)}
+
+
+def test_values_whose_classes_are_made_in_another_way():
+    group = Group("g", [1, 2])
+    group.me = group
+    values = [Pair(1, 2), Twice(3), Labelled("a", "b"), Celsius(2.0, 3), group, Told(value=4)]
+
+    back = rt(*values)
+
+    assert [type(each) for each in back] == [type(each) for each in values]
+    assert back == values
+    assert (back[2].label, back[3].scale, back[4].label) == ("b", 3, "g")
+    assert back[4].me is back[4]
