@@ -14,7 +14,7 @@ from sauerkraut import _native
 
 KEY = bytes(range(16))
 LIMIT = 60  # seconds
-TIMEOUT = 3.0  # seconds of silence after which a node is lost
+TIMEOUT = 1.5  # seconds of silence after which a node is lost
 BEAT, PART = 3, 4
 MAGIC = 0x31574B53
 
