@@ -15,14 +15,15 @@ LONGEST_BACK_OFF = 600.0  # when there is no interval to double up to
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
-def parse(interval: float | str | timedelta | None) -> float | None:
+def parse(interval: float | str | timedelta | None, name: str = "interval") -> float | None:
     """Return an interval in seconds; None stays None: checkpoint on request only.
 
     Args:
         interval: Seconds, a `timedelta`, or a text such as "90s", "10min" or "2h".
+        name: Of the argument, for errors.
 
     Raises:
-        TypeError: ``interval`` is of another type.
+        TypeError: it is of another type.
         ValueError: it is not positive, or the text is not a number followed by s, min or h.
     """
     if interval is None:
@@ -32,16 +33,16 @@ def parse(interval: float | str | timedelta | None) -> float | None:
     elif isinstance(interval, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*(s|min|h)\s*", interval)
         if match is None:
-            raise ValueError(f"interval={interval!r}: write it like '90s', '10min' or '2h'")
+            raise ValueError(f"{name}={interval!r}: write it like '90s', '10min' or '2h'")
         seconds = float(match[1]) * UNITS[match[2]]
     else:
         try:
             seconds = float(interval)
         except TypeError:
             kind = type(interval).__name__
-            raise TypeError(f"interval must be seconds, timedelta or text, not {kind}") from None
+            raise TypeError(f"{name} must be seconds, timedelta or text, not {kind}") from None
     if not (seconds > 0 and math.isfinite(seconds)):
-        raise ValueError(f"interval={interval!r} must be positive")
+        raise ValueError(f"{name}={interval!r} must be positive")
     return seconds
 
 

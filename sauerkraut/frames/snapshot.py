@@ -57,6 +57,12 @@ class Snapshot:
         return self._frozen.blocks
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all of that."""
+        blocks = sum(each.memory.nbytes for each in self.blocks)
+        return len(self._control) + len(self.objects) + blocks
+
+    @property
     def frames(self) -> tuple[FrameInfo, ...]:
         """The frames, outermost first. Raises ResumeError when the control state is damaged."""
         return tuple(FrameInfo.of(frame) for frame in self._verified().frames)

@@ -2,7 +2,7 @@
 
 Snapshots from rank to rank: `send_snapshot`, `recv_snapshot`, `isend_snapshot`, `irecv_snapshot`,
 `Channel`. Tasks that move between ranks: `TaskPool`, `Task`, `migrate`, `yield_`, `current`,
-`send`, `recv`.
+`send`, `recv`; `Load` and `Round` of load balancing.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sauerkraut.mpi.tasks.balance import Load
     from sauerkraut.mpi.tasks.messages import recv, send
     from sauerkraut.mpi.tasks.pool import TaskPool
+    from sauerkraut.mpi.tasks.rounds import Round
     from sauerkraut.mpi.tasks.switching import current, migrate, yield_
     from sauerkraut.mpi.tasks.task import Task
     from sauerkraut.mpi.transfer import (
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Channel",
+    "Load",
+    "Round",
     "Task",
     "TaskPool",
     "current",
@@ -39,6 +43,8 @@ __all__ = [
 ]
 
 _PLACES = {
+    "Load": "tasks.balance",
+    "Round": "tasks.rounds",
     "Task": "tasks.task",
     "TaskPool": "tasks.pool",
     "current": "tasks.switching",

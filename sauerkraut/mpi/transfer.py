@@ -240,6 +240,11 @@ class Sending:
         return self.done
 
     @property
+    def refused(self) -> bool:
+        """Whether the receiver has refused it."""
+        return self._refusal is not None
+
+    @property
     def flowing(self) -> bool:
         """Whether its blocks are on their way: they go on while MPI is called."""
         return len(self._requests) > 1

@@ -35,6 +35,12 @@ class Count:
     """Whatever happened so far: steps of tasks, moves."""
     wishes: int = 0
     """Ranks that want all tasks to stand still for a while."""
+    steps: int = 0
+    """How often tasks ran so far."""
+    due: int = 0
+    """Whether loads are to be measured now."""
+    balancing: int = 0
+    """What ranks have to do until all tasks of a round of load balancing have left."""
 
     def numbers(self) -> array[int]:
         """All of it, in the order of the fields."""

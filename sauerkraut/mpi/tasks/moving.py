@@ -75,15 +75,20 @@ class Moving:
 
     def send(
         self, resident: Resident, captured: Captured, dest: int, *, asked: bool = True
-    ) -> None:
-        """Let a task go on at rank ``dest``; if it ``asked`` to and cannot, it raises why."""
+    ) -> Sending | None:
+        """Let a task go on at rank ``dest``; if it ``asked`` to and cannot, it raises why.
+
+        Returns:
+            What tells whether it has left; None: it cannot be captured, and stays.
+        """
         if captured.snapshot is None:
             if asked:
                 self._tell(resident, f"it cannot be captured: {captured.error}", captured.error)
-            return
+            return None
         sending = self._channel.isend(captured.snapshot, dest)
         self._residents.remove(resident)
         self._departures[resident.luggage.id] = _Departure(resident, captured, dest, sending, asked)
+        return sending
 
     @property
     def exposed(self) -> bool:
@@ -143,6 +148,7 @@ class Moving:
         """Make the task here, and only then take it over."""
         snapshot = receiving.snapshot
         assert snapshot is not None, "it is here"
+        nbytes = snapshot.nbytes
         try:
             thawed = snapshot.thaw()
             thawed.check()
@@ -153,6 +159,7 @@ class Moving:
             receiving.refuse(f"{type(error).__name__}: {error}")
             return
         luggage.moves += 1
+        luggage.nbytes = nbytes
         self._arrived(Resident(luggage, arrived=thawed))
         receiving.accept()
         late = self._departures.get(luggage.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from types import FrameType
 from typing import Any, Self
 
@@ -14,11 +15,13 @@ from sauerkraut.checkpoint import leaving
 from sauerkraut.errors import Deadlock, MigrationError
 from sauerkraut.mpi import wire
 from sauerkraut.mpi.tasks import outcomes, running
+from sauerkraut.mpi.tasks.balance import Strategy
 from sauerkraut.mpi.tasks.census import Census, Count
 from sauerkraut.mpi.tasks.moving import Mail, Moving
 from sauerkraut.mpi.tasks.outcomes import Outcome
 from sauerkraut.mpi.tasks.post import Post
 from sauerkraut.mpi.tasks.residents import Residents, beginning
+from sauerkraut.mpi.tasks.rounds import Balancing, Options, Round
 from sauerkraut.mpi.tasks.switching import Ended, Moves, Request, Waits, switch
 from sauerkraut.mpi.tasks.task import (
     AwaitOutcome,
@@ -48,17 +51,35 @@ class TaskPool:
         comm: An intracommunicator; None: ``COMM_WORLD``.
         mailbox: Bytes that a task may have sent to another one that has not read them; then it
             waits until it has.
+        balance: How tasks are moved to even out loads while they run: "greedy", "refine",
+            "diffusive", "rotate", or a function of the `Load` of each task and the number of ranks
+            that returns which task goes to which rank, the same on all. None: they stay.
+        every: When: seconds (or "10min", a `timedelta`) between two rounds, or "auto": when what
+            the imbalance has cost since the last one is more than the moves would.
 
     Raises:
-        MigrationError: this process has a pool already.
+        MigrationError: this process has a pool already, or ranks do not balance alike.
+        ValueError: there is no such strategy, or ``every`` is not positive.
         ImportError: greenlet is not installed.
     """
 
-    def __init__(self, comm: MPI.Intracomm | None = None, *, mailbox: int = MAILBOX) -> None:
+    def __init__(
+        self,
+        comm: MPI.Intracomm | None = None,
+        *,
+        mailbox: int = MAILBOX,
+        balance: str | Strategy | None = None,
+        every: float | str | timedelta = "auto",
+    ) -> None:
         given = MPI.COMM_WORLD if comm is None else comm
         running.refuse_second()
         residents = Residents()
         self._group = groups.of(given)
+        try:
+            options = Options.agreed(self._group, balance, every)
+        except BaseException:
+            self._group.close()
+            raise
         self._channel = Channel(given)
         self.rank: int = given.Get_rank()
         """This rank."""
@@ -73,6 +94,7 @@ class TaskPool:
         self._moving = Moving(
             self._channel, self._residents, self._arrived, self._left, self._stayed
         )
+        self._balancing = Balancing(self._channel.comm, self._residents, self._moving, options)
         self._outcomes: dict[int, Outcome] = {}
         self._askers: dict[int, set[int]] = {}
         self._spawned = 0
@@ -121,12 +143,18 @@ class TaskPool:
             raise
         return outcomes.settle(self._group, self._outcomes)
 
+    @property
+    def rounds(self) -> list[Round]:
+        """The rounds of load balancing so far, see `Round`; the same on every rank after `run`."""
+        return list(self._balancing.rounds)
+
     def close(self) -> None:
         """Free what the pool has. Collective; a second call does nothing."""
         if not self._closed:
             self._closed = True
             running.leave()
             self._post.finish()
+            self._balancing.close()
             self._channel.close()
             self._group.close()
 
@@ -189,17 +217,22 @@ class TaskPool:
     def _run(self) -> None:
         before: Count | None = None
         idle_since = time.monotonic()
+        self._balancing.begin()
         while True:
             came = self._post.progress()
             came |= self._moving.progress()
+            came |= self._balancing.progress()
             # What is on its way shares arrays with nobody who could change them.
             resident = None if self._moving.exposed else self._residents.next()
             if resident is not None:
                 self._serve(resident, self._residents.run(resident))
+                self._balancing.served(resident)
                 idle_since = time.monotonic()
             found = self._census.ask(self._count)
             if found is not None:
+                self._balancing.counted(found)
                 if before == found and not found.under_way and not found.runnable:
+                    self._balancing.finish()
                     if found.alive:
                         self._raise_deadlock()
                     return
@@ -217,6 +250,9 @@ class TaskPool:
             received=self._post.received,
             moving=self._moving.under_way,
             events=self._residents.steps + self._events,
+            steps=self._residents.steps,
+            due=self._balancing.due,
+            balancing=self._balancing.under_way,
         )
 
     def _serve(self, resident: Resident, request: Request) -> None:

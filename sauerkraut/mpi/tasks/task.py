@@ -154,6 +154,8 @@ class Luggage:
     """Those since loads were balanced last."""
     traffic: dict[int, int] = field(default_factory=dict)
     """Task -> bytes sent to it since then."""
+    nbytes: int = 0
+    """Of its stack, when it came here or was looked at; 0: not known."""
 
     def take_in(self, letter: Letter) -> None:
         """Put a message into the mailbox, in the order of its source."""
