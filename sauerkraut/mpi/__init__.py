@@ -2,7 +2,7 @@
 
 Snapshots from rank to rank: `send_snapshot`, `recv_snapshot`, `isend_snapshot`, `irecv_snapshot`,
 `Channel`. Tasks that move between ranks: `TaskPool`, `Task`, `migrate`, `yield_`, `current`,
-`send`, `recv`; `Load` and `Round` of load balancing.
+`send`, `recv`; `Load` and `Round` of load balancing; as virtual ranks: `TaskComm`, `TaskRequest`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sauerkraut.mpi.tasks.balance import Load
+    from sauerkraut.mpi.tasks.comm import TaskComm
     from sauerkraut.mpi.tasks.messages import recv, send
     from sauerkraut.mpi.tasks.pool import TaskPool
+    from sauerkraut.mpi.tasks.requests import TaskRequest
     from sauerkraut.mpi.tasks.rounds import Round
     from sauerkraut.mpi.tasks.switching import current, migrate, yield_
     from sauerkraut.mpi.tasks.task import Task
@@ -30,7 +32,9 @@ __all__ = [
     "Load",
     "Round",
     "Task",
+    "TaskComm",
     "TaskPool",
+    "TaskRequest",
     "current",
     "irecv_snapshot",
     "isend_snapshot",
@@ -46,7 +50,9 @@ _PLACES = {
     "Load": "tasks.balance",
     "Round": "tasks.rounds",
     "Task": "tasks.task",
+    "TaskComm": "tasks.comm",
     "TaskPool": "tasks.pool",
+    "TaskRequest": "tasks.requests",
     "current": "tasks.switching",
     "migrate": "tasks.switching",
     "recv": "tasks.messages",

@@ -152,7 +152,7 @@ class Moving:
         try:
             thawed = snapshot.thaw()
             thawed.check()
-            (luggage,) = thawed.values
+            luggage, value, raised = thawed.values
             assert isinstance(luggage, Luggage), "it was sent along"
             thawed.touch_files()
         except Exception as error:  # noqa: BLE001 - the task raises it where it stays
@@ -160,7 +160,9 @@ class Moving:
             return
         luggage.moves += 1
         luggage.nbytes = nbytes
-        self._arrived(Resident(luggage, arrived=thawed))
+        resident = Resident(luggage, arrived=thawed, value=value)
+        resident.error = raised if isinstance(raised, BaseException) else None
+        self._arrived(resident)
         receiving.accept()
         late = self._departures.get(luggage.id)
         if late is not None:  # it is back before we heard that it was accepted where it went

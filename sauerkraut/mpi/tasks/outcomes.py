@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sauerkraut.checkpoint.agreement import together
@@ -55,6 +55,15 @@ def of(luggage: Luggage, ended: Ended) -> Outcome:
         what = "returned" if error is None else f"raised {type(error).__name__}: {error}, "
         text = f"{luggage.name!r} {what} what cannot be sent: {refusal}"
         return _captured(luggage.name, None, MigrationError(text))
+
+
+def unheard(found: Mapping[int, Outcome]) -> Iterator[tuple[str, BaseException]]:
+    """The tasks that raised, as far as nobody waited for it."""
+    for task in sorted(found):
+        if not found[task].asked:
+            name, _, error = found[task].named()
+            if error is not None:
+                yield name, error
 
 
 def settle(group: Group, found: Mapping[int, Outcome]) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from sauerkraut import group as groups
 from sauerkraut.checkpoint import leaving
 from sauerkraut.errors import Deadlock, MigrationError
 from sauerkraut.mpi import wire
-from sauerkraut.mpi.tasks import outcomes, running
+from sauerkraut.mpi.tasks import outcomes, ranks, running, standing
 from sauerkraut.mpi.tasks.balance import Strategy
 from sauerkraut.mpi.tasks.census import Census, Count
+from sauerkraut.mpi.tasks.comm import TaskComm
+from sauerkraut.mpi.tasks.member import Member, context_of
 from sauerkraut.mpi.tasks.moving import Mail, Moving
 from sauerkraut.mpi.tasks.outcomes import Outcome
 from sauerkraut.mpi.tasks.post import Post
@@ -121,6 +123,41 @@ class TaskPool:
         self._add(Luggage(task, called), begin)
         return Task(task, called)
 
+    def spawn_ranks(
+        self, function: Callable[..., Any], size: int, /, *args: Any, name: str | None = None
+    ) -> list[Task]:
+        """Make ``size`` tasks that are the ranks of a `TaskComm`. Collective.
+
+        Each calls ``function(comm, *args)``. They begin in blocks: the first ones on rank 0, and so
+        on. The home of the task of rank ``r`` is the rank ``r`` modulo that of ranks here.
+
+        Args:
+            function: See `spawn`.
+            size: How many; any number, the same on every rank.
+            args: Those of the tasks that begin on this rank.
+            name: For people, and for the results of `run`: each is called ``"name r"``; default:
+                "rank".
+
+        Returns:
+            All of them by their rank, on every rank.
+
+        Raises:
+            MigrationError: on every rank: sizes differ, or there is nothing to call.
+        """
+        first = ranks.agree(self._group, function, size, self._spawned)
+        self._spawned = (first + size - 1) // self.size + 1
+        members = range(first, first + size)
+        tasks = [Task(task, f"{name or 'rank'} {rank}") for rank, task in enumerate(members)]
+        for rank, task in enumerate(tasks):
+            place = rank * self.size // size
+            if place == self.rank:
+                member = Member(context_of(first, 0), members)
+                begin = beginning(function, (TaskComm.of(member), *args))
+                self._add(Luggage(task.id, task.name, member=member), begin)
+            elif self._where.home(task.id) == self.rank:
+                self._where.learn(task.id, place, 0)
+        return tasks
+
     def run(self) -> dict[str, Any]:
         """Run all tasks on all ranks until they have ended. Collective.
 
@@ -128,7 +165,8 @@ class TaskPool:
             What the tasks returned whose home is this rank (that spawned here), by name.
 
         Raises:
-            Deadlock: on every rank: all that are left wait for what can never come; names them.
+            Deadlock: on every rank: all that are left wait for what can never come; names them,
+                where they stand, what they wait for, and what others raised before.
             RankError: on every rank: a task raised, and no other one asked for its result.
         """
         if running.is_inside():
@@ -295,9 +333,16 @@ class TaskPool:
                     self._askers.setdefault(task, set()).add(self.rank)
                 else:
                     self._post.send(self._where.home(task), ("ask", task))
-            case AwaitRoom(dest):
+            case AwaitRoom(dest, receiving):
                 if luggage.unread.get(dest, 0) <= self._limit:
                     self._residents.wake(resident)
+                elif receiving is not None:
+                    waited, luggage.wait = luggage.wait, None  # what it reads may make room for it
+                    found = self.take(resident, receiving)
+                    if found is None:
+                        luggage.wait = waited
+                    else:
+                        self._residents.wake(resident, *found)
             case None:
                 pass
 
@@ -329,7 +374,7 @@ class TaskPool:
         resident = self._residents.get(letter.dest)
         if resident is not None:
             resident.luggage.take_in(letter)
-            if isinstance(resident.luggage.wait, Receive):
+            if isinstance(resident.luggage.wait, Receive | AwaitRoom):
                 self._look(resident)
             return
         if self._moving.keep(letter):
@@ -431,8 +476,12 @@ class TaskPool:
                 self._residents.wake(resident, *outcome.get())
 
     def _raise_deadlock(self) -> None:
-        waiting = [
-            f"{each.luggage.name!r} waits for {each.luggage.wait}" for each in self._residents
+        failed = list(outcomes.unheard(self._outcomes))
+        here = [f"{name!r} raised {type(error).__name__}: {error}" for name, error in failed]
+        here += [
+            f"{each.luggage.name!r}{standing.of(each)} waits for {each.luggage.wait}"
+            for each in self._residents
         ]
-        told = [text for texts in self._group.allgather(waiting) for text in texts]
-        raise Deadlock(f"no task can go on: {'; '.join(told)}")
+        told = [text for texts in self._group.allgather(here) for text in texts]
+        cause = failed[0][1] if failed else None
+        raise Deadlock(f"no task can go on: {'; '.join(told)}") from cause

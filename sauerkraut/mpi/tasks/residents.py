@@ -10,7 +10,7 @@ from typing import Any
 from sauerkraut.errors import MigrationError
 from sauerkraut.frames.capture import call
 from sauerkraut.mpi.tasks import running
-from sauerkraut.mpi.tasks.switching import CAPTURE, Captured, Ended, Request
+from sauerkraut.mpi.tasks.switching import CAPTURE, Captured, Ended, Request, captured_arrived
 from sauerkraut.mpi.tasks.task import Resident
 
 
@@ -84,6 +84,8 @@ class Residents:
 
     def capture(self, resident: Resident) -> Captured:
         """The stack of a task that has begun, and that does not run."""
+        if resident.arrived is not None:
+            return captured_arrived(resident, resident.arrived)
         captured = self._switch(resident, CAPTURE)
         assert isinstance(captured, Captured), "that is what was asked for"
         return captured

@@ -12,9 +12,9 @@ from types import FrameType
 from typing import Any
 
 from sauerkraut.errors import MigrationError
-from sauerkraut.frames.capture import capture_stack
+from sauerkraut.frames.capture import capture_stack, freeze_stack
 from sauerkraut.frames.original import Original
-from sauerkraut.frames.snapshot import Snapshot
+from sauerkraut.frames.snapshot import Snapshot, Thawed
 from sauerkraut.mpi.tasks import running
 from sauerkraut.mpi.tasks.task import Luggage, Resident, Task, Wait
 
@@ -54,6 +54,9 @@ class Captured:
     original: Original
     error: BaseException | None = None
 
+
+BESIDE = ("its messages", "what it waited for", "the error that it waited for")
+"""How people find what is captured beside the stack of a task, see `beside`."""
 
 Request = Yields | Moves | Waits | Ended | Captured
 
@@ -121,8 +124,8 @@ def _captured(resident: Resident, innermost: FrameType) -> Captured:
     try:
         snapshot = capture_stack(
             innermost,
-            values=[resident.luggage],
-            names="its messages".format,
+            values=beside(resident),
+            names=BESIDE.__getitem__,
             arrays="borrow",
             original=original,
         )
@@ -130,3 +133,19 @@ def _captured(resident: Resident, innermost: FrameType) -> Captured:
         original.forget()
         return Captured(None, original, error)
     return Captured(snapshot, original)
+
+
+def beside(resident: Resident) -> list[object]:
+    """What is captured beside the stack of a task, see `BESIDE`."""
+    return [resident.luggage, resident.value, resident.error]
+
+
+def captured_arrived(resident: Resident, arrived: Thawed) -> Captured:
+    """The stack of a task that has come from elsewhere and has not run here."""
+    try:
+        snapshot = freeze_stack(
+            arrived.stack, values=beside(resident), names=BESIDE.__getitem__, arrays="borrow"
+        )
+    except Exception as error:  # noqa: BLE001 - whoever asked tells it
+        return Captured(None, Original(), error)
+    return Captured(snapshot, Original())

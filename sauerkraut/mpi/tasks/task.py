@@ -6,11 +6,14 @@ import pickle
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from sauerkraut.frames.original import Original
 from sauerkraut.frames.snapshot import Thawed
 from sauerkraut.mpi.tasks import running
+
+if TYPE_CHECKING:
+    from sauerkraut.mpi.tasks.member import Member
 
 
 class Task:
@@ -119,6 +122,8 @@ class AwaitRoom:
     """What a task waits for: that another one takes messages out of its mailbox."""
 
     dest: int
+    receiving: Receive | None = None
+    """A message that it takes meanwhile; it goes on with each."""
 
     def __str__(self) -> str:
         return f"room in the mailbox of task {self.dest}"
@@ -156,6 +161,8 @@ class Luggage:
     """Task -> bytes sent to it since then."""
     nbytes: int = 0
     """Of its stack, when it came here or was looked at; 0: not known."""
+    member: Member | None = None
+    """What makes it a virtual rank."""
 
     def take_in(self, letter: Letter) -> None:
         """Put a message into the mailbox, in the order of its source."""
