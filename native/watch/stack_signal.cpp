@@ -29,6 +29,24 @@ void count(int)
   counted.fetch_add(1);
 }
 
+// Have `signal` interrupt no system call of the program where that can be: chained, faulthandler
+// registers itself without SA_RESTART, and anew in each of its handlers, which is waited for.
+void restart_calls(int signal)
+{
+  struct sigaction action{};
+  for (int waited = 0; waited < 100; ++waited) {  // ms
+    if (::sigaction(signal, nullptr, &action) != 0) {
+      return;
+    }
+    if (action.sa_handler != count) {
+      action.sa_flags |= SA_RESTART;
+      (void)::sigaction(signal, &action, nullptr);
+      return;
+    }
+    std::this_thread::sleep_for(1ms);
+  }
+}
+
 char state_of_thread(pid_t thread)
 {
   std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
@@ -57,8 +75,10 @@ std::string StackSignals::dump(pid_t thread, bool all) const
   if (::ftruncate(descriptor, 0) != 0 || ::lseek(descriptor, 0, SEEK_SET) != 0) {
     return "(no file to write its stack to)";
   }
+  const int signal = all ? all_threads : one_thread;
+  restart_calls(signal);
   const unsigned before = counted.load();
-  if (::syscall(SYS_tgkill, ::getpid(), thread, all ? all_threads : one_thread) != 0) {
+  if (::syscall(SYS_tgkill, ::getpid(), thread, signal) != 0) {
     return "(its thread has ended)";
   }
   const auto until = std::chrono::steady_clock::now() + patience;

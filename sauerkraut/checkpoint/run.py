@@ -198,9 +198,11 @@ class Run:
                 if not outcome.active and not outcome.leaving:
                     break
         except (TimeoutError, RankError):
-            leaving.tell_failure(self.group, error)
-            self._leave_postmortem(error)
-            leaving.end(self.group)
+            try:
+                leaving.tell_failure(self.group, error)
+                self._leave_postmortem(error)
+            finally:  # whatever the program's own code raises there: the others wait
+                leaving.end(self.group)
         if self.group.rank == 0:
             self._leave_postmortem(error)
         self._store.release()

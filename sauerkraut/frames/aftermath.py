@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import linecache
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import BuiltinFunctionType, FrameType, FunctionType, ModuleType, TracebackType
@@ -14,6 +15,9 @@ from sauerkraut.frames import labels
 from sauerkraut.frames.exclusion import Exclude
 from sauerkraut.objects import graph, inert
 from sauerkraut.objects.graph import Frozen
+
+SEARCH_TIME = 30.0
+"""Seconds for finding out, one by one, which locals cannot be captured: the job waits."""
 
 _MADE_BY_CODE = (ModuleType, FunctionType, BuiltinFunctionType, type)
 
@@ -118,7 +122,11 @@ def _freeze(found: list[_Local], refused: dict[int, str], threshold: int) -> Fro
     try:
         return attempt(found)
     except CaptureError:
+        until = time.monotonic() + SEARCH_TIME
         for index, local in enumerate(found):
+            if time.monotonic() > until:
+                refused[index] = f"not tried: those before it took {SEARCH_TIME:g} s"
+                continue
             try:
                 attempt([local]).release()
             except CaptureError as error:

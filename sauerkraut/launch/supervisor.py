@@ -23,7 +23,7 @@ from sauerkraut.launch.log import Log
 from sauerkraut.settings import Settings
 from sauerkraut.slurm import commands as slurm
 from sauerkraut.storage import layout
-from sauerkraut.storage.owner import GAPS, QUIET
+from sauerkraut.storage.owner import GAPS, QUIET, Owner
 
 _T = TypeVar("_T")
 
@@ -88,6 +88,7 @@ class Supervisor:
         self._wanted = False
         self._own_requests: set[str] = set()
         self._warned = False
+        self._before: str | None = None
         self._unreadable: set[str] = set()
 
     def run(self) -> int:
@@ -196,6 +197,7 @@ class Supervisor:
         words = command.with_variables([*ours, "PYTHONHASHSEED"]).words
         self._say(f"start {self.starts}: {shlex.join(command.words)}")
         _rewind(self._input)
+        self._before = self._owner_id()
         began = time.monotonic()
         self._child = job = Child(words, environment, self._id, self._wakeup, self._options.output)
         if self._asked is not None:  # came while it was being started
@@ -223,6 +225,20 @@ class Supervisor:
             self._say(f"processes that outlived it were ended: {', '.join(map(str, killed))}")
         return status
 
+    def _owner_id(self) -> str | None:
+        owner = self._read(progress.owner_of, None)
+        return None if owner is None else owner.incarnation.id
+
+    def _owner_of_start(self) -> Owner | None:
+        """What this start wrote to OWNER; None before its run, and after it.
+
+        The start before, when it was killed, is still named there while this one sets out.
+        """
+        owner = self._read(progress.owner_of, None)
+        if owner is None or owner.incarnation.supervisor != self._id:
+            return None
+        return None if owner.incarnation.id == self._before else owner
+
     def _was_requested(self, epoch: int) -> bool:
         nothing: set[str] = set()
         answered = self._read(lambda path: progress.requests_answered(path, epoch), nothing)
@@ -230,9 +246,8 @@ class Supervisor:
 
     def _lingers(self, absence: progress.Absence) -> bool:
         """Whether the launcher outlives the ranks on this host."""
-        owner = self._read(progress.owner_of, None)
-        ours = owner is not None and owner.incarnation.supervisor == self._id
-        seconds = absence.seconds(owner.incarnation.processes if owner and ours else ())
+        owner = self._owner_of_start()
+        seconds = absence.seconds(() if owner is None else owner.incarnation.processes)
         if seconds > LINGERING:
             self._say(f"rank 0 ended {seconds:.0f} s ago, its launcher did not: ending this start")
         return seconds > LINGERING
@@ -243,8 +258,8 @@ class Supervisor:
         limit = self._options.end_silent
         if seconds < min(QUIET, math.inf if limit is None else limit):
             return False
-        owner = self._read(progress.owner_of, None)
-        if owner is None or owner.incarnation.supervisor != self._id:
+        owner = self._owner_of_start()
+        if owner is None:
             return False  # before its run, or after it
         stuck = limit is not None and seconds >= limit
         long = max(QUIET, GAPS * owner.longest_gap)

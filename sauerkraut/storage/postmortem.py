@@ -48,7 +48,7 @@ def write(
         share: See `Checkpointer`.
 
     Raises:
-        StorageError: no space, or any failing call; what was written stays.
+        StorageError: no space, or any failing call; what was written is removed.
     """
     modes = Modes.of(share)
     path = _make(directory, modes)
@@ -61,7 +61,11 @@ def write(
         "ranks": [piece.rank],
         "about": about.to_json(),
     }
-    shard.write_file(path / layout.shard(piece.rank), piece, header, trust, modes.file)
+    try:
+        shard.write_file(path / layout.shard(piece.rank), piece, header, trust, modes.file)
+    except StorageError:
+        _remove(path)  # nobody can read it, and epochs need the space
+        raise
     for old in numbers(directory)[:-MOST]:
         _remove(directory / layout.postmortem(old))
     return path

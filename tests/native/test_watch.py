@@ -171,3 +171,50 @@ def test_time_in_which_it_was_stopped_itself_counts_as_none(observer):
     observer.beat_for(TIMEOUT)
     observer.beat_until("rank 1 on b is stopped by a signal", halted(r1=b"s"))
     assert "silent" not in observer.said
+
+
+def test_a_time_beyond_the_clock_is_no_time_at_all():
+    watch = _native.Watch()
+    watch.beat(float("inf"), (["127.0.0.1"], watch.port), [], [("a", [0]), ("b", [1])])
+    watch.start(KEY, 0, (-1, 0, 0))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(sealed(), ("127.0.0.1", watch.port))
+    time.sleep(0.5)
+    lost = watch.lost
+    watch.stop()
+    assert not lost
+
+
+READING = """
+import ctypes, os, threading
+from sauerkraut import _native
+from sauerkraut.mpi import stacks
+
+KEY = bytes(16)
+watch = _native.Watch()
+watch.start(KEY, 1, stacks.signals())
+libc = ctypes.CDLL(None)
+read_end, write_end = os.pipe()
+
+
+def ask():
+    place = {1: (["127.0.0.1"], watch.port)}
+    for _ in range(5):
+        answers = _native.ask_stacks(KEY, 0, place, False, 5.0)
+        assert b"in <module>" in answers[1], answers
+    os.write(write_end, b"x")
+
+
+asking = threading.Thread(target=ask)
+asking.start()
+print(libc.read(read_end, ctypes.create_string_buffer(1), 1))
+asking.join()
+watch.stop()
+"""
+
+
+def test_asking_where_a_rank_is_interrupts_no_system_call_of_its_program():
+    done = subprocess.run(
+        [sys.executable, "-c", READING], capture_output=True, text=True, timeout=LIMIT, check=True
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")

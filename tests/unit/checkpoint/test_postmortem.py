@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sauerkraut.cli import main
+from sauerkraut.frames import aftermath
 from sauerkraut.storage import catalog, disk, postmortem
 from tests.unit.checkpoint.crashing import CrashError, epochs
 
@@ -110,3 +111,19 @@ def test_that_none_can_be_stored_hides_no_error(failed, directory, monkeypatch, 
     monkeypatch.setattr(disk, "hook", full)
     failed(postmortem=True)
     assert "no post-mortem was stored: StorageError: " in capsys.readouterr().err
+
+
+def test_what_could_not_be_stored_takes_no_space(failed, directory, monkeypatch):
+    def full(call):
+        if "postmortem-" in str(call.path) and call.operation == "fsync":
+            raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(disk, "hook", full)
+    failed(postmortem=True)
+    assert postmortem.numbers(directory) == []
+
+
+def test_looking_for_what_can_be_stored_ends_soon(failed, directory, monkeypatch, capsys):
+    monkeypatch.setattr(aftermath, "SEARCH_TIME", -1.0)
+    failed(postmortem=True)
+    assert "not tried: those before it took" in inspected(capsys, directory / "postmortem-1")
