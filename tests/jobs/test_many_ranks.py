@@ -62,7 +62,7 @@ def test_a_job_of_few_ranks(start, tmp_path, ranks, victim):
 @pytest.mark.timeout(900)
 def test_a_job_of_64_ranks(start, launcher, tmp_path):
     if launcher.name == "openmpi":
-        pytest.skip("64 ranks are run with MPICH only")
+        pytest.skip("missing: MPICH, with which `make test-all` runs 64 ranks")
     end_as_if_undisturbed(start, tmp_path, 64, steps=60, victim="rank", kills=1, patience=400)
     restarts = [each for each in events(tmp_path / "killed" / "ckpt") if each["event"] == "restart"]
     assert len(restarts) == 1
