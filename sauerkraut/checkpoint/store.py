@@ -8,10 +8,11 @@ from __future__ import annotations
 import dataclasses
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sauerkraut import storage
 from sauerkraut.checkpoint.agreement import agreed, shared, together
@@ -26,6 +27,8 @@ from sauerkraut.errors import (
 from sauerkraut.group import Group
 from sauerkraut.settings import Settings
 from sauerkraut.storage import About, Epoch, Manifest, Ownership, Piece, Trust
+
+S = TypeVar("S")
 
 NFS_WAIT = 60.0  # seconds until a file that rank 0 sees must be there for all ranks
 
@@ -132,14 +135,28 @@ class Store:
             WorldSizeMismatch: the newest was written by another number of ranks.
             UntrustedCheckpoint, StorageError: see `storage`; nothing was renamed.
         """
+        return self.newest_by(self._read)
+
+    def newest_by(self, read: Callable[[Manifest], S | str], *, any_size: bool = False) -> S | None:
+        """Do as `newest` for who reads an epoch in another way.
+
+        Args:
+            read: Collective: returns what is read, or on every rank why its bytes are wrong.
+            any_size: Whether another number of ranks may have written it.
+        """
         names = shared(self._group, "listing epochs", self._names)
         for path in names[0]:
-            stored = self._read(path)
-            if stored is not None:
-                self._parent = stored.manifest.epoch.attempt
-                if not stored.manifest.about.final:
-                    self._reopen()
-                return stored
+            manifest = shared(
+                self._group, f"reading {path.name}", partial(self._manifest, path, any_size)
+            )
+            found = manifest if isinstance(manifest, str) else read(manifest)
+            if isinstance(manifest, str) or isinstance(found, str):
+                self._set_aside(path, str(found))
+                continue
+            self._parent = manifest.epoch.attempt
+            if not manifest.about.final:
+                self._reopen()
+            return found
         if names[0] or names[1]:
             seen = ", ".join([path.name for path in names[0]] + names[1])
 
@@ -165,46 +182,45 @@ class Store:
         every = storage.catalog.entries(self.directory)
         return committed, [e.path.name for e in every if e.name.state == "damaged"]
 
-    def _read(self, path: Path) -> Stored | None:
-        """Read one epoch on all ranks; None when its bytes are wrong: it was set aside."""
+    def _manifest(self, path: Path, any_size: bool) -> Manifest | str:
+        """Read the manifest of an epoch, or say why its bytes are wrong. Rank 0 only."""
+        try:
+            manifest = storage.catalog.read_manifest(path, self._trust)
+        except CorruptCheckpoint as error:
+            return str(error)
+        if manifest.world_size != self._group.size and not any_size:
+            raise WorldSizeMismatch(
+                f"{manifest.world_size} ranks wrote {path}, this job has {self._group.size}: "
+                f"start it with {manifest.world_size}"
+            )
+        # What rank 0 does not see is lost; only what it sees may be late elsewhere (NFS).
+        missing = storage.catalog.missing(manifest)
+        return f"{missing[0]} is missing" if missing else manifest
+
+    def open(self, manifest: Manifest, rank: int) -> storage.Shard:
+        """Open the shard of ``rank`` in an epoch. Not collective; raises as `Shard.open`."""
+        seal = manifest.seals[rank]
+        path = manifest.epoch.path / seal.file
+        return storage.Shard.open(path, self._trust, seal=seal, wait=NFS_WAIT)
+
+    def _read(self, manifest: Manifest) -> Stored | str:
+        """Read one epoch on all ranks, or say why its bytes are wrong."""
         group = self._group
-
-        def read_manifest() -> Manifest | str:
-            try:
-                manifest = storage.catalog.read_manifest(path, self._trust)
-            except CorruptCheckpoint as error:
-                return str(error)
-            if manifest.world_size != group.size:
-                raise WorldSizeMismatch(
-                    f"{manifest.world_size} ranks wrote {path}, this job has {group.size}: "
-                    f"start it with {manifest.world_size}"
-                )
-            # What rank 0 does not see is lost; only what it sees may be late elsewhere (NFS).
-            missing = storage.catalog.missing(manifest)
-            return f"{missing[0]} is missing" if missing else manifest
-
-        manifest = shared(group, f"reading {path.name}", read_manifest)
-        if isinstance(manifest, str):
-            self._set_aside(path, manifest)
-            return None
         piece: Piece | None = None
 
         def read_shard() -> str | None:
             nonlocal piece
-            seal = manifest.seals[group.rank]
             try:
-                with storage.Shard.open(
-                    path / seal.file, self._trust, seal=seal, wait=NFS_WAIT
-                ) as shard:
+                with self.open(manifest, group.rank) as shard:
                     piece = shard.piece()
             except CorruptCheckpoint as error:
                 return str(error)
             return None
 
+        path = manifest.epoch.path
         problems = [p for p in together(group, f"reading {path.name}", read_shard) if p]
         if problems or piece is None:
-            self._set_aside(path, problems[0])
-            return None
+            return problems[0]
         return Stored(manifest, piece)
 
     def _set_aside(self, path: Path, problem: str) -> None:

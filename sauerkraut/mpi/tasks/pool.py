@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 from typing import Any, Self
 
@@ -12,12 +15,15 @@ from mpi4py import MPI
 
 from sauerkraut import group as groups
 from sauerkraut.checkpoint import leaving
-from sauerkraut.errors import Deadlock, MigrationError
+from sauerkraut.checkpoint.records import Epoch, Restart
+from sauerkraut.errors import Deadlock, MigrationError, RankError
 from sauerkraut.mpi import wire
 from sauerkraut.mpi.tasks import outcomes, ranks, running, standing
 from sauerkraut.mpi.tasks.balance import Strategy
 from sauerkraut.mpi.tasks.census import Census, Count
+from sauerkraut.mpi.tasks.checkpoints import Checkpoints
 from sauerkraut.mpi.tasks.comm import TaskComm
+from sauerkraut.mpi.tasks.cut import Cut, Written
 from sauerkraut.mpi.tasks.member import Member, context_of
 from sauerkraut.mpi.tasks.moving import Mail, Moving
 from sauerkraut.mpi.tasks.outcomes import Outcome
@@ -51,6 +57,11 @@ class TaskPool:
 
     Args:
         comm: An intracommunicator; None: ``COMM_WORLD``.
+        path: Where checkpoints are kept, on a file system that all ranks see; made if missing. If
+            there are any, the tasks of the newest go on, see `restarted`. None: there are none.
+        interval: From one checkpoint to the next while `run` runs: seconds, a `timedelta`, or a
+            text like "90s", "10min", "2h"; None: on request only, as by signals.
+        keep: How many epochs are kept, at least 1.
         mailbox: Bytes that a task may have sent to another one that has not read them; then it
             waits until it has.
         balance: How tasks are moved to even out loads while they run: "greedy", "refine",
@@ -61,14 +72,20 @@ class TaskPool:
 
     Raises:
         MigrationError: this process has a pool already, or ranks do not balance alike.
-        ValueError: there is no such strategy, or ``every`` is not positive.
+        RankError: on every rank: the tasks cannot go on here; names one, and why. Nothing ran.
+        ValueError: there is no such strategy, ``every`` is not positive, or an argument means
+            nothing.
+        TypeError: an argument is of another type.
         ImportError: greenlet is not installed.
     """
 
     def __init__(
         self,
         comm: MPI.Intracomm | None = None,
+        path: str | os.PathLike[str] | None = None,
         *,
+        interval: float | str | timedelta | None = None,
+        keep: int = 2,
         mailbox: int = MAILBOX,
         balance: str | Strategy | None = None,
         every: float | str | timedelta = "auto",
@@ -104,7 +121,10 @@ class TaskPool:
         self._awaiting: dict[int, set[int]] = {}
         self._events = 0
         self._closed = False
+        self._checkpoints: Checkpoints | None = None
         running.enter(self)
+        if path is not None:
+            self._open(path, interval, keep)
 
     # --- what a program calls
 
@@ -117,6 +137,7 @@ class TaskPool:
             name: For people, and for the results of `run`; default: its number.
         """
         begin = beginning(function, args)
+        self._refuse_when_finished("spawn", function)
         task = self._spawned * self.size + self.rank
         self._spawned += 1
         called = f"task {task}" if name is None else str(name)
@@ -142,9 +163,11 @@ class TaskPool:
             All of them by their rank, on every rank.
 
         Raises:
-            MigrationError: on every rank: sizes differ, or there is nothing to call.
+            MigrationError: on every rank: sizes differ, or there is nothing to call; or this run
+                has finished, see `restarted`.
         """
         first = ranks.agree(self._group, function, size, self._spawned)
+        self._refuse_when_finished("spawn_ranks", function)
         self._spawned = (first + size - 1) // self.size + 1
         members = range(first, first + size)
         tasks = [Task(task, f"{name or 'rank'} {rank}") for rank, task in enumerate(members)]
@@ -167,19 +190,34 @@ class TaskPool:
         Raises:
             Deadlock: on every rank: all that are left wait for what can never come; names them,
                 where they stand, what they wait for, and what others raised before.
-            RankError: on every rank: a task raised, and no other one asked for its result.
+            RankError: on every rank: a task raised, and no other one asked for its result; or
+                the job was to stop after a checkpoint, and that failed.
         """
         if running.is_inside():
             raise MigrationError("run() is not for tasks: call it outside of them, on all ranks")
-        try:
+        with nullcontext() if self._checkpoints is None else self._checkpoints.running():
             self._run()
-        except Deadlock:
-            raise
-        except BaseException as error:  # the other ranks would wait for ever
-            if self.size > 1:
-                leaving.fail(self._group, error)
-            raise
-        return outcomes.settle(self._group, self._outcomes)
+            results = outcomes.settle(self._group, self._outcomes)
+            if self._checkpoints is not None:
+                self._checkpoints.finish(self._write)
+        return results
+
+    def checkpoint(self) -> Epoch:
+        """Store all tasks now. Collective, before `run`; while that runs, `interval` does so.
+
+        Raises:
+            RankError: on every rank: nothing was stored; names the task and what of it cannot be.
+            MigrationError: the pool has no ``path``, its run has finished, or this is a task.
+        """
+        if running.is_inside() or self._checkpoints is None:
+            raise MigrationError("checkpoint() is for a TaskPool with a path, outside of its tasks")
+        self._run(until_still=True)
+        return self._checkpoints.take(self._write)
+
+    @property
+    def restarted(self) -> Restart | None:
+        """What the tasks came back from, so that the program spawns none; None: a fresh start."""
+        return None if self._checkpoints is None else self._checkpoints.restarted
 
     @property
     def rounds(self) -> list[Round]:
@@ -190,6 +228,8 @@ class TaskPool:
         """Free what the pool has. Collective; a second call does nothing."""
         if not self._closed:
             self._closed = True
+            if self._checkpoints is not None:
+                self._checkpoints.close()
             running.leave()
             self._post.finish()
             self._balancing.close()
@@ -252,29 +292,49 @@ class TaskPool:
 
     # --- the turn of each task
 
-    def _run(self) -> None:
+    def _run(self, *, until_still: bool = False) -> None:
+        """Run until all tasks have ended, or only until nothing is under way between ranks."""
+        try:
+            self._take_turns(until_still=until_still)
+        except (Deadlock, RankError):  # on every rank
+            raise
+        except BaseException as error:  # the other ranks would wait for ever
+            if self.size > 1:
+                leaving.fail(self._group, error)
+            raise
+
+    def _take_turns(self, *, until_still: bool) -> None:
         before: Count | None = None
+        still = until_still
         idle_since = time.monotonic()
-        self._balancing.begin()
+        if not until_still:
+            self._balancing.begin()
         while True:
             came = self._post.progress()
             came |= self._moving.progress()
             came |= self._balancing.progress()
             # What is on its way shares arrays with nobody who could change them.
-            resident = None if self._moving.exposed else self._residents.next()
+            stays = still or self._moving.exposed
+            resident = None if stays else self._residents.next()
             if resident is not None:
                 self._serve(resident, self._residents.run(resident))
                 self._balancing.served(resident)
                 idle_since = time.monotonic()
             found = self._census.ask(self._count)
             if found is not None:
-                self._balancing.counted(found)
-                if before == found and not found.under_way and not found.runnable:
+                is_sure = before == found and not found.under_way
+                still = still or found.wishes > 0
+                self._balancing.counted(found, still=still)
+                if is_sure and (until_still or not found.runnable):
                     self._balancing.finish()
-                    if found.alive:
+                    if found.alive and not until_still:
                         self._raise_deadlock()
                     return
                 before = found
+                if is_sure and still and not found.balancing:
+                    self._balancing.finish()
+                    self._stand_still()
+                    before, still = None, False
             if came or found is not None or self._moving.flowing:
                 idle_since = time.monotonic()
             elif resident is None:
@@ -288,10 +348,16 @@ class TaskPool:
             received=self._post.received,
             moving=self._moving.under_way,
             events=self._residents.steps + self._events,
+            wishes=self._checkpoints is not None and self._checkpoints.wished(),
             steps=self._residents.steps,
             due=self._balancing.due,
             balancing=self._balancing.under_way,
         )
+
+    def _stand_still(self) -> None:
+        """Do what needs all tasks to stand still. Collective."""
+        if self._checkpoints is not None:
+            self._checkpoints.stand_still(self._write)
 
     def _serve(self, resident: Resident, request: Request) -> None:
         """Do what a task asked for."""
@@ -417,7 +483,7 @@ class TaskPool:
 
     # --- tasks come, go and end
 
-    def _add(self, luggage: Luggage, begin: Callable[[], Any]) -> None:
+    def _add(self, luggage: Luggage, begin: partial[Any]) -> None:
         self._residents.add(Resident(luggage, begin=begin))
         self._where.here(luggage)
         self._send_kept(luggage.id)
@@ -485,3 +551,51 @@ class TaskPool:
         told = [text for texts in self._group.allgather(here) for text in texts]
         cause = failed[0][1] if failed else None
         raise Deadlock(f"no task can go on: {'; '.join(told)}") from cause
+
+    # --- checkpoints
+
+    def _refuse_when_finished(self, call: str, function: Callable[..., Any]) -> None:
+        if self._checkpoints is not None and self._checkpoints.finished:
+            raise MigrationError(f"{call}({function!r}): this run has finished; see `restarted`")
+
+    def _open(
+        self,
+        path: str | os.PathLike[str],
+        interval: float | str | timedelta | None,
+        keep: int,
+    ) -> None:
+        """Go on from the newest epoch, if there is one."""
+        try:
+            self._checkpoints = Checkpoints(path, self._group, interval=interval, keep=keep)
+            cut = self._checkpoints.start()
+        except BaseException:
+            running.leave()
+            raise
+        if cut is not None:
+            self._restore(cut)
+
+    def _restore(self, cut: Cut) -> None:
+        self._spawned = -(-cut.following // self.size)
+        self._outcomes = cut.outcomes
+        for task, rank, moves in cut.whereabouts:
+            self._where.learn(task, rank, moves)
+        for resident in cut.residents:
+            self._residents.add(resident)
+            self._where.here(resident.luggage)
+        for letter in cut.letters:
+            self._deliver(self.rank, letter)
+        for resident in cut.residents:
+            if resident.luggage.wait is not None:
+                self._look(resident)
+
+    def _write(self) -> Written:
+        """What of this pool is on this rank, to be stored."""
+        following = self._spawned * self.size
+        cut = Cut(
+            list(self._residents),
+            self._outcomes,
+            self._where.letters(),
+            following,
+            measured=self._balancing.measured(),
+        )
+        return Written(cut, self._residents, self.rank)

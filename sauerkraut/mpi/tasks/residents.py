@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from sauerkraut.errors import MigrationError
@@ -128,8 +129,8 @@ def _body(run: Callable[[], Any]) -> Ended:
         return Ended(error=error)
 
 
-def beginning(function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[[], Any]:
+def beginning(function: Callable[..., Any], args: tuple[Any, ...]) -> partial[Any]:
     """What starts a task; its function is the base of captures."""
     if not callable(function):
         raise MigrationError(f"spawn({function!r}): a task is a function and its arguments")
-    return lambda: call(function, *args)
+    return partial(call, function, *args)

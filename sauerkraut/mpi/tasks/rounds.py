@@ -183,6 +183,7 @@ class Balancing:
         self._moved = KNOWN
         self._began = self._planned = self._next = self._looking = 0.0
         self._steps, self._steps_measured = 0, 0
+        self._still = False
 
     # --- what the loop of the rank calls
 
@@ -205,10 +206,18 @@ class Balancing:
         measuring = self._gathering is not None and self._part is None
         return measuring + len(self._to_leave) + len(self._leaving)
 
-    def counted(self, found: Count) -> None:
-        """Begin what the ranks have agreed on: each comes here with the same counts in turn."""
-        self._steps = found.steps
-        if found.due:
+    def counted(self, found: Count, *, still: bool = False) -> None:
+        """Begin what the ranks have agreed on: each comes here with the same counts in turn.
+
+        Args:
+            found: The count.
+            still: Whether all tasks are to stand still, the same on every rank: no round begins,
+                and those that a round has not sent yet stay.
+        """
+        self._steps, self._still = found.steps, still
+        if still:
+            self._to_leave.clear()
+        if found.due and not still:
             self._complete()  # rank 0 knows already what was told in the last round
             self._measure()
         elif self._part is not None and self._gathering is None and not found.balancing:
@@ -230,12 +239,16 @@ class Balancing:
             self._let_go(resident.luggage.id)
 
     def finish(self) -> None:
-        """No task is left that could run: complete what has begun. Collective."""
+        """No task runs, or could run: complete what has begun. Collective."""
         self._complete()
         if self._part is not None:
             self._to_leave.clear()
             self._gather(self._part)
             self._complete()
+
+    def measured(self) -> dict[int, float]:
+        """Seconds of tasks on all ranks, as measured since the last round: by their ids."""
+        return {each.task: each.seconds for each in self._window}
 
     def close(self) -> None:
         """Free what it has. Collective."""
@@ -328,6 +341,8 @@ class Balancing:
         before, after = of_ranks(loads, self._size), of_ranks(loads, self._size, plan)
         at = self._planned - self._began
         self._part = _Part(at, len(loads), imbalance(before), imbalance(after), len(plan))
+        if self._still:
+            return
         self._to_leave = {task: dest for task, dest in plan.items() if dest != self._rank}
         for task in list(self._to_leave):
             self._let_go(task)

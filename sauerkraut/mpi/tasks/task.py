@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from sauerkraut.frames.original import Original
@@ -190,8 +190,8 @@ class Resident:
     """A task on the rank where it is."""
 
     luggage: Luggage
-    begin: Callable[[], Any] | None = None
-    """Calls its function; None once it has begun."""
+    begin: partial[Any] | None = None
+    """Calls its function, the first argument; None once it has begun."""
     arrived: Thawed | None = None
     """Its stack as it came from another rank, which has not run here yet."""
     greenlet: Any = None

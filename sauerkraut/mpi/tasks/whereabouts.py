@@ -44,7 +44,6 @@ class Whereabouts:
         """Letters that were kept, and are no more."""
         return self._kept.pop(task, [])
 
-    @property
-    def waiting(self) -> int:
-        """How many letters are kept."""
-        return sum(map(len, self._kept.values()))
+    def letters(self) -> list[Letter]:
+        """All letters that are kept."""
+        return [letter for letters in self._kept.values() for letter in letters]

@@ -1,0 +1,256 @@
+"""All of a pool at a moment when nothing of it runs or is under way: as an epoch, and back.
+
+Each rank stores the tasks that are with it, each by itself, and what only it knows. Any number of
+ranks reads that: who takes which task is found anew.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, field
+from typing import Any, TypeVar
+
+from sauerkraut.checkpoint.agreement import agreed, together
+from sauerkraut.checkpoint.store import Store
+from sauerkraut.errors import CaptureError, CorruptCheckpoint, ResumeError
+from sauerkraut.frames.capture import capture_values
+from sauerkraut.frames.snapshot import Snapshot, Thawed
+from sauerkraut.group import Group
+from sauerkraut.mpi.tasks.outcomes import Outcome
+from sauerkraut.mpi.tasks.packing import Packing, Unpacking
+from sauerkraut.mpi.tasks.placing import place
+from sauerkraut.mpi.tasks.residents import Residents, beginning
+from sauerkraut.mpi.tasks.switching import BESIDE, beside
+from sauerkraut.mpi.tasks.task import Letter, Luggage, Resident
+from sauerkraut.objects.graph import Block
+from sauerkraut.storage import Array, Manifest, Piece, Stream
+
+T = TypeVar("T")
+
+KEY = "tasks"
+"""Where all of it lies below ``/ranks/<rank>``, and what it is called in `About.more`."""
+INDEX = f"{KEY}/index"
+
+
+@dataclass(slots=True)
+class Cut:
+    """What one rank has of a pool."""
+
+    residents: list[Resident]
+    """The tasks that are with it."""
+    outcomes: dict[int, Outcome]
+    """Of tasks whose home it is."""
+    letters: list[Letter]
+    """Messages that it keeps for tasks it has not heard of."""
+    following: int
+    """No task has this number, or a larger one."""
+    whereabouts: list[tuple[int, int, int]] = field(default_factory=list)
+    """Task, rank and moves of those whose home it is."""
+    measured: dict[int, float] = field(default_factory=dict)
+    """Task -> seconds of its load that are not in its luggage any more."""
+
+
+class Written:
+    """A cut as bytes. It borrows the memory of arrays until `release`, so no task may run."""
+
+    def __init__(self, cut: Cut, residents: Residents, rank: int) -> None:
+        self.alive, self.ended = len(cut.residents), len(cut.outcomes)
+        self.following = cut.following
+        self._held: list[Snapshot] = []
+        self._arrays: list[Array] = []
+        packing = Packing(KEY)
+        try:
+            tasks = [self._task(each, residents, packing, cut) for each in cut.residents]
+        except BaseException:
+            self.release()
+            raise
+        outcomes = [
+            {"id": task, "asked": each.asked, "data": packing.put(f"outcomes/{task}", each.data)}
+            for task, each in cut.outcomes.items()
+        ]
+        letters = pickle.dumps([astuple(each) for each in cut.letters], 5)
+        index = {"tasks": tasks, "outcomes": outcomes, "letters": packing.put("letters", letters)}
+        streams = (Stream(INDEX, json.dumps(index).encode()), *packing.streams())
+        self.piece = Piece(rank, streams, tuple(self._arrays))
+
+    def _task(
+        self, resident: Resident, residents: Residents, packing: Packing, cut: Cut
+    ) -> dict[str, Any]:
+        luggage = resident.luggage
+        snapshot = _captured(resident, residents)
+        self._held.append(snapshot)
+        self._arrays += [
+            Array(_array(luggage.id, i), each.memory, each.dtype, each.shape, each.path)
+            for i, each in enumerate(snapshot.blocks)
+        ]
+        return {
+            "id": luggage.id,
+            "name": luggage.name,
+            "begun": resident.begin is None,
+            "moves": luggage.moves,
+            "load": cut.measured.get(luggage.id, 0.0) + luggage.load,
+            "seconds": luggage.seconds,
+            "control": packing.put(f"{luggage.id}/control", snapshot.control),
+            "objects": packing.put(f"{luggage.id}/objects", snapshot.objects),
+            "arrays": [[each.dtype, each.shape, each.path] for each in snapshot.blocks],
+        }
+
+    def release(self) -> None:
+        """Let the tasks have their arrays again."""
+        for each in self._held:
+            each.release()
+
+
+def _captured(resident: Resident, residents: Residents) -> Snapshot:
+    """A task as it is. Raises CaptureError, which names it."""
+    try:
+        if resident.begin is not None:
+            function, *args = resident.begin.args
+            names = (*BESIDE, "its function", *map("its argument {}".format, range(len(args))))
+            values = [*beside(resident), function, *args]
+            return capture_values(values, names=names.__getitem__, arrays="borrow")
+        captured = residents.capture(resident)
+        captured.original.forget()
+    except CaptureError as error:
+        refusal: BaseException | None = error
+    else:
+        if captured.snapshot is not None:
+            return captured.snapshot
+        refusal = captured.error
+    raise CaptureError(f"{resident.luggage.name!r} cannot be stored: {refusal}") from refusal
+
+
+def read(store: Store, group: Group, manifest: Manifest) -> Cut | str:
+    """What this rank has of the pool from now on; or why bytes are wrong. Collective.
+
+    Raises:
+        RankError: on every rank: a task cannot be brought back here, and why; or it is no pool's
+            epoch. No file of the program was touched, and no task ran.
+    """
+    phase = f"reading {manifest.epoch.path.name}"
+    with agreed(group, phase):
+        told = manifest.about.more.get(KEY)
+        if told is None:
+            raise ResumeError(
+                "it is no checkpoint of a TaskPool: give the pool a directory of its own"
+            )
+    indexes = _unless_damaged(group, phase, lambda: _indexes(store, group, manifest))
+    if isinstance(indexes, str):
+        return indexes
+    shards = {shard: index for each in indexes for shard, index in each.items()}
+    tasks = [each for index in shards.values() for each in index["tasks"]]
+    measure = "load" if any(each["load"] for each in tasks) else "seconds"
+    ranks = place({each["id"]: each[measure] for each in tasks}, group.size)
+    reading = _Reading(group, ranks)
+    problem = _unless_damaged(group, phase, lambda: reading.read(store, manifest, shards))
+    if isinstance(problem, str):
+        return problem
+    with agreed(group, f"{phase}: the tasks"):
+        residents = reading.residents()
+    with agreed(group, f"{phase}: files of the tasks"):
+        reading.touch_files()
+    whereabouts = [
+        (each["id"], ranks[each["id"]], each["moves"])
+        for each in tasks
+        if each["id"] % group.size == group.rank
+    ]
+    return Cut(residents, reading.outcomes, reading.letters, int(told["next"]), whereabouts)
+
+
+class _Reading:
+    """What this rank takes out of the shards."""
+
+    def __init__(self, group: Group, ranks: dict[int, int]) -> None:
+        self.outcomes: dict[int, Outcome] = {}
+        self.letters: list[Letter] = []
+        self._group = group
+        self._ranks = ranks
+        self._snapshots: list[tuple[dict[str, Any], Snapshot]] = []
+        self._thawed: list[Thawed] = []
+
+    def read(self, store: Store, manifest: Manifest, shards: dict[int, dict[str, Any]]) -> None:
+        """Read what this rank takes of each shard, and nothing else of it."""
+        rank, size = self._group.rank, self._group.size
+        for shard, index in sorted(shards.items()):
+            tasks = [each for each in index["tasks"] if self._ranks[each["id"]] == rank]
+            outcomes = [each for each in index["outcomes"] if each["id"] % size == rank]
+            if not tasks and not outcomes and shard % size != rank:
+                continue
+            with store.open(manifest, shard) as opened:
+                unpacking = Unpacking(opened)
+                for each in tasks:
+                    self._snapshots.append((each, _snapshot(each, unpacking)))
+                for each in outcomes:
+                    outcome = self.outcomes[each["id"]] = Outcome(unpacking.get(each["data"]))
+                    outcome.asked = each["asked"]
+                if shard % size == rank:
+                    letters = pickle.loads(unpacking.get(index["letters"]))
+                    self.letters += [Letter(*each) for each in letters]
+
+    def residents(self) -> list[Resident]:
+        """The tasks that were read; none of them runs."""
+        self._thawed = [_thawed(entry, snapshot) for entry, snapshot in self._snapshots]
+        entries = (entry for entry, _ in self._snapshots)
+        return [_resident(*each) for each in zip(entries, self._thawed, strict=True)]
+
+    def touch_files(self) -> None:
+        """Set files that they were writing to what they were."""
+        for each in self._thawed:
+            each.touch_files()
+
+
+def _indexes(store: Store, group: Group, manifest: Manifest) -> dict[int, dict[str, Any]]:
+    """What is in the shards that this rank looks into for all."""
+    found = {}
+    for shard in range(group.rank, manifest.world_size, group.size):
+        with store.open(manifest, shard) as opened:
+            found[shard] = json.loads(bytes(Unpacking(opened).whole(INDEX)))
+    return found
+
+
+def _snapshot(entry: dict[str, Any], unpacking: Unpacking) -> Snapshot:
+    blocks = [
+        Block(unpacking.whole(_array(entry["id"], i)), dtype, tuple(shape), path)
+        for i, (dtype, shape, path) in enumerate(entry["arrays"])
+    ]
+    control, objects = (unpacking.get(entry[part]) for part in ("control", "objects"))
+    return Snapshot.of_parts(control, objects, blocks)
+
+
+def _thawed(entry: dict[str, Any], snapshot: Snapshot) -> Thawed:
+    try:
+        thawed = snapshot.thaw()
+        thawed.check()
+    except ResumeError as error:
+        raise type(error)(f"{entry['name']!r} cannot go on here: {error}") from error
+    return thawed
+
+
+def _resident(entry: dict[str, Any], thawed: Thawed) -> Resident:
+    luggage, value, error, *call = thawed.values
+    assert isinstance(luggage, Luggage), "it was stored so"
+    if not entry["begun"]:
+        function: Any = call[0]
+        return Resident(luggage, begin=beginning(function, tuple(call[1:])))
+    raised = error if isinstance(error, BaseException) else None
+    return Resident(luggage, arrived=thawed, value=value, error=raised)
+
+
+def _array(task: int, number: int) -> str:
+    return f"{KEY}/{task}/arrays/{number}"
+
+
+def _unless_damaged(group: Group, phase: str, work: Callable[[], T]) -> list[T] | str:
+    """What ``work`` returns on each rank, or which bytes are wrong. Collective."""
+
+    def tried() -> tuple[Any, str | None]:
+        try:
+            return work(), None
+        except CorruptCheckpoint as error:
+            return None, str(error)
+
+    results = together(group, phase, tried)
+    problems = [problem for _, problem in results if problem is not None]
+    return problems[0] if problems else [result for result, _ in results]

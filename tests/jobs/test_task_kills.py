@@ -1,0 +1,108 @@
+"""Tasks on ranks that are killed, and started again on other numbers of ranks."""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sauerkraut.errors import NoCheckpoint
+from sauerkraut.storage import Shard, catalog
+from sauerkraut.testing import Job
+
+PROGRAM = Path(__file__).parents[1] / "programs" / "exchanging.py"
+TASKS = 12
+LIMIT = 240  # seconds that a job may take
+
+pytestmark = pytest.mark.job
+
+
+def ids(epoch):
+    """The tasks in an epoch, those that have ended too; the last one gathers what others return."""
+    found = []
+    for seal in catalog.read_manifest(epoch).seals:
+        with Shard.open(epoch / seal.file, seal=seal) as shard:
+            index = json.loads(bytes(shard.stream("tasks/index")))
+        found += [each["id"] for kind in ("tasks", "outcomes") for each in index[kind]]
+    return sorted(found)[:-1]
+
+
+def committed(path):
+    try:
+        return [entry.path for entry in catalog.committed(path)]
+    except NoCheckpoint:
+        return []
+
+
+@pytest.fixture
+def start(launcher, tmp_path):
+    """Start the program on some ranks."""
+
+    def start(ranks, turns, path="ckpt", interval="0.05s"):
+        words = [sys.executable, str(PROGRAM), path, str(turns), interval]
+        return Job(launcher, ranks, words, cwd=tmp_path, output=tmp_path / "output")
+
+    return start
+
+
+@pytest.fixture
+def results(tmp_path):
+    """What all tasks returned, of a job that has ended."""
+
+    def results(job):
+        (tmp_path / "output").unlink(missing_ok=True)
+        with job() as running:
+            status = running.wait(LIMIT)
+        said = (tmp_path / "output").read_text()
+        assert status == 0, said
+        return sorted(each for each in said.splitlines() if each.startswith(("wanders", "gathers")))
+
+    return results
+
+
+def wait_for_epoch(job, path, before):
+    while job.status is None and committed(path)[:1] == before:
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("kills", "turns"), [(1, 60), pytest.param(40, 300, marks=pytest.mark.thorough)]
+)
+def test_kills(start, results, tmp_path, kills, turns):
+    undisturbed = results(lambda: start(2, turns, "undisturbed", "1h"))
+    assert len(undisturbed) == TASKS + 1
+    draw, path = random.Random(3), tmp_path / "ckpt"
+    for _ in range(kills):
+        before = committed(path)[:1]
+        with start(draw.choice([1, 2, 3, 4]), turns) as job:
+            wait_for_epoch(job, path, before)
+            time.sleep(draw.random() / 20)
+            job.kill("rank", draw)
+        for epoch in committed(path):
+            assert ids(epoch) == list(range(TASKS))
+    assert results(lambda: start(draw.choice([1, 3]), turns)) == undisturbed
+
+
+def test_a_signal_stops_the_job_and_others_go_on(start, results, tmp_path):
+    undisturbed = results(lambda: start(4, 100, "undisturbed", "1h"))
+    with start(3, 100) as job:
+        wait_for_epoch(job, tmp_path / "ckpt", [])
+        os.kill(job.rank_pids()[-1], signal.SIGUSR1)
+        assert job.wait(LIMIT) == 85, job.said()
+    assert results(lambda: start(2, 100)) == undisturbed
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("then", [1, 2, 3, 4, 8])
+def test_any_number_of_ranks_after_any_other(start, results, tmp_path, then):
+    undisturbed = results(lambda: start(then, 100, "undisturbed", "1h"))
+    for now in (1, 2, 3, 4, 8):
+        path = f"from-{then}-to-{now}"
+        with start(then, 100, path) as job:
+            wait_for_epoch(job, tmp_path / path, [])
+            job.kill("all", random.Random(now))
+        assert results(lambda path=path, now=now: start(now, 100, path)) == undisturbed

@@ -1,0 +1,202 @@
+"""Tasks that are stored as epochs, and go on from there on any number of ranks."""
+
+import json
+import logging
+import shutil
+import socket
+
+import pytest
+from mpi4py import MPI
+
+import sauerkraut as skt
+from sauerkraut import mpi
+from sauerkraut.errors import MigrationError, ResumeError
+from sauerkraut.mpi.tasks.placing import place
+from sauerkraut.storage import Shard, catalog
+from tests.programs import exchanging
+
+pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
+SIZE = MPI.COMM_WORLD.size
+TURNS = 12
+ALL = list(range(exchanging.TASKS))
+
+
+@pytest.fixture
+def on(comm):
+    """Run a function with a pool over the first ranks; what it returns on each of them."""
+
+    def on(ranks, path, body, **options):
+        part = comm.Split(0 if comm.rank < ranks else MPI.UNDEFINED)
+        found = None
+        if part != MPI.COMM_NULL:
+            with mpi.TaskPool(part, path, keep=100, **options) as pool:
+                found = part.allgather(body(pool))
+            part.Free()
+        return comm.bcast(found)
+
+    return on
+
+
+def run(pool):
+    return pool.run()
+
+
+def start(directory):
+    def start(pool):
+        exchanging.spawn(pool, TURNS, ask=directory)
+        pool.checkpoint()
+        return pool.run()
+
+    return start
+
+
+def again(pool):
+    """Go on, but first store what has come, and has not run."""
+    assert pool.restarted
+    pool.checkpoint()
+    return pool.run()
+
+
+def united(results):
+    return {name: result for each in results for name, result in each.items()}
+
+
+def ids(epoch):
+    """The tasks in an epoch, those that have ended too."""
+    found = []
+    for seal in catalog.read_manifest(epoch).seals:
+        with Shard.open(epoch / seal.file, seal=seal) as shard:
+            index = json.loads(bytes(shard.stream("tasks/index")))
+        found += [each["id"] for kind in ("tasks", "outcomes") for each in index[kind]]
+    return sorted(found)
+
+
+def epochs(path):
+    return [entry.path for entry in reversed(catalog.committed(path))]
+
+
+@pytest.fixture
+def alone(comm, shared_dir):
+    """A directory of its own with one epoch of another."""
+
+    def alone(epoch, name):
+        if comm.rank == 0:
+            shutil.copytree(epoch, shared_dir / name / epoch.name)
+            (shared_dir / name).chmod(0o700)
+        comm.barrier()
+        return shared_dir / name
+
+    return alone
+
+
+@pytest.mark.parametrize(("then", "now"), [(1, 1), (1, 2), (2, 1), (2, 2), (3, 4), (4, 3)])
+def test_tasks_go_on_on_another_number_of_ranks(on, shared_dir, alone, then, now):
+    if max(then, now) != SIZE:
+        return
+    undisturbed = united(on(then, None, lambda pool: exchanging.spawn(pool, TURNS) or pool.run()))
+    assert len(undisturbed) == exchanging.TASKS + 1
+    path = shared_dir / "ckpt"
+    assert united(on(then, path, start(path))) == undisturbed
+    begun, middle, final = epochs(path)
+    for epoch in begun, middle, final:
+        *found, gathers = ids(epoch)
+        assert (found, gathers % then) == (ALL, 0)
+    for epoch in begun, middle:
+        went_on = alone(epoch, f"from-{epoch.name}")
+        assert united(on(now, went_on, again)) == undisturbed
+        assert all(ids(each)[:-1] == ALL for each in epochs(went_on))
+
+
+def test_a_run_that_has_finished_returns_what_its_tasks_did(on, shared_dir):
+    path = shared_dir / "ckpt"
+    first = on(SIZE, path, lambda pool: exchanging.spawn(pool, TURNS) or pool.run())
+    assert catalog.completion(path)
+    second = on(SIZE, path, run)
+    assert united(second) == united(first)
+
+    def spawn(pool):
+        with pytest.raises(MigrationError, match="has finished"):
+            pool.spawn(run)
+
+    on(1, path, spawn)
+
+
+def test_new_tasks_have_new_ids(on, shared_dir):
+    path = shared_dir / "ckpt"
+
+    def store(pool):
+        old = [pool.spawn(exchanging.hear, {}) for _ in range(3)]
+        pool.checkpoint()
+        return [each.id for each in old]
+
+    old = on(SIZE, path, store)
+    new = on(1, path, lambda pool: pool.spawn(run).id)
+    assert new[0] > max(max(each) for each in old)
+
+
+def holds(path):
+    with socket.socket() as held:
+        while not path.exists():
+            mpi.yield_()
+        return held.fileno() > 0
+
+
+def test_what_cannot_be_stored_is_named_and_the_run_goes_on(on, shared_dir):
+    go_on = shared_dir / "go on"
+
+    class Told(logging.Handler):
+        """Lets the tasks end once a failed checkpoint was told."""
+
+        def emit(self, record):
+            told.append(record.getMessage())
+            go_on.touch()
+
+    told = []
+    handler = Told(logging.WARNING)
+    logging.getLogger("sauerkraut").addHandler(handler)
+
+    def body(pool):
+        if pool.rank == 0:
+            pool.spawn(holds, go_on, name="holds")
+        return pool.run()
+
+    try:
+        found = on(SIZE, shared_dir / "ckpt", body, interval=0.001)
+    finally:
+        logging.getLogger("sauerkraut").removeHandler(handler)
+    assert united(found) == {"holds": True}
+    if MPI.COMM_WORLD.rank == 0:
+        assert "'holds' cannot be stored: " in told[0]
+        assert "local 'held'" in told[0]
+
+
+def test_a_damaged_epoch_is_passed_over(on, comm, shared_dir):
+    path = shared_dir / "ckpt"
+    undisturbed = on(SIZE, path, start(path))
+    if comm.rank == 0:
+        final = epochs(path)[-1]
+        shard = final / "shard-00000.h5"
+        data = bytearray(shard.read_bytes())
+        data[len(data) // 2] ^= 1
+        shard.write_bytes(data)
+    comm.barrier()
+    assert united(on(1, path, run)) == united(undisturbed)
+
+
+def test_a_directory_of_something_else_is_refused(on, comm, shared_dir):
+    path = shared_dir / "ckpt"
+    skt.Checkpointer(path, comm, quiet=True).run(int)
+    with pytest.raises(ResumeError, match="no checkpoint of a TaskPool"):
+        mpi.TaskPool(comm, path)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_no_rank_gets_much_more_than_another(size):
+    loads = {task: float(task % 5 + 1) for task in range(40)}
+    ranks = place(loads, size)
+    assert ranks.keys() == loads.keys()
+    sums = [sum(loads[task] for task in ranks if ranks[task] == rank) for rank in range(size)]
+    assert max(sums) - min(sums) <= max(loads.values())
+    assert place(dict(reversed(loads.items())), size) == ranks
+    counts = [list(place(dict.fromkeys(range(40), 0.0), size).values()).count(r) for r in (0, 1)]
+    assert size == 1 or max(counts) - min(counts) <= 1
