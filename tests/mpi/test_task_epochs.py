@@ -5,6 +5,7 @@ import logging
 import shutil
 import socket
 
+import numpy as np
 import pytest
 from mpi4py import MPI
 
@@ -132,6 +133,78 @@ def test_new_tasks_have_new_ids(on, shared_dir):
     old = on(SIZE, path, store)
     new = on(1, path, lambda pool: pool.spawn(run).id)
     assert new[0] > max(max(each) for each in old)
+
+
+def rounds_of_a_ring(comm, ask=None):
+    """Messages in both directions, receives posted before, a communicator in the communicator."""
+    left, right = (comm.rank - 1) % comm.size, (comm.rank + 1) % comm.size
+    half, seen = comm.Split(comm.rank % 2), []
+    field, got, total = np.arange(100.0) + comm.rank, np.empty(100), np.empty(100)
+    for turn in range(TURNS):
+        receiving, told = comm.Irecv(got, left, turn % 2), comm.irecv(source=right, tag=7)
+        comm.isend((comm.rank, turn), left, tag=7)
+        if ask is not None and comm.rank == 0 and turn == TURNS // 2:
+            exchanging.wait_for_epoch(ask)
+        comm.Send(field, right, turn % 2)  # more than a mailbox
+        receiving.Wait()
+        half.Allreduce(got, total)
+        field[1:] += np.sqrt(total[:-1])
+        seen.append(told.wait())
+        if turn % 5 == 4:
+            half = comm.Dup().Split(comm.rank % 2)
+    return field.tobytes(), seen, comm.gather(half.rank)
+
+
+def test_virtual_ranks_go_on_on_another_number_of_ranks(on, shared_dir, alone):
+    def with_ranks(size, *args):
+        return lambda pool: pool.spawn_ranks(rounds_of_a_ring, size, *args) and pool.run()
+
+    def start(pool):
+        pool.spawn_ranks(rounds_of_a_ring, 5, path)
+        pool.checkpoint()
+        return pool.run()
+
+    def with_others(pool):
+        pool.spawn_ranks(rounds_of_a_ring, 3, name="other")
+        return again(pool)
+
+    def refuse(pool):
+        with pytest.raises(MigrationError, match="has finished"):
+            pool.spawn_ranks(rounds_of_a_ring, 2)
+
+    undisturbed = united(on(SIZE, None, with_ranks(5)))
+    others = united(on(SIZE, None, with_ranks(3)))
+    expected = undisturbed | {f"other {rank}": others[f"rank {rank}"] for rank in range(3)}
+    path = shared_dir / "ckpt"
+    assert united(on(SIZE, path, start, mailbox=500)) == undisturbed
+    for epoch in epochs(path)[:2]:
+        for now in {1, max(1, SIZE - 1), SIZE}:
+            went_on = alone(epoch, f"{epoch.name}-on-{now}")
+            assert united(on(now, went_on, with_others, mailbox=500)) == expected
+            on(1, went_on, refuse)
+
+
+def test_loads_are_balanced_between_checkpoints(on, shared_dir, alone, monkeypatch):
+    monkeypatch.setattr("sauerkraut.mpi.tasks.census.BUSY_GAP", 0.0)
+    often = {"interval": 0.01, "balance": "rotate", "every": 0.001}
+
+    def body(pool):
+        if not pool.restarted:
+            exchanging.spawn(pool, TURNS, exchanging.LONG)
+        return pool.run(), sum(each.moves for each in pool.rounds)
+
+    undisturbed = united(on(SIZE, None, lambda pool: exchanging.spawn(pool, TURNS) or pool.run()))
+    path = shared_dir / "ckpt"
+    found = on(SIZE, path, body, **often)
+    assert united(each for each, _ in found) == undisturbed
+    assert SIZE == 1 or found[0][1] > 0
+    stored = epochs(path)
+    assert len(stored) > 1
+    assert all(ids(epoch)[:-1] == ALL for epoch in stored)
+    for epoch in dict.fromkeys([stored[0], stored[-2]]):
+        for now in {max(1, SIZE - 1), SIZE}:
+            went_on = alone(epoch, f"{epoch.name}-on-{now}")
+            assert united(each for each, _ in on(now, went_on, body, **often)) == undisturbed
 
 
 def holds(path):
