@@ -27,18 +27,19 @@ class Restless(mpi.TaskPool):
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
         self._random = random.Random(WORLD.rank)
+        self._balancing.served = self._scatter  # after each turn
 
-    def _serve(self, resident, request):
-        super()._serve(resident, request)
-        begun = [each for each in self._residents if each.begin is None]
+    def _scatter(self, _):
+        begun = [each for each in self.delivery.residents if each.begin is None]
         dest = self._random.randrange(SIZE)
         if begun and dest != self.rank and self._random.random() < 0.5:
             moved = self._random.choice(begun)
-            self._moving.send(moved, self._residents.capture(moved), dest, asked=False)
+            captured = self.delivery.residents.capture(moved)
+            self.delivery.moving.send(moved, captured, dest, asked=False)
 
     @property
     def moves(self):
-        return WORLD.allreduce(self._moving.moves)
+        return WORLD.allreduce(self.delivery.moving.moves)
 
 
 @pytest.fixture(params=[mpi.TaskPool, Restless], ids=["staying", "moved"])

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import shutil
+import signal
 import socket
 
 import numpy as np
@@ -11,7 +13,7 @@ from mpi4py import MPI
 
 import sauerkraut as skt
 from sauerkraut import mpi
-from sauerkraut.errors import MigrationError, ResumeError
+from sauerkraut.errors import MigrationError, NoCheckpoint, ResumeError
 from sauerkraut.mpi.tasks.placing import place
 from sauerkraut.storage import Shard, catalog
 from tests.programs import exchanging
@@ -186,7 +188,7 @@ def test_virtual_ranks_go_on_on_another_number_of_ranks(on, shared_dir, alone):
 
 def test_loads_are_balanced_between_checkpoints(on, shared_dir, alone, monkeypatch):
     monkeypatch.setattr("sauerkraut.mpi.tasks.census.BUSY_GAP", 0.0)
-    often = {"interval": 0.01, "balance": "rotate", "every": 0.001}
+    often = {"interval": 0.03, "balance": "rotate", "every": 0.001}
 
     def body(pool):
         if not pool.restarted:
@@ -214,33 +216,62 @@ def holds(path):
         return held.fileno() > 0
 
 
-def test_what_cannot_be_stored_is_named_and_the_run_goes_on(on, shared_dir):
-    go_on = shared_dir / "go on"
+def holds_and_asks(path, directory):
+    os.kill(os.getpid(), signal.SIGUSR2)
+    held = holds(path)
+    while not exists(directory):
+        mpi.yield_()
+    return held
+
+
+def exists(directory):
+    try:
+        return bool(catalog.committed(directory))
+    except NoCheckpoint:
+        return False
+
+
+@pytest.fixture
+def told(shared_dir):
+    """What is warned of; then the tasks find "go on"."""
 
     class Told(logging.Handler):
-        """Lets the tasks end once a failed checkpoint was told."""
-
         def emit(self, record):
             told.append(record.getMessage())
-            go_on.touch()
+            (shared_dir / "go on").touch()
 
     told = []
     handler = Told(logging.WARNING)
     logging.getLogger("sauerkraut").addHandler(handler)
+    yield told
+    logging.getLogger("sauerkraut").removeHandler(handler)
 
+
+def test_what_cannot_be_stored_is_named_and_the_run_goes_on(on, shared_dir, told):
     def body(pool):
         if pool.rank == 0:
-            pool.spawn(holds, go_on, name="holds")
+            pool.spawn(holds, shared_dir / "go on", name="holds")
         return pool.run()
 
-    try:
-        found = on(SIZE, shared_dir / "ckpt", body, interval=0.001)
-    finally:
-        logging.getLogger("sauerkraut").removeHandler(handler)
+    found = on(SIZE, shared_dir / "ckpt", body, interval=0.001)
     assert united(found) == {"holds": True}
     if MPI.COMM_WORLD.rank == 0:
         assert "'holds' cannot be stored: " in told[0]
         assert "local 'held'" in told[0]
+
+
+def test_a_checkpoint_that_failed_is_tried_again(on, shared_dir, told, monkeypatch):
+    monkeypatch.setattr("sauerkraut.checkpoint.interval.FIRST_BACK_OFF", 0.01)
+    path = shared_dir / "ckpt"
+
+    def body(pool):
+        if pool.rank == pool.size - 1:
+            pool.spawn(holds_and_asks, shared_dir / "go on", path, name="asks")
+        return pool.run()
+
+    assert united(on(SIZE, path, body)) == {"asks": True}
+    if MPI.COMM_WORLD.rank == 0:
+        assert "'asks' cannot be stored: " in told[0]
 
 
 def test_a_damaged_epoch_is_passed_over(on, comm, shared_dir):

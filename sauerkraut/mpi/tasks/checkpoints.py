@@ -204,7 +204,6 @@ class Checkpoints:
             epoch = self.take(write)
         except RankError as error:
             pause = self._schedule.failed(time.monotonic())
-            self._signals.go_on = False
             if Flags.STOP in flags:
                 raise
             self._reports.warn(f"{error}; {self._age()}; next try in {math.ceil(pause)} s")

@@ -46,7 +46,7 @@ def recv(source: To | None = None, tag: int | None = None) -> Any:
     """
     wanted = Receive(None if source is None else _id(source), tag)
     resident = running.resident("recv()")
-    found = running.pool().take(resident, wanted)
+    found = running.pool().delivery.take(resident, wanted)
     if found is not None:
         return found[0]
     return switch(resident, Waits(wanted), sys._getframe(1))
@@ -55,13 +55,13 @@ def recv(source: To | None = None, tag: int | None = None) -> Any:
 def send_bytes(data: bytes, dest: int, tag: int, what: str, context: int = 0) -> Any:
     """Send; returns the task that runs, and what it must wait for now, if anything."""
     resident = running.resident(what)
-    return resident, running.pool().send(resident, dest, tag, data, context)
+    return resident, running.pool().delivery.send(resident, dest, tag, data, context)
 
 
 def receive(wanted: Receive, innermost: Any) -> Letter:
     """Wait for a message as it is, for the function whose frame is ``innermost``."""
     resident = running.resident("receiving")
-    found = running.pool().take(resident, wanted)
+    found = running.pool().delivery.take(resident, wanted)
     letter: Letter = switch(resident, Waits(wanted), innermost) if found is None else found[0]
     return letter
 

@@ -161,7 +161,7 @@ class TaskRequest:
         """Whether it is complete, by what has come so far."""
         while self._wanted is not None and self._letter is None:
             resident = running.resident("a TaskRequest")
-            found = running.pool().take(resident, _posted(""))
+            found = running.pool().delivery.take(resident, _posted(""))
             if found is None:
                 return False
             give(found[0])
