@@ -293,6 +293,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--all", action="store_true", help="the long form")
     everything = parser.parse_args().all
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each rank would compile all of it again
     run = Run()
 
     python = environment_of(run, sys.executable, ".venv", group="dev")

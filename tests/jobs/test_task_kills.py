@@ -13,9 +13,10 @@ import pytest
 from sauerkraut.errors import NoCheckpoint
 from sauerkraut.storage import Shard, catalog
 from sauerkraut.testing import Job
+from tests.programs import exchanging
 
-PROGRAM = Path(__file__).parents[1] / "programs" / "exchanging.py"
-TASKS = 12
+PROGRAM = Path(exchanging.__file__)
+TASKS = exchanging.TASKS
 LIMIT = 240  # seconds that a job may take
 
 pytestmark = pytest.mark.job
@@ -42,9 +43,10 @@ def committed(path):
 def start(launcher, tmp_path):
     """Start the program on some ranks."""
 
-    def start(ranks, turns, path="ckpt", interval="0.05s"):
+    def start(ranks, turns, path="ckpt", interval="0.05s", **environment):
         words = [sys.executable, str(PROGRAM), path, str(turns), interval]
-        return Job(launcher, ranks, words, cwd=tmp_path, output=tmp_path / "output")
+        output = tmp_path / "output"
+        return Job(launcher, ranks, words, cwd=tmp_path, output=output, environment=environment)
 
     return start
 
@@ -62,6 +64,12 @@ def results(tmp_path):
         return sorted(each for each in said.splitlines() if each.startswith(("wanders", "gathers")))
 
     return results
+
+
+def under_way(moves):
+    """The processes that a task moves between now."""
+    pairs = exchanging.MOVE.iter_unpack(moves.read_bytes()[: TASKS * exchanging.MOVE.size])
+    return [pid for source, dest in pairs if source != dest for pid in (source, dest)]
 
 
 def wait_for_epoch(job, path, before):
@@ -85,6 +93,33 @@ def test_kills(start, results, tmp_path, kills, turns):
         for epoch in committed(path):
             assert ids(epoch) == list(range(TASKS))
     assert results(lambda: start(draw.choice([1, 3]), turns)) == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("kills", "turns"), [(2, 200), pytest.param(100, 2000, marks=pytest.mark.thorough)]
+)
+def test_kills_of_ranks_between_which_a_task_moves(start, results, tmp_path, kills, turns):
+    undisturbed = results(lambda: start(2, turns, "undisturbed", "1h"))
+    draw, path, moves = random.Random(5), tmp_path / "ckpt", tmp_path / "moves"
+    hit = starts = 0
+    while hit < kills:
+        moves.write_bytes(bytes(TASKS * exchanging.MOVE.size + 8 * exchanging.PID.size))
+        before = committed(path)[:1]
+        with start(draw.choice([2, 3, 4]), turns, MOVES=str(moves)) as job:
+            wait_for_epoch(job, path, before)
+            time.sleep(draw.random() / 20)
+            victims = []
+            while job.status is None and not victims:
+                victims = [pid for pid in under_way(moves) if pid in job.rank_pids()]
+            assert victims, f"it ended after {hit} kills: {job.said()}"
+            victim = draw.choice(victims)
+            os.kill(victim, signal.SIGKILL)
+            hit += victim in under_way(moves)
+            starts += 1
+        for epoch in committed(path):
+            assert ids(epoch) == list(range(TASKS))
+    print(f"{hit} of {starts} ranks were killed while a task moved from or to them")
+    assert results(lambda: start(draw.choice([1, 3]), turns, MOVES=str(moves))) == undisturbed
 
 
 def test_a_signal_stops_the_job_and_others_go_on(start, results, tmp_path):

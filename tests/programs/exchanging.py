@@ -1,10 +1,12 @@
 """Tasks that migrate and exchange messages; each returns the same on any number of ranks.
 
-exchanging.py DIRECTORY TURNS INTERVAL: rank 0 prints what they return.
+exchanging.py DIRECTORY TURNS INTERVAL: rank 0 prints what they return. The file MOVES, where the
+environment names one, tells of each task from where to where it moves now.
 """
 
 import os
 import signal
+import struct
 import sys
 import time
 
@@ -16,6 +18,9 @@ from sauerkraut.storage import catalog
 
 TASKS = 12
 LONG = 0.002  # seconds of each turn of the program
+MOVE = struct.Struct("<2q")  # of each task: PIDs of the processes that it moves between, or zeros
+PID = struct.Struct("<q")  # of each rank, after all tasks
+MOVES = os.open(os.environ["MOVES"], os.O_RDWR) if "MOVES" in os.environ else None
 
 
 def wander(me, pool, turns, pause=0.0, ask=None):
@@ -33,7 +38,7 @@ def wander(me, pool, turns, pause=0.0, ask=None):
         mpi.send((me, turn, number), (me + 3 * turn) % TASKS, tag=turn % 2)
         field += next(squares)
         if turn % 4 == me % 4:
-            mpi.migrate(number % pool.size)
+            move(me, number % pool.size)
         if ask is not None and me == 0 and turn == turns // 2:
             wait_for_epoch(ask)
         if turn % 3 == 2:  # the rest stays in the mailbox
@@ -43,6 +48,16 @@ def wander(me, pool, turns, pause=0.0, ask=None):
     while left:
         total, left = total + hear(heard), left - 1
     return me, float(part.sum()), total, random.random()
+
+
+def move(me, dest):
+    if MOVES is None:
+        mpi.migrate(dest)
+        return
+    to = PID.unpack(os.pread(MOVES, PID.size, TASKS * MOVE.size + dest * PID.size))
+    os.pwrite(MOVES, MOVE.pack(os.getpid(), *to), me * MOVE.size)
+    mpi.migrate(dest)
+    os.pwrite(MOVES, MOVE.pack(0, 0), me * MOVE.size)
 
 
 def hear(heard):
@@ -73,6 +88,9 @@ def spawn(pool, turns, pause=0.0, ask=None):
 
 
 def main(directory, turns, interval):
+    if MOVES is not None:
+        os.pwrite(MOVES, PID.pack(os.getpid()), TASKS * MOVE.size + MPI.COMM_WORLD.rank * PID.size)
+        MPI.COMM_WORLD.barrier()
     with mpi.TaskPool(MPI.COMM_WORLD, directory, interval=interval, keep=3) as pool:
         if not pool.restarted:
             spawn(pool, int(turns), LONG)

@@ -85,6 +85,11 @@ def watches(mib):
     return "free"
 
 
+def say(text):
+    sys.stdout.write(f"rank {here()}: {text}\n")  # at once: print's pieces mix with other ranks'
+    sys.stdout.flush()
+
+
 def main():
     what, *numbers = sys.argv[1:]
     numbers = [int(number) for number in numbers]
@@ -93,19 +98,19 @@ def main():
             if here() == 0:
                 pool.spawn(around, *numbers)
             results = pool.run()
-            print(f"rank {here()}: {list(results.values())}", flush=True)
+            say(f"{list(results.values())}")
         elif what == "crowd":
             tasks, turns = numbers
             for _ in range(tasks // COMM.size):
                 pool.spawn(walker, tasks, turns)
             got = COMM.allreduce(sum(pool.run().values()))
-            print(f"rank {here()}: {got} of {tasks * turns}", flush=True)
+            say(f"{got} of {tasks * turns}")
         else:
             if here() == 0:
                 pool.spawn(watches, *numbers, name="watches")
                 pool.spawn(heavy, *numbers, name="heavy")
             results = pool.run()
-            print(f"rank {here()}: {results.get('watches')}", flush=True)
+            say(f"{results.get('watches')}")
 
 
 if __name__ == "__main__":
