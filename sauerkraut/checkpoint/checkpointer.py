@@ -71,8 +71,8 @@ class Checkpointer:
         rehearse: Try at the first `poll` what a checkpoint would capture, storing nothing.
         postmortem: When an error leaves the function, store the frames of the rank that failed as
             ``postmortem-N`` beside the epochs, for ``sauerkraut inspect``; of a failure of all
-            ranks, rank 0's. The three newest are kept, and nothing restarts from them. None: as
-            SAUERKRAUT_POSTMORTEM says (1 or 0, the default).
+            ranks, rank 0's. The three newest are kept, nothing restarts from them, and none takes
+            the space of the next epoch. None: as SAUERKRAUT_POSTMORTEM says (1 or 0, the default).
         signals: Heed SIGTERM and SIGUSR1 (checkpoint and stop) and SIGUSR2 (checkpoint and go on)
             while `run` runs.
         share: None: files are readable by their owner alone; "group": by the group too.

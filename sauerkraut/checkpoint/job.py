@@ -66,6 +66,7 @@ class Job:
             keep=options.keep,
             share=options.share,
             reports=self._reports,
+            postmortems=bool(options.postmortem),
         )
         self._signals = Signals()
         self._uncaught = UncaughtErrors(self._group)

@@ -1,13 +1,14 @@
 """How a process ends: exit statuses, leaving without unwinding, errors that nobody caught.
 
-Exit statuses: 0 done, 1 error, 2 usage, 85 checkpointed (requeue), 86 ranks lost (restart),
-87 do not restart.
+Exit statuses: 0 done, 1 error (or what ``sys.exit`` was given), 2 usage, 85 checkpointed (requeue),
+86 ranks lost (restart), 87 do not restart.
 """
 
 from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 import threading
 import traceback
@@ -66,7 +67,14 @@ def leave(group: Group, code: int) -> NoReturn:
 def fail(group: Group, error: BaseException) -> NoReturn:
     """End all ranks because of an error on this one: `tell_failure`, then `end`."""
     tell_failure(group, error)
-    end(group)
+    end(group, status_of(error))
+
+
+def status_of(error: BaseException) -> int:
+    """Exit status of a job that an error on this rank only ends, never 0: it is not done."""
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code & 0xFF or 1
+    return 1
 
 
 def tell_failure(group: Group, error: BaseException) -> None:
@@ -89,10 +97,10 @@ def show_others(group: Group) -> None:
         write_line(f"rank {group.rank} ends the job; where the others are:\n{stacks}")
 
 
-def end(group: Group) -> NoReturn:
-    """End all ranks now with status 1. Not collective."""
+def end(group: Group, status: int = 1) -> NoReturn:
+    """End all ranks now with ``status``. Not collective."""
     flush()
-    group.abort(1)
+    group.abort(status)
 
 
 class UncaughtErrors:
@@ -108,6 +116,7 @@ class UncaughtErrors:
         self._together: BaseException | None = None
         self._before: Hook | None = None
         self._removed = False
+        self._process = os.getpid()
 
     def install(self) -> None:
         """Put the hook before the one that is there; the main thread's errors only."""
@@ -129,8 +138,9 @@ class UncaughtErrors:
     def _handle(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
-        together = error is self._together or self._removed
-        if error is self._together and isinstance(error, REFUSALS):
+        forked = os.getpid() != self._process  # it is no rank
+        together = error is self._together or self._removed or forked
+        if error is self._together and isinstance(error, REFUSALS) and not forked:
             if self._group.rank == 0:
                 name = getattr(kind, "stands_for", kind).__name__
                 write_line(f"{name}: {error}")

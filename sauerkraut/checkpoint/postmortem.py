@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sauerkraut.checkpoint.agreement import Failure
+from sauerkraut.checkpoint.records import Epoch
 from sauerkraut.checkpoint.reports import write_line
 from sauerkraut.checkpoint.state import State
 from sauerkraut.checkpoint.store import Store
 from sauerkraut.storage import Array, Piece, Stream
 
 
-def leave(store: Store, state: State, error: BaseException, epoch: int) -> None:
-    """Store the frames of ``error`` in a new ``postmortem-N``, and say so. Not collective.
+def leave(store: Store, state: State, error: BaseException, last: Epoch | None) -> None:
+    """Store the frames of ``error`` in a ``postmortem-N``, and say so. Not collective.
 
     Never raises an `Exception`: that nothing could be stored is told, too.
 
@@ -24,10 +25,10 @@ def leave(store: Store, state: State, error: BaseException, epoch: int) -> None:
         store: Where.
         state: Of this rank.
         error: What left the function given to ``run``.
-        epoch: The last one that was committed, 0: none.
+        last: The epoch that was committed last.
     """
     try:
-        path = _store(store, state, error, epoch)
+        path = _store(store, state, error, last)
     except Exception as problem:  # noqa: BLE001 - the error itself is what is to be seen
         write_line(f"no post-mortem was stored: {Failure.of(problem).text}")
     else:
@@ -35,7 +36,7 @@ def leave(store: Store, state: State, error: BaseException, epoch: int) -> None:
         write_line(f"post-mortem: sauerkraut inspect {shown}")
 
 
-def _store(store: Store, state: State, error: BaseException, epoch: int) -> Path:
+def _store(store: Store, state: State, error: BaseException, last: Epoch | None) -> Path:
     aftermath = state.aftermath(error)
     with aftermath.frozen as frozen:
         told = {
@@ -53,4 +54,4 @@ def _store(store: Store, state: State, error: BaseException, epoch: int) -> Path
             Array(f"arrays/{i}", each.memory, each.dtype, each.shape, each.path)
             for i, each in enumerate(frozen.blocks)
         )
-        return store.leave_postmortem(Piece(state.rank, streams, arrays), state.about(), epoch)
+        return store.leave_postmortem(Piece(state.rank, streams, arrays), state.about(), last)

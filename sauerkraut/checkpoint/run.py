@@ -202,15 +202,14 @@ class Run:
                 leaving.tell_failure(self.group, error)
                 self._leave_postmortem(error)
             finally:  # whatever the program's own code raises there: the others wait
-                leaving.end(self.group)
+                leaving.end(self.group, leaving.status_of(error))
         if self.group.rank == 0:
             self._leave_postmortem(error)
         self._store.release()
 
     def _leave_postmortem(self, error: BaseException) -> None:
         if self._postmortem and not isinstance(error, SystemExit):
-            epoch = 0 if self.last is None else self.last.number
-            postmortem.leave(self._store, self.state, error, epoch)
+            postmortem.leave(self._store, self.state, error, self.last)
 
     def _flags(self) -> Flags:
         """What this rank has to say now; on rank 0 also what the directory and the clock say."""

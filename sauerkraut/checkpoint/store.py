@@ -51,6 +51,7 @@ class Store:
         keep: How many epochs stay; or the numbers of those that stay with the newest.
         share: None or "group": permissions of what is made.
         reports: Told what a person should know.
+        postmortems: Whether ranks that fail will leave post-mortems; rank 0's counts.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Store:
         keep: int | Collection[int],
         share: str | None,
         reports: Reports,
+        postmortems: bool = False,
     ) -> None:
         self.directory = directory
         self.keep = keep
@@ -69,6 +71,8 @@ class Store:
         self._settings = settings
         self._share = share
         self._reports = reports
+        self._postmortems = postmortems
+        self._postmortem: int | None = None
         self._trust = Trust()
         self._ownership: Ownership | None = None  # rank 0 only
         self._parent: str | None = None
@@ -98,11 +102,16 @@ class Store:
         with agreed(group, "key file"):
             self._trust = Trust.of(settings)
         shared(group, f"taking {self.directory}", take)
-        rolled = shared(
-            group,
-            f"rolling forward in {self.directory}",
-            lambda: storage.roll_forward(self.ownership, self._trust),
-        )
+
+        def roll_forward() -> Epoch | tuple[Epoch | None, int] | None:
+            rolled = storage.roll_forward(self.ownership, self._trust)
+            if not self._postmortems:
+                return rolled  # and nothing more for the other ranks
+            return rolled, storage.postmortem.next_number(self.directory)
+
+        rolled = shared(group, f"rolling forward in {self.directory}", roll_forward)
+        if isinstance(rolled, tuple):
+            rolled, self._postmortem = rolled
         if rolled is not None:
             self._reports.tell(f"epoch {rolled.number} was sealed on all ranks: rolled forward")
 
@@ -351,15 +360,28 @@ class Store:
 
         shared(self._group, "completing", complete)
 
-    def leave_postmortem(self, piece: Piece, about: About, epoch: int) -> Path:
-        """Store what this rank leaves for people; see `storage.postmortem`. Not collective."""
+    def leave_postmortem(self, piece: Piece, about: About, last: Epoch | None) -> Path:
+        """Store what this rank leaves for people; see `storage.postmortem`. Not collective.
+
+        Args:
+            piece: What is to be seen.
+            about: What the job says of itself.
+            last: The epoch that was committed last; the next one is taken to be as large, and as
+                large as this of every rank where there is none.
+
+        Raises:
+            StorageError: there is no space but for the next epoch, or any failing call.
+        """
+        size = self._group.size
         return storage.postmortem.write(
             self.directory,
             piece,
             about,
             self._trust,
-            epoch=epoch,
-            world_size=self._group.size,
+            epoch=0 if last is None else last.number,
+            world_size=size,
+            number=self._postmortem,
+            leave_free=size * piece.nbytes if last is None else last.bytes,
             share=self._share,
         )
 

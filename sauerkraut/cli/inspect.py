@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sauerkraut.cli import flow, report
-from sauerkraut.errors import NoCheckpoint
+from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint
 from sauerkraut.flow import handlers
 from sauerkraut.flow.record import Record
 from sauerkraut.frames import aftermath, stored
@@ -79,6 +79,9 @@ def _show_postmortem(chosen: argparse.Namespace) -> int:
         report.print_json({"ranks": left})
         return 0
     for each in left:
+        if "error" not in each:
+            print(report.printable(f"{each['file']}: cannot be read: {each['refused']}"))
+            continue
         after = f"after epoch {each['epoch']}" if each["epoch"] else "before the first epoch"
         when = report.moment(datetime.fromisoformat(each["time"]))
         print(
@@ -94,7 +97,14 @@ def _show_postmortem(chosen: argparse.Namespace) -> int:
 
 
 def _postmortem(path: Path) -> dict[str, Any]:
-    """What one rank left, as plain values."""
+    """What one rank left, as plain values; why not, where it was ended meanwhile."""
+    try:
+        return _read_postmortem(path)
+    except CorruptCheckpoint as error:
+        return {"rank": layout.shard_rank(path.name), "file": path.name, "refused": str(error)}
+
+
+def _read_postmortem(path: Path) -> dict[str, Any]:
     with Shard.open(path) as shard:
         told: dict[str, Any] = json.loads(bytes(shard.stream("postmortem")))
         frames = aftermath.read(bytes(shard.stream("frames")), shard.stream("objects"))

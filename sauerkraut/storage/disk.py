@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from errno import EFBIG, EINVAL, ELOOP, ENOENT, ENOMEM, ESTALE
+from errno import EFBIG, EINVAL, ELOOP, ENOENT, ENOMEM, ENOSPC, ESTALE
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -286,6 +286,15 @@ def free_bytes(directory: Path) -> int:
     with _calling("statvfs", directory):
         room = os.statvfs(directory)
         return room.f_bavail * room.f_frsize
+
+
+def must_fit(directory: Path, nbytes: int, leave_free: int) -> None:
+    """Refuse what would take bytes that the next epoch needs; errno ENOSPC says so."""
+    free = free_bytes(directory)
+    if free - nbytes < leave_free:
+        needed = f"{nbytes} bytes for it and " if nbytes else ""
+        told = f"{leave_free} for the next epoch are more than the {free} that are free"
+        raise StorageError(ENOSPC, needed + told, str(directory))
 
 
 def read_bytes(path: Path, *, largest: int = 16 << 20) -> bytes:

@@ -3,15 +3,17 @@
 ::
 
     postmortem-3/
-        shard-00001.h5      of the rank that failed
+        shard-00001.h5      of a rank that failed
 
+Ranks of one run that fail together write into one, whose number they agreed on when the run began.
 They belong to nobody: any rank writes one without owning the directory, as nothing reads them but
-`inspect`.
+`inspect`. Epochs come first: none is written in the space that the next epoch needs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from errno import EEXIST
 from pathlib import Path
 
@@ -34,9 +36,11 @@ def write(
     *,
     epoch: int,
     world_size: int,
+    number: int | None = None,
+    leave_free: int = 0,
     share: str | None = None,
 ) -> Path:
-    """Store what one rank left in a new ``postmortem-N``; returns its path. Not collective.
+    """Store what one rank left in ``postmortem-N``; returns its path. Not collective.
 
     Args:
         directory: Of the epochs.
@@ -45,13 +49,15 @@ def write(
         trust: Its key, if any, authenticates the file.
         epoch: The last one that was committed, 0: none.
         world_size: Number of ranks.
+        number: N; where it holds a post-mortem of this rank, or for None, the next one.
+        leave_free: Bytes that must stay free: the size of an epoch.
         share: See `Checkpointer`.
 
     Raises:
         StorageError: no space, or any failing call; what was written is removed.
     """
     modes = Modes.of(share)
-    path = _make(directory, modes)
+    disk.must_fit(directory, piece.nbytes, leave_free)
     header: Mapping[str, object] = {
         "kind": "shard",
         "epoch": epoch,
@@ -61,14 +67,32 @@ def write(
         "ranks": [piece.rank],
         "about": about.to_json(),
     }
-    try:
-        shard.write_file(path / layout.shard(piece.rank), piece, header, trust, modes.file)
-    except StorageError:
-        _remove(path)  # nobody can read it, and epochs need the space
-        raise
-    for old in numbers(directory)[:-MOST]:
-        _remove(directory / layout.postmortem(old))
+    path = directory / layout.postmortem(number or next_number(directory))
+    while True:
+        _make(path, modes)
+        file = path / layout.shard(piece.rank)
+        try:
+            shard.write_file(file, piece, header, trust, modes.file, leave_free=leave_free)
+        except StorageError as error:
+            if error.errno != EEXIST:
+                with suppress(StorageError):  # those of other ranks stay
+                    disk.unlink(file)  # nobody can read it, and epochs need the space
+                    disk.remove_directory(path)
+                raise
+            path = directory / layout.postmortem(next_number(directory))
+        else:
+            break
+    _prune(directory, path)
     return path
+
+
+def next_number(directory: Path) -> int:
+    """One more than any that there is.
+
+    Raises:
+        StorageError: the directory could not be read.
+    """
+    return max(numbers(directory), default=0) + 1
 
 
 def numbers(directory: Path) -> list[int]:
@@ -90,24 +114,19 @@ def shards(path: Path) -> list[Path]:
     return [path / name for name in disk.names(path) if layout.is_shard(name)]
 
 
-def _make(directory: Path, modes: Modes) -> Path:
-    number = max(numbers(directory), default=0) + 1
-    while True:
-        path = directory / layout.postmortem(number)
-        try:
-            disk.make_directory(path, modes.directory)
-        except StorageError as error:
-            if error.errno != EEXIST:  # else another rank that fails at the same time
-                raise
-            number += 1
-        else:
-            return path
-
-
-def _remove(path: Path) -> None:
+def _make(path: Path, modes: Modes) -> None:
     try:
-        for file in shards(path):
-            disk.unlink(file)
-        disk.remove_directory(path)
-    except StorageError:  # another rank was faster, or something in it is not ours
-        return
+        disk.make_directory(path, modes.directory)
+    except StorageError as error:
+        if error.errno != EEXIST:  # else another rank that fails at the same time made it
+            raise
+
+
+def _prune(directory: Path, written: Path) -> None:
+    """Remove all but the newest, and but the one that was just written."""
+    for number in numbers(directory)[:-MOST]:
+        old = directory / layout.postmortem(number)
+        with suppress(StorageError):  # another rank was faster, or something in it is not ours
+            for file in shards(old) if old != written else []:
+                disk.unlink(file)
+            disk.remove_directory(old)

@@ -47,8 +47,18 @@ def write(
     links: Iterable[tuple[str, str]] = (),
     key: bytes | None,
     mode: int,
+    leave_free: int = 0,
 ) -> tuple[int, str]:
     """Write a file that was not there, and seal it: two fsyncs, then nothing writes to it again.
+
+    Args:
+        path: A file that is not there.
+        contents: What it holds.
+        header: What `SealedFile.header` will be.
+        links: Name and target of HDF5's external links.
+        key: Authenticates the file; None: no key.
+        mode: Its permissions.
+        leave_free: Bytes of the disk that must be free beside it, once its space is reserved.
 
     Returns:
         Its size, and the hexadecimal hash of its table.
@@ -64,6 +74,8 @@ def write(
     frame, block = _plan(contents, views, header, tuple(links), key)
     with File.create(path, mode) as file:
         file.allocate(frame.size)
+        if leave_free:
+            disk.must_fit(path.parent, 0, leave_free)
         digests = [
             hashes.write(file, offset, view, key) if view.nbytes else b""
             for offset, view in zip(frame.offsets, views, strict=True)

@@ -61,7 +61,13 @@ def write(attempt: Attempt, piece: Piece, trust: Trust, *, wait: float = 0.0) ->
 
 
 def write_file(
-    path: Path, piece: Piece, header: Mapping[str, object], trust: Trust, mode: int
+    path: Path,
+    piece: Piece,
+    header: Mapping[str, object],
+    trust: Trust,
+    mode: int,
+    *,
+    leave_free: int = 0,
 ) -> Seal:
     """Write and seal a piece as a file of its own.
 
@@ -71,6 +77,7 @@ def write_file(
         header: What `Shard` reads of it.
         trust: Its key, if any, authenticates the file.
         mode: Its permissions.
+        leave_free: Bytes of the disk that must be free beside it.
 
     Raises:
         StorageError: no space, or any failing call.
@@ -89,7 +96,9 @@ def write_file(
     names = {content.name for content in contents}
     if len(names) != len(contents):
         raise ValueError(f"rank {piece.rank} stores two things under one name")
-    nbytes, digest = sealed.write(path, contents, header, key=trust.key, mode=mode)
+    nbytes, digest = sealed.write(
+        path, contents, header, key=trust.key, mode=mode, leave_free=leave_free
+    )
     return Seal(piece.rank, path.name, nbytes, digest)
 
 

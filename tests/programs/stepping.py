@@ -165,6 +165,12 @@ def raising_everywhere(n):
         ckpt.poll(step)
 
 
+def raising_on_most(n):
+    if rank >= options.rank:
+        raise ArithmeticError("it diverged")
+    return step_on(n)
+
+
 def exiting(n):
     if rank == options.rank:
         sys.exit(3)

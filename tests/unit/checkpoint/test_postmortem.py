@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from sauerkraut.cli import main
+from sauerkraut.errors import StorageError
 from sauerkraut.frames import aftermath
-from sauerkraut.storage import catalog, disk, postmortem
+from sauerkraut.storage import About, Piece, Stream, Trust, catalog, disk, postmortem
 from tests.unit.checkpoint.crashing import CrashError, epochs
 
 
@@ -94,6 +95,72 @@ def test_only_the_newest_are_kept(failed, directory):
         failed(postmortem=True)
     assert postmortem.numbers(directory) == [3, 4, 5]
     assert all(postmortem.shards(path) for path in directory.glob("postmortem-*"))
+
+
+def left_by(rank, directory, **options):
+    piece = Piece(rank, (Stream("frames", b"x" * 1000),))
+    return postmortem.write(directory, piece, About(), Trust(), epoch=1, world_size=4, **options)
+
+
+def test_ranks_that_fail_together_leave_one_and_keep_those_of_the_others(tmp_path):
+    for rank in range(postmortem.MOST):
+        left_by(rank, tmp_path)
+    together = postmortem.next_number(tmp_path)
+    for rank in range(4):
+        assert left_by(rank, tmp_path, number=together).name == f"postmortem-{together}"
+    assert postmortem.numbers(tmp_path) == [2, 3, together]
+    assert len(postmortem.shards(tmp_path / f"postmortem-{together}")) == 4
+    # another run of the same number, which it agreed on before that one was there
+    assert left_by(3, tmp_path, number=together).name == f"postmortem-{together + 1}"
+
+
+def test_one_of_an_earlier_number_does_not_remove_itself(tmp_path):
+    for number in range(2, 2 + postmortem.MOST):
+        left_by(0, tmp_path, number=number)
+    left_by(0, tmp_path, number=1)
+    assert postmortem.numbers(tmp_path) == [1, 2, 3, 4]
+
+
+def test_the_space_of_the_next_epoch_is_not_taken(tmp_path):
+    free = disk.free_bytes(tmp_path)
+    with pytest.raises(StorageError, match="for the next epoch are more than") as met:
+        left_by(0, tmp_path, leave_free=2 * free)
+    assert met.value.errno == ENOSPC
+    assert postmortem.numbers(tmp_path) == []
+
+
+def test_space_that_others_take_meanwhile_is_not_taken_from_the_next_epoch(tmp_path, monkeypatch):
+    left_by(1, tmp_path)
+
+    def others_fill_it(call):
+        if call.operation == "allocate":
+            monkeypatch.setattr(disk, "free_bytes", lambda _: 10)
+
+    monkeypatch.setattr(disk, "hook", others_fill_it)
+    with pytest.raises(StorageError, match="500 for the next epoch are more than the 10 that"):
+        left_by(0, tmp_path, number=1, leave_free=500)
+    assert [path.name for path in postmortem.shards(tmp_path / "postmortem-1")] == [
+        "shard-00001.h5"
+    ]
+
+
+def test_a_run_says_that_there_is_only_space_for_its_epochs(failed, directory, monkeypatch, capsys):
+    monkeypatch.setattr(disk, "free_bytes", lambda _: 300_000)  # an epoch has more than half of it
+    failed(postmortem=True)
+    said = capsys.readouterr().err
+    assert "no post-mortem was stored: StorageError: " in said
+    assert "for the next epoch are more than the 300000 that are free" in said
+    assert postmortem.numbers(directory) == []
+
+
+def test_what_a_rank_was_ended_in_does_not_hide_the_others(failed, directory, capsys):
+    failed(postmortem=True)
+    (directory / "postmortem-1" / "shard-00003.h5").write_bytes(bytes(4096))
+    said = inspected(capsys, directory / "postmortem-1")
+    assert "in diverge" in said
+    assert "shard-00003.h5: cannot be read: " in said
+    ranks = json.loads(inspected(capsys, directory / "postmortem-1", "--json"))["ranks"]
+    assert [(each["rank"], "refused" in each) for each in ranks] == [(0, False), (3, True)]
 
 
 def test_none_is_stored_unless_asked_for(failed, monkeypatch):
