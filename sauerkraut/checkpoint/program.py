@@ -71,6 +71,7 @@ class Program:
         self._known = list(known)
         self._source = Source(Path(script).read_bytes(), self.path)
         self._points: list[Safepoint] = []
+        self._in_other_files: list[Safepoint] = []
         self._environment = dict(os.environ)
         # once and for all: the program may change its directory
         self._files = {each: os.path.realpath(each.file) for each in wanted if each.file}
@@ -78,7 +79,8 @@ class Program:
             if self._is_of_script(each):
                 self._add(self._source, each)
             elif each.file is not None:  # refused now, not when it is imported
-                Source(Path(each.file).read_bytes(), each.file).find(each, known)
+                source = Source(Path(each.file).read_bytes(), each.file)
+                self._in_other_files.append(source.find(each, known))
         self.code = self._source.compiled()
         """Of the script's body, with its safepoints."""
         self.functions = {name: code.hex() for name, code in _functions(self._source.plain())}
@@ -152,6 +154,19 @@ class Program:
     def safepoints(self) -> list[dict[str, Any]]:
         """The safepoints that were compiled in, for the manifest."""
         return [each.record() for each in self._points]
+
+    def polls_where(self, then: Sequence[Safepoint]) -> bool:
+        """Whether this start asks for the safepoints of an epoch, by whatever words.
+
+        Ask before the program runs. Safepoints of modules that are only imported by it count where
+        the epoch has them.
+        """
+        places_then = {each.place for each in then}
+        places = {each.place for each in (*self._points, *self._in_other_files)}
+        words = {each.text for each in self._wanted}
+        return all(each.place in places_then for each in self._points) and all(
+            each.wanted in words or each.place in places for each in then
+        )
 
     def missing(self) -> list[str]:
         """Safepoints that were asked for in modules that were never loaded."""

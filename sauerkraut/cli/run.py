@@ -93,9 +93,12 @@ def run(chosen: argparse.Namespace) -> int:
     except ValueError as error:
         report.usage("run", str(error))
     comm = world()
-    program = prepared(chosen, wanted, [] if chosen.fresh else _known(chosen.dir, comm))
+    known, finished = ([], False) if chosen.fresh else _known(chosen.dir, comm)
+    program = prepared(chosen, wanted, known)
     if not wanted:
         report.usage("run", _where(program))
+    if known and not finished and not chosen.dry_run and not program.polls_where(known):
+        _tell(comm, _other_safepoints(chosen, known))
     program.become_main()
     if chosen.dry_run:
         return _dry_run(chosen, comm, program)
@@ -118,7 +121,7 @@ def run(chosen: argparse.Namespace) -> int:
         )
     finally:
         safepoints.bind(_nothing)
-    _warn_of_missing(program, checkpointer)
+    _warn_of_missing(program, comm, checkpointer)
     return 0
 
 
@@ -149,8 +152,8 @@ def _dry_run(chosen: argparse.Namespace, comm: Any, program: programs.Program) -
         safepoints.bind(_nothing)
         if rank == 0:
             shutil.rmtree(directory, ignore_errors=True)
-    _warn_of_missing(program, checkpointer)
-    print("sauerkraut run: the program ended and met no safepoint", file=sys.stderr)
+    _warn_of_missing(program, comm, checkpointer)
+    _tell(comm, "the program ended and met no safepoint")
     return 1
 
 
@@ -174,9 +177,25 @@ def _report(
     return 1 if refused else 0
 
 
-def _warn_of_missing(program: programs.Program, checkpointer: Checkpointer) -> None:
+def _warn_of_missing(program: programs.Program, comm: Any, checkpointer: Checkpointer) -> None:
     for each in program.missing() if checkpointer.restarted is None else []:
-        print(f"sauerkraut run: --at {each}: no such module was loaded", file=sys.stderr)
+        _tell(comm, f"--at {each}: no such module was loaded")
+
+
+def _other_safepoints(chosen: argparse.Namespace, then: Sequence[Safepoint]) -> str:
+    """That the newest epoch was taken with other safepoints than this start asks for."""
+    before = " ".join(f"--at {each.wanted}" for each in then)
+    now = " ".join(f"--at {each}" for each in chosen.at)
+    return (
+        f"the newest epoch was taken with {before}, this start says {now}: {chosen.program} comes "
+        "back as it was and polls where it did then; only modules are imported anew"
+    )
+
+
+def _tell(comm: Any, text: str) -> None:
+    """Tell a person, once for all ranks."""
+    if comm is None or comm.rank == 0:
+        print(f"sauerkraut run: {text}", file=sys.stderr, flush=True)
 
 
 def world() -> Any:
@@ -210,19 +229,22 @@ def _arguments(chosen: argparse.Namespace) -> list[str]:
     return ["--", *given] if before[-2:] == [chosen.program, "--"] else given
 
 
-def _known(directory: Path, comm: Any) -> list[Safepoint]:
-    """Safepoints of the newest epoch, as rank 0 sees it."""
+def _known(directory: Path, comm: Any) -> tuple[list[Safepoint], bool]:
+    """Safepoints of the newest epoch, as rank 0 sees it, and whether it is the end of the run."""
     from sauerkraut.cli.resume import newest_manifest
 
     records: list[dict[str, Any]] = []
+    finished = False
     if comm is None or comm.rank == 0:
         try:
-            records = newest_manifest(directory).about.more.get("safepoints", [])
+            about = newest_manifest(directory).about
         except (StorageError, OSError):  # the restart will tell
             records = []
+        else:
+            records, finished = about.more.get("safepoints", []), about.final
     if comm is not None:
-        records = comm.bcast(records)
-    return [Safepoint.of_record(each) for each in records]
+        records, finished = comm.bcast((records, finished))
+    return [Safepoint.of_record(each) for each in records], finished
 
 
 def _where(program: programs.Program) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from sauerkraut.errors import SafepointError
 
@@ -65,6 +65,11 @@ class Safepoint:
     """The text of its first line."""
     line: int
 
+    @property
+    def place(self) -> tuple[str, int, str]:
+        """What is equal for the same statement, asked for by other words or on another line."""
+        return self.function, self.ordinal, self.source
+
     @classmethod
     def of_record(cls, record: dict[str, Any]) -> Safepoint:
         """What `record` described."""
@@ -102,18 +107,23 @@ class Source:
                 same statement, whatever its line is now.
 
         Raises:
-            SafepointError: no statement starts there; names the nearest.
+            SafepointError: no statement starts there; names the nearest. Or a function or class is
+                only defined there; names the first statement inside.
         """
         for each in known:
             if each.wanted == wanted.text:
                 return self._again(each)
         if wanted.function:
             return self._first_of(wanted)
-        statements = [entry for entry in self._statements() if _can_follow(*entry)]
-        for function, ordinal, statement, _ in statements:
-            if statement.lineno == wanted.line:
-                return self._point(wanted.text, function, ordinal, statement)
-        lines = sorted({entry[2].lineno for entry in statements})
+        lines = set()
+        for function, ordinal, statement, parents in self._statements():
+            if isinstance(statement, _SCOPES):
+                if statement.lineno == wanted.line:
+                    self._refuse_definition(wanted, statement)
+            elif _can_follow(function, ordinal, statement, parents):
+                if statement.lineno == wanted.line:
+                    return self._point(wanted.text, function, ordinal, statement)
+                lines.add(statement.lineno)
         near = sorted(lines, key=lambda line: (abs(line - wanted.line), -line))[:1]
         told = f"; the nearest is {wanted.file}:{near[0]}" if near else ""
         text = self._lines[wanted.line - 1].strip() if wanted.line <= len(self._lines) else ""
@@ -146,9 +156,20 @@ class Source:
         found = []
         for function, _, statement, parents in self._statements():
             inside = [each for each in parents if isinstance(each, (ast.For, ast.While))]
-            if len(inside) == 1 and inside[0].body[0] is statement:
+            if len(inside) == 1 and next(filter(_runs, inside[0].body), None) is statement:
                 found.append((function, statement.lineno, self._line(statement)))
         return found
+
+    def _refuse_definition(self, wanted: Wanted, scope: _Scope) -> NoReturn:
+        """Refuse the line of a ``def``: what it runs is the definition, often once."""
+        kind = "class" if isinstance(scope, ast.ClassDef) else "function"
+        told = f"--at {wanted.text}: the {kind} {scope.name!r} is only defined there"
+        for function, ordinal, statement, parents in self._statements():
+            if scope in parents[-1:] and _can_follow(function, ordinal, statement, parents):
+                # where all of it is on one line, its name says what the line cannot
+                at = function if statement.lineno == scope.lineno else statement.lineno
+                raise SafepointError(f"{told}; inside of it: --at {wanted.file}:{at}")
+        raise SafepointError(f"{told}: name a statement that runs")
 
     def _first_of(self, wanted: Wanted) -> Safepoint:
         seen = []
@@ -225,6 +246,11 @@ def _can_follow(_: str, __: int, statement: ast.stmt, parents: Sequence[ast.AST]
         return False  # a class body is not captured
     value = statement.value if isinstance(statement, ast.Expr) else None
     return not (isinstance(value, ast.Constant) and isinstance(value.value, str))  # a docstring
+
+
+def _runs(statement: ast.stmt) -> bool:
+    """Whether it does more than to define a function or class, or to document one."""
+    return not isinstance(statement, _SCOPES) and _can_follow("", 0, statement, ())
 
 
 class _Inserting(ast.NodeTransformer):

@@ -188,6 +188,29 @@ def test_other_arguments_are_refused(here):
     assert "--fresh starts anew" in again.stderr
 
 
+def test_other_safepoints_than_those_of_the_epoch_are_told_once(here):
+    words = stopped(here)
+    then = words[words.index("--at") + 1]
+    now = f"bodies.py:{line_of('bodies.py', 'advance(bodies, 0.01)')}"
+
+    other = start(*(now if each == then else each for each in words))
+    assert other.returncode == 0, other.stderr
+    told = f"the newest epoch was taken with --at {then}, this start says --at {now}: bodies.py "
+    assert other.stderr.count(told) == 1
+    assert len(Path("bodies.log").read_text().splitlines()) == 500
+
+
+def test_the_same_safepoint_by_other_words_is_none_to_tell(here):
+    words = stopped(here)
+    source = Path("bodies.py").read_text()
+    Path("bodies.py").write_text(source.replace("ABSENT = ", "# a comment\nABSENT = "))
+    place = words[words.index("--at") + 1]
+    moved = f"./bodies.py:{int(place.partition(':')[2]) + 1}"
+    again = start(*(moved if each == place else each for each in words))
+    assert again.returncode == 0, again.stderr
+    assert "this start says" not in again.stderr
+
+
 def test_an_epoch_of_another_kind_of_start_is_refused(here):
     Path("main.py").write_text(
         "import sauerkraut as skt\nskt.Checkpointer('ckpt', interval=None).run(lambda: 1)\n"
@@ -209,6 +232,10 @@ def test_without_a_safepoint_it_shows_the_loops(here):
     ("words", "message"),
     [
         (["--at", "bodies.py:1"], "no statement starts there"),
+        (
+            ["--at", f"bodies.py:{line_of('bodies.py', 'def advance')}"],
+            "inside of it: --at bodies.py:",
+        ),
         (["--at", "nothing.py:1"], "nothing.py: No such file"),
         (["--at", "bodies:nothing"], "has no function 'nothing'"),
         (["--at", "bodies"], "FILE:LINE or module:function"),

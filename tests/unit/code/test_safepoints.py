@@ -86,10 +86,8 @@ def run(*places):
         ('            seen.append("first")', 1),
         ("        elif i == 1:", 2),
         ("            seen.append(i); seen.append(-i)", 1),
-        ("    def inner():", 1),
         ("        return n", 1),
         ("    outer(3)", 1),
-        ("class Body:", 1),
     ],
 )
 def test_a_line_is_a_safepoint_and_nothing_else_changes(called, text, times):
@@ -108,7 +106,7 @@ def test_a_line_is_a_safepoint_and_nothing_else_changes(called, text, times):
         ("", "seen = []"),
         ('"""What it does."""', "seen = []"),
         ("from __future__ import annotations", "seen = []"),
-        ("    mass = 1", "class Body:"),
+        ("    mass = 1", "return self.mass * 2"),
         ("    @property", "return self.mass * 2"),
     ],
 )
@@ -120,6 +118,38 @@ def test_a_line_where_no_statement_starts_names_the_nearest(text, nearest):
         source().find(Wanted.parse(f"program.py:{line}"))
     near = int(str(met.value).rpartition(":")[2])
     assert PROGRAM.splitlines()[near - 1].strip() == nearest
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ("def outer(n):", "    for i in range(n):"),
+        ("    def inner():", "        return n"),
+        ("    async def later(self):", "        return self"),
+        ("class Body:", None),
+    ],
+)
+def test_a_line_that_only_defines_names_what_runs_inside(text, inside):
+    with pytest.raises(SafepointError, match="is only defined there") as met:
+        source().find(Wanted.parse(f"program.py:{line_of(text)}"))
+    if inside is None:
+        assert str(met.value).endswith("name a statement that runs")
+    else:
+        assert str(met.value).endswith(f"inside of it: --at program.py:{line_of(inside)}")
+
+
+def test_a_function_on_one_line_is_named_by_its_name():
+    program = Source(b"class A:\n    def step(self): self.i += 1\n", "program.py")
+    with pytest.raises(SafepointError, match=r"--at program\.py:A\.step$"):
+        program.find(Wanted.parse("program.py:2"))
+    assert program.find(Wanted.parse("program.py:A.step")).source == "def step(self): self.i += 1"
+
+
+def test_a_definition_that_an_epoch_was_taken_at_stays_a_safepoint():
+    line = line_of("    def inner():")
+    wanted = f"program.py:{line}"
+    then = Safepoint(wanted, "outer", 8, "def inner():", line)
+    assert source().find(Wanted.parse(wanted), [then]).place == then.place
 
 
 def test_a_line_beyond_the_end():
