@@ -67,11 +67,33 @@ def describe(window: MPI.Win, members: Members) -> Description:
     group.Free()
     if ranks is None:
         raise refuse(window, "it has members outside of the Checkpointer's communicator")
+    if _is_locked(window):
+        raise refuse(window, "it is locked: unlock it before the checkpoint, lock it again after")
     attributes = [
         each for each in attributes_by_keyval("Win", window) if each.number != memory_keyval()
     ]
     unit = int(window.Get_attr(MPI.WIN_DISP_UNIT) or 1)
     return Description(ranks, unit, window.Get_name(), info_of(window), attributes)
+
+
+def _is_locked(window: MPI.Win) -> bool:
+    """Whether this rank has locked memory of any rank there, as by ``Lock_all``.
+
+    MPI does not tell, but lets nobody flush who has no lock; only Open MPI lets anybody do so where
+    it allocated the memory, which counts as not locked here.
+    """
+    allocated = window.Get_attr(MPI.WIN_CREATE_FLAVOR) == MPI.WIN_FLAVOR_ALLOCATE
+    if allocated and MPI.get_vendor()[0] == "Open MPI":
+        return False
+    handler = window.Get_errhandler()
+    window.Set_errhandler(MPI.ERRORS_RETURN)
+    try:
+        window.Flush_all()
+    except MPI.Exception:
+        return False
+    finally:
+        window.Set_errhandler(handler)
+    return True
 
 
 def reduce(window: MPI.Win, table: Table) -> Reduced:
