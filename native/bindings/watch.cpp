@@ -112,6 +112,9 @@ void bind_watch(nb::module_& m)
           "Answer for the calling thread. Signals: the file that faulthandler writes to, those for "
           "one thread and for all.")
       .def(
+          "answer_for_caller", [](Prepared& self) { self.watch.answer_for_caller(); },
+          "Answer for the calling thread, and not for the one that called `start`.")
+      .def(
           "stop",
           [](Prepared& self) {
             nb::gil_scoped_release unlocked;

@@ -36,7 +36,8 @@ std::vector<std::byte> seal(const Key& key, const Message& message)
   return datagram;
 }
 
-std::optional<Message> open(const Key& key, std::span<const std::byte> datagram)
+std::optional<Message> open(const Key& key, std::span<const std::byte> datagram, std::uint32_t to,
+                            std::optional<std::uint64_t> number)
 {
   if (datagram.size() < sizeof(Header) + tag_size) {
     return std::nullopt;
@@ -46,7 +47,9 @@ std::optional<Message> open(const Key& key, std::span<const std::byte> datagram)
   std::memcpy(&tag, datagram.data() + sealed.size(), tag_size);
   Header header{};
   std::memcpy(&header, sealed.data(), sizeof(header));
-  if (header.magic != magic || tag != siphash(key, sealed)) {
+  // The seal last: it costs the most, and a stranger cannot know the number of a question.
+  if (header.magic != magic || header.to != to || header.number != number.value_or(header.number) ||
+      tag != siphash(key, sealed)) {
     return std::nullopt;
   }
   const auto body = sealed.subspan(sizeof(Header));

@@ -33,7 +33,9 @@ inline constexpr std::size_t largest_body = 1280;
 
 std::vector<std::byte> seal(const Key& key, const Message& message);
 
-// Nothing for bytes that were not sealed with this key, whatever they are.
-std::optional<Message> open(const Key& key, std::span<const std::byte> datagram);
+// Nothing for bytes that are not for this rank, are no answer to this question, where there is one,
+// or were not sealed with this key, whatever they are.
+std::optional<Message> open(const Key& key, std::span<const std::byte> datagram, std::uint32_t to,
+                            std::optional<std::uint64_t> number = std::nullopt);
 
 }  // namespace sauerkraut::watch

@@ -22,12 +22,6 @@ constexpr int beats_per_timeout = 12;
 constexpr int most_at_once = 1024;  // datagrams between two looks at the clock
 constexpr int times_parted = 3;     // said: a datagram may be lost
 
-void say(const std::string& text)
-{
-  const std::string line = "sauerkraut: watchdog: " + text + "\n";
-  (void)!::write(STDERR_FILENO, line.data(), line.size());
-}
-
 }  // namespace
 
 Watch::Watch() : wakeup_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
@@ -60,7 +54,7 @@ void Watch::start(const Key& key, std::uint32_t rank, StackSignals signals,
     }
   }
   process_ = ::getpid();
-  answered_for_ = static_cast<pid_t>(::syscall(SYS_gettid));
+  answer_for_caller();
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -72,6 +66,11 @@ void Watch::start(const Key& key, std::uint32_t rank, StackSignals signals,
     throw;
   }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void Watch::answer_for_caller()
+{
+  answered_for_.store(static_cast<pid_t>(::syscall(SYS_gettid)));
 }
 
 void Watch::stop()
@@ -137,8 +136,11 @@ void Watch::run()
       return;
     }
     for (int i = 0; i < most_at_once && socket_.receive(datagram, from); ++i) {
-      if (const auto message = open(key_, datagram); message && message->to == rank_) {
+      if (const auto message = open(key_, datagram, rank_)) {
         take(*message, from);
+      }
+      if (beats_ && Clock::now() >= due) {
+        break;  // an answer may take a second
       }
     }
     if (beats_ && Clock::now() >= due) {
@@ -178,7 +180,7 @@ void Watch::answer(const Message& question, const sockaddr_in& asker)
                             [&](const auto& each) { return each.first == question.number; });
   if (found == answers_.end()) {
     const bool all = !question.body.empty() && question.body[0] != std::byte{0};
-    answers_.emplace_back(question.number, signals_.dump(answered_for_, all));
+    answers_.emplace_back(question.number, signals_.dump(answered_for_.load(), all));
     if (answers_.size() > most_answers) {
       answers_.pop_front();
     }
@@ -233,7 +235,10 @@ void Watch::observe()
       }
     }
   }
-  std::for_each(said.begin(), said.end(), say);
+  report_.flush();
+  for (const std::string& each : said) {
+    report_.say(each);
+  }
   if (lost_at_) {
     lost_.store(true);  // told first: the main thread may end the process at once
     if (Clock::now() - *lost_at_ > lasting(grace)) {

@@ -5,6 +5,7 @@
 #include "message.hpp"
 #include "observer.hpp"
 #include "process.hpp"
+#include "report.hpp"
 #include "stack_signal.hpp"
 #include "udp.hpp"
 
@@ -42,6 +43,9 @@ class Watch {
   // Answer for the calling thread, and beat where `beats` are given. std::system_error: no thread.
   void start(const Key& key, std::uint32_t rank, StackSignals signals, std::optional<Beats> beats);
 
+  // Answer for the thread that calls this, from now on.
+  void answer_for_caller();
+
   // End the thread, and tell rank 0 that this rank is not lost; a second call does nothing, nor
   // does one in a forked child.
   void stop();
@@ -73,11 +77,12 @@ class Watch {
   std::optional<Beats> beats_;
   std::vector<sockaddr_in> observer_places_;
   pid_t process_ = 0;  // that has the thread
-  pid_t answered_for_ = 0;
+  std::atomic<pid_t> answered_for_{0};
   std::unique_ptr<std::thread> thread_;
   std::deque<std::pair<std::uint64_t, std::string>> answers_;  // by number of the question
   mutable std::mutex observing_;
   std::optional<Observer> observer_;
+  Report report_;
   std::atomic<bool> lost_{false};
   std::optional<Time> lost_at_;
 };

@@ -256,6 +256,7 @@ class CheckpointFlow:
             Whatever a step raises leaves as it is; the next run starts at that step. On more than
             one rank it is raised on all of them, as a `RankError` that is of its class as well.
         """
+        self._ranks.left = False
         try:
             return self._run(state, load_policy, checkpoint, why=why)
         except BaseException as error:

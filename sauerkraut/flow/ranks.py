@@ -30,6 +30,8 @@ class Ranks:
         self.group = group
         self._leaving = leaving
         self._process = os.getpid()
+        self.left = False
+        """Whether this run is being left with an error."""
         self.settled: BaseException | None = None
         """The error that the last `settle` raised, on all ranks."""
         self.lost: Callable[[BaseException], object] | None = None
@@ -106,12 +108,13 @@ class Ranks:
         raise error
 
     def leave(self, error: BaseException) -> None:
-        """End a run with an error; returns when all ranks do.
+        """End a run with an error; returns when all ranks do. Once per run: again does nothing.
 
         Those that do not within `ARRIVAL_TIME` seconds wait for this one, so the job is ended with
         its traceback.
         """
-        if self.many and not self.is_forked():
+        if self.many and not self.is_forked() and not self.left:
+            self.left = True
             try:
                 self._leaving.begin_consensus([1]).wait(ARRIVAL_TIME)
             except TimeoutError:

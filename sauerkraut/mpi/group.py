@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar
 
 from mpi4py import MPI
 
+from sauerkraut.errors import RankError
 from sauerkraut.mpi import wire
 from sauerkraut.mpi.handles import windows
 from sauerkraut.mpi.handles.members import Members
@@ -47,6 +48,7 @@ class MpiGroup:
 
     Raises:
         TypeError: ``comm`` is an intercommunicator.
+        RankError: on every rank: one of them cannot tell where it is.
     """
 
     def __init__(self, comm: MPI.Intracomm, settings: Settings) -> None:
@@ -58,12 +60,16 @@ class MpiGroup:
         self._settings = settings
         self._comm = comm.Dup()
         self._comm.Set_errhandler(MPI.ERRORS_RETURN)
-        self._members = Members(self._comm)
         self.rank: int = self._comm.Get_rank()
         self.size: int = self._comm.Get_size()
         self.where = ""
         self._closed = False
-        self._watch = Watch(self._comm, settings) if self.size > 1 else None
+        try:
+            self._watch = Watch.of(self._comm, settings) if self.size > 1 else None
+        except RankError:
+            self._comm.Free()
+            raise
+        self._members = Members(self._comm)
         self._patience = Patience(self._comm, settings, self._watch, self.abort)
 
     @property
@@ -153,7 +159,8 @@ class MpiGroup:
     def close(self) -> None:
         """Free the duplicate; a second call does nothing."""
         if self._watch is not None:
-            self._watch.close()
+            self._watch.release()
+            self._watch = None
         if not self.ended:
             self._patience.close()
             self._members.close()

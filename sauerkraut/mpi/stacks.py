@@ -33,18 +33,20 @@ class StackSignals(NamedTuple):
     all_threads: int
 
 
-_installed: tuple[int, StackSignals] | None = None
+_installed: StackSignals | None = None
 
 
 def signals() -> StackSignals:
     """Those of this process, installed at the first call: the last ones that nobody uses.
 
+    A child that this process forks has none: it is no rank, and answers for nobody.
+
     Raises:
         OSError: there are none, or no file in memory.
     """
     global _installed
-    if _installed is not None and _installed[0] == os.getpid():
-        return _installed[1]
+    if _installed is not None:
+        return _installed
     free = [
         number
         for number in range(signal.SIGRTMAX - 1, signal.SIGRTMIN, -1)
@@ -58,8 +60,23 @@ def signals() -> StackSignals:
         faulthandler.register(
             number, file=made.descriptor, all_threads=number == made.all_threads, chain=True
         )
-    _installed = os.getpid(), made
+    _installed = made
     return made
+
+
+def _in_child() -> None:
+    """Take the handlers back: they would write to the file of the parent."""
+    global _installed
+    if _installed is None:
+        return
+    for number in (_installed.one_thread, _installed.all_threads):
+        faulthandler.unregister(number)  # else it stays as it is when it is registered anew
+        signal.signal(number, signal.SIG_DFL)
+    os.close(_installed.descriptor)
+    _installed = None
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def readable(written: str) -> str:

@@ -3,6 +3,8 @@
 Each rank's thread answers others that ask where it stands. Where the job has several nodes, or
 SAUERKRAUT_NODE_TIMEOUT is set, one rank of each node also beats, and rank 0's thread watches.
 Datagrams between them are sealed with a key that the ranks share by MPI.
+
+One thread does for all groups of the same ranks, however many are made and never closed.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import NamedTuple
 from mpi4py import MPI
 
 from sauerkraut import _native
+from sauerkraut.errors import RankError
 from sauerkraut.mpi import stacks
 from sauerkraut.settings import Settings
 from sauerkraut.storage import Process
@@ -50,33 +53,21 @@ class Station(NamedTuple):
 
 
 class Watch:
-    """The watch of one rank; making one is collective over ``comm``.
-
-    Args:
-        comm: The ranks, more than one.
-        settings: ``node_timeout``; rank 0's counts.
-    """
+    """The watch of one rank, see `of`; making one is collective over ``comm``."""
 
     def __init__(self, comm: MPI.Intracomm, settings: Settings) -> None:
         self._rank = comm.Get_rank()
         self._native: _native.Watch | None = None
+        self._users = 0
         signals: stacks.StackSignals | None = None
         try:
             signals = stacks.signals()
             self._native = _native.Watch()
         except OSError as error:  # the other ranks must hear that nobody answers here
             logger.debug("rank %d: nothing watches over it: %s", self._rank, error)
-        self._stations: list[Station] = comm.allgather(
-            Station(
-                Process.this(),
-                str(Path("/proc/self/ns/net").readlink()),
-                tuple(_native.own_addresses()),
-                0 if self._native is None else self._native.port,
-                secrets.token_bytes(16),
-                settings.node_timeout,
-            )
-        )
+        self._stations = _gather(comm, 0 if self._native is None else self._native.port, settings)
         self._key = self._stations[0].key
+        self._ranks = comm.Get_group()
         if self._native is not None and signals is not None:
             self._prepare_beats(self._native)
             try:
@@ -84,6 +75,31 @@ class Watch:
             except OSError as error:  # no more threads
                 logger.debug("rank %d: nothing watches over it: %s", self._rank, error)
         atexit.register(self.close)
+        _watching.append(self)
+
+    @classmethod
+    def of(cls, comm: MPI.Intracomm, settings: Settings) -> Watch:
+        """The watch of this rank, to be given back with `release`. Collective over ``comm``.
+
+        The one that another group of the same ranks has made, where there is one.
+
+        Args:
+            comm: The ranks, more than one.
+            settings: ``node_timeout``; that of rank 0 counts, and the first of several.
+
+        Raises:
+            RankError: on every rank: one of them cannot tell where it is.
+        """
+        ranks = comm.Get_group()
+        found = (each for each in _watching if MPI.Group.Compare(each._ranks, ranks) == MPI.IDENT)
+        watch = next(found, None)
+        ranks.Free()
+        if watch is None:
+            watch = cls(comm, settings)
+        elif watch._native is not None:
+            watch._native.answer_for_caller()
+        watch._users += 1
+        return watch
 
     @property
     def processes(self) -> list[Process]:
@@ -134,9 +150,19 @@ class Watch:
         hosts = {rank: station.process.host for rank, station in enumerate(self._stations)}
         return stacks.report(written, hosts, set(asked) - set(answers))
 
+    def release(self) -> None:
+        """End it with the last of its users; as with making one, all ranks do so alike."""
+        self._users -= 1
+        if not self._users:
+            self.close()
+
     def close(self) -> None:
         """End the thread, and tell rank 0 that this rank is not lost; not collective."""
         atexit.unregister(self.close)
+        if self in _watching:
+            _watching.remove(self)
+            if not MPI.Is_finalized():
+                self._ranks.Free()
         if self._native is not None:
             self._native.stop()
 
@@ -165,3 +191,41 @@ class Watch:
             [(rank, process.pid, process.start_time) for rank, process in processes],
             [] if self._rank else [(node[0], ranks) for node, ranks in nodes.items()],
         )
+
+
+_watching: list[Watch] = []
+"""Those that were not closed, in the order they were made; the same on all ranks that share one."""
+
+
+def _gather(comm: MPI.Intracomm, port: int, settings: Settings) -> list[Station]:
+    """Where each rank is. Collective.
+
+    Raises:
+        RankError: on every rank: one of them cannot tell.
+    """
+    told: Station | str
+    try:
+        told = Station(
+            Process.this(),
+            _network(),
+            tuple(_native.own_addresses()),
+            port,
+            secrets.token_bytes(16),
+            settings.node_timeout,
+        )
+    except OSError as error:  # the others wait for this rank to say something
+        told = f"{type(error).__name__}: {error}"
+    gathered: list[Station | str] = comm.allgather(told)
+    problems = {rank: each for rank, each in enumerate(gathered) if isinstance(each, str)}
+    if problems:
+        rank, problem = next(iter(problems.items()))
+        raise RankError(f"rank {rank} cannot tell where it is: {problem}", problems)
+    return [each for each in gathered if not isinstance(each, str)]
+
+
+def _network() -> str:
+    """What network of this machine the process sees; "" where there is only one."""
+    try:
+        return str(Path("/proc/self/ns/net").readlink())
+    except OSError:
+        return ""

@@ -1,12 +1,17 @@
 """A communicator as a Group."""
 
 import time
+from errno import EACCES, ENOENT
+from pathlib import Path
 
 import pytest
 from mpi4py import MPI
 
+from sauerkraut import RankError
 from sauerkraut import group as groups
+from sauerkraut.mpi import watch
 from sauerkraut.settings import Settings
+from sauerkraut.storage import Process
 
 pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
 
@@ -74,6 +79,51 @@ def test_a_long_wait_names_the_missing_rank_and_where_the_others_are(comm, capfd
     if comm.size > 1:
         assert f"missing ranks: {late}; waiting: rank 0 at poll 7 in relax (heat2d.py:0)" in said
         assert said.count("missing ranks") == 1
+    group.close()
+
+
+def threads():
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def test_groups_of_the_same_ranks_have_one_thread_however_many_stay_open(comm):
+    before = threads()
+    made = [groups.of(comm) for _ in range(4)]
+    assert threads() == before + (comm.size > 1)
+    for each in made[1:]:
+        each.close()
+        each.close()
+    told = made[0].stacks()  # of the ranks that stand alike together
+    comm.Barrier()
+    assert ("in test_groups_of_the_same_ranks" in told) == (comm.size > 1)
+    assert "no answer" not in told
+    made[0].close()
+    assert threads() == before
+
+
+def test_a_rank_that_cannot_tell_where_it_is_holds_up_none(comm, monkeypatch):
+    if comm.size == 1:
+        return
+    if comm.rank == 1:
+
+        def this():
+            raise PermissionError(EACCES, "Permission denied", "/proc/self/stat")
+
+        monkeypatch.setattr(Process, "this", this)
+    with pytest.raises(RankError, match="rank 1 cannot tell where it is: PermissionError: "):
+        groups.of(comm)
+
+
+def test_a_system_without_network_namespaces_is_watched_as_well(comm, monkeypatch):
+    def unknown(path):
+        raise FileNotFoundError(ENOENT, "No such file or directory", str(path))
+
+    told = Process.this()
+    if comm.rank == 0:
+        monkeypatch.setattr(watch.Path, "readlink", unknown)
+        monkeypatch.setattr(Process, "this", lambda: told)
+    group = groups.of(comm)
+    assert group.allgather(comm.rank) == list(range(comm.size))
     group.close()
 
 

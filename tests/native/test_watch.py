@@ -1,5 +1,7 @@
 """The thread that watches: what it makes of datagrams, of silence and of being stopped."""
 
+import contextlib
+import os
 import signal
 import socket
 import struct
@@ -45,18 +47,19 @@ def halted(**states):
 class Observer:
     """A process that watches; what it said."""
 
-    def __init__(self):
+    def __init__(self, stderr=subprocess.PIPE):
         self._process = subprocess.Popen(
             [sys.executable, "-c", OBSERVER, str(TIMEOUT)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         self._place = ("127.0.0.1", int(self._process.stdout.readline()))
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._said = []
-        self._reader = threading.Thread(target=lambda: self._said.extend(self._process.stderr))
+        said = self._process.stderr or ()
+        self._reader = threading.Thread(target=lambda: self._said.extend(said))
         self._reader.start()
 
     @property
@@ -98,7 +101,8 @@ class Observer:
         self._process.wait()
         self._reader.join()
         self._process.stdout.close()
-        self._process.stderr.close()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
         self._socket.close()
 
 
@@ -218,3 +222,143 @@ def test_asking_where_a_rank_is_interrupts_no_system_call_of_its_program():
         [sys.executable, "-c", READING], capture_output=True, text=True, timeout=LIMIT, check=True
     )
     assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+FORKING = """
+import os, signal
+from sauerkraut import _native
+from sauerkraut.mpi import stacks
+
+KEY = bytes(16)
+
+
+def asked(rank):
+    watch = _native.Watch()
+    watch.start(KEY, rank, stacks.signals())
+    told = _native.ask_stacks(KEY, 9, {rank: (["127.0.0.1"], watch.port)}, False, 5.0)
+    watch.stop()
+    return told[rank]
+
+
+assert b"in <module>" in asked(1)
+ours = stacks.signals()
+os.pwrite(ours.descriptor, b"the parent's", 0)
+
+if not (child := os.fork()):
+    assert b"in <module>" in asked(2)  # through handlers of its own
+    os.kill(os.getpid(), signal.SIGKILL)
+assert os.waitpid(child, 0)[1] == signal.SIGKILL
+
+if not (child := os.fork()):
+    os.kill(os.getpid(), ours.one_thread)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == ours.one_thread
+
+assert os.pread(ours.descriptor, 12, 0) == b"the parent's"
+assert b"in <module>" in asked(1)
+"""
+
+
+def test_a_forked_child_does_not_answer_for_its_parent():
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+def full_pipe():
+    """Both ends of a pipe that takes nothing more."""
+    ends = os.pipe()
+    os.set_blocking(ends[1], False)
+    for size in (4096, 1):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(ends[1], b"." * size)
+    os.set_blocking(ends[1], True)
+    with os.fdopen(ends[0], errors="replace") as read_end, os.fdopen(ends[1], "wb") as write_end:
+        yield read_end, write_end
+
+
+def test_an_output_that_nobody_reads_holds_nothing_up(full_pipe):
+    observer = Observer(stderr=full_pipe[1])
+    try:
+        observer.beat_for(0.5)
+        assert observer.ends() == 86  # though it could not say so
+    finally:
+        observer.close()
+
+
+@pytest.mark.thorough
+def test_what_could_not_be_said_is_said_when_it_is_read(full_pipe):
+    read_end, write_end = full_pipe
+    observer = Observer(stderr=write_end)
+    write_end.close()
+    try:
+        observer.beat_for(0.5)
+        time.sleep(0.6 * TIMEOUT)  # it has something to say
+        said = read_end.read()
+        assert "watchdog: no beats from node b (ranks 1, 2) since " in said
+        assert "watchdog: node b (ranks 1, 2) has been silent for " in said
+        assert observer.ends() == 86
+    finally:
+        observer.close()
+
+
+# As fast as it can: datagrams that only their seal tells apart from an answer to rank 0.
+FLOOD = """
+import ctypes, socket, struct, sys
+
+class Vector(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_char_p), ("size", ctypes.c_size_t)]
+
+class Message(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_void_p), ("namelen", ctypes.c_uint), ("iov", ctypes.c_void_p),
+                ("iovlen", ctypes.c_size_t), ("control", ctypes.c_void_p),
+                ("controllen", ctypes.c_size_t), ("flags", ctypes.c_long),
+                ("sent", ctypes.c_long)]
+
+to = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+to.connect(("127.0.0.1", int(sys.argv[1])))
+data = struct.pack("<IIIIIIQ", 0x31574B53, 2, 1, 0, 0, 9000, 0) + b"x" * 1280
+vector = Vector(data, len(data))
+messages = (Message * 1000)()
+for each in messages:
+    each.iov, each.iovlen = ctypes.addressof(vector), 1
+print(flush=True)
+while True:
+    ctypes.CDLL(None).sendmmsg(to.fileno(), messages, 1000, 0)
+"""
+
+
+@pytest.mark.thorough
+def test_a_flood_of_strangers_holds_nobody_up_who_asks():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        floods = []
+
+        def flood():
+            _, (_, port) = silent.recvfrom(2048)
+            words = [sys.executable, "-c", FLOOD, str(port)]
+            floods.extend(
+                subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+                for _ in range(2)
+            )
+            for each in floods:
+                each.stdout.readline()
+
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        try:
+            place = {1: (["127.0.0.1"], silent.getsockname()[1])}
+            assert _native.ask_stacks(KEY, 0, place, False, 2.0) == {}
+        finally:
+            flooding.join()
+            for each in floods:
+                each.kill()
+                each.wait()
+                each.stdout.close()
