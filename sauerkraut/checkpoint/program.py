@@ -143,7 +143,12 @@ class Program:
             )
 
     def return_to(self, record: Mapping[str, Any]) -> None:
-        """Set the path of modules and the environment as the program had changed them."""
+        """Set the path of modules and the environment as the program had changed them.
+
+        Its code comes back with the safepoints that it had: further epochs tell of these, too.
+        """
+        places = {each.place for each in self._points}
+        self._points += [each for each in self._known if each.place not in places]
         sys.path[:] = record["path"]
         for name, value in record["environment"].items():
             if value is None:

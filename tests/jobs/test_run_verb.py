@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sauerkraut.cli.resume import newest_manifest
 from sauerkraut.testing import Job, events, kill_and_resume
 from tests.processes import run
 
@@ -197,6 +198,8 @@ def test_other_safepoints_than_those_of_the_epoch_are_told_once(here):
     assert other.returncode == 0, other.stderr
     told = f"the newest epoch was taken with --at {then}, this start says --at {now}: bodies.py "
     assert other.stderr.count(told) == 1
+    recorded = newest_manifest(Path("ckpt")).about.more["safepoints"]
+    assert {each["wanted"] for each in recorded} == {then, now}  # the next start is told as well
     assert len(Path("bodies.log").read_text().splitlines()) == 500
 
 
