@@ -10,7 +10,8 @@ if "t" in sys.abiflags:
         "change frames while they are read"
     )
 
-from sauerkraut import liveness
+from sauerkraut import liveness, storage
+from sauerkraut.checkpoint.blocks import Block
 from sauerkraut.checkpoint.checkpointer import Checkpointer, current
 from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.errors import (
@@ -24,6 +25,7 @@ from sauerkraut.errors import (
     InterpreterMismatch,
     MigrationError,
     NoCheckpoint,
+    NoSuchArray,
     RankError,
     ResumeError,
     SauerkrautError,
@@ -51,6 +53,7 @@ __version__ = "0.1.0"
 __all__ = [
     "EXCLUDED",
     "ArgumentsChanged",
+    "Block",
     "CaptureError",
     "Checkpointer",
     "CodeChanged",
@@ -62,6 +65,7 @@ __all__ = [
     "InterpreterMismatch",
     "MigrationError",
     "NoCheckpoint",
+    "NoSuchArray",
     "RankError",
     "Restart",
     "ResumeError",
@@ -85,5 +89,6 @@ __all__ = [
     "resume_greenlet",
     "run_frame",
     "serialize_frame",
+    "storage",
     "transparent",
 ]

@@ -10,6 +10,7 @@ SauerkrautError
  ├─ SafepointError (ValueError)         `sauerkraut run` cannot poll where it was asked to
  ├─ StorageError (OSError)              the checkpoint directory could not be read or written
  │   ├─ NoCheckpoint (FileNotFoundError)  nothing there to restart from
+ │   ├─ NoSuchArray (KeyError)          an epoch holds no array of that name
  │   ├─ CorruptCheckpoint               bytes are not what was written
  │   ├─ UntrustedCheckpoint (PermissionError)  owner or permissions do not allow unpickling it
  │   ├─ DirectoryOwned                  another incarnation of the job may still write there
@@ -66,6 +67,10 @@ class StorageError(SauerkrautError, OSError):
 
 class NoCheckpoint(StorageError, FileNotFoundError):
     """There is no committed epoch to restart from."""
+
+
+class NoSuchArray(StorageError, KeyError):
+    """An epoch holds no array of that name; the message names those that it has."""
 
 
 class CorruptCheckpoint(StorageError):

@@ -12,6 +12,7 @@ from typing import Any, Literal, ParamSpec, Self, TypeVar
 
 from sauerkraut.checkpoint import interval as intervals
 from sauerkraut.checkpoint import optimum
+from sauerkraut.checkpoint.blocks import Block
 from sauerkraut.checkpoint.job import Job
 from sauerkraut.checkpoint.metrics import check, numbers, optional
 from sauerkraut.checkpoint.options import Options
@@ -237,7 +238,9 @@ class Checkpointer:
         self,
         name: str,
         save: Callable[[], Mapping[str, Any]],
-        load: Callable[[Mapping[str, Any]], object],
+        load: Callable[[Mapping[str, Any]], object] | None = None,
+        *,
+        layout: Block | Mapping[str, Block] | None = None,
     ) -> None:
         """Let the program save and load some of its data itself.
 
@@ -247,15 +250,22 @@ class Checkpointer:
         Args:
             name: A word; its data lies under ``providers/<name>`` in the shard.
             save: Called at each checkpoint; returns arrays and values.
-            load: Called at a restart with what ``save`` returned, before any frame runs.
+            load: Called at a restart with what ``save`` returned, before any frame runs. None,
+                where there is a layout: a restart needs none of it.
+            layout: How NumPy arrays that ``save`` returns are blocks of arrays that all ranks hold
+                together: all of them, or those under the keys of a dict. Each becomes a dataset of
+                its own, in C order. `sauerkraut.storage.open` puts ``<name>/<key>`` together, for a
+                fresh start on another number of ranks; and so does h5py. Every rank saves a block
+                of each; blocks that do not fit together fail the checkpoint, on every rank.
 
         Raises:
             ValueError: the name is taken, or is no word.
+            TypeError: neither ``load`` nor ``layout`` is given, or ``layout`` is none.
             RuntimeError: `run` was called.
         """
         if self._claimed:
             raise RuntimeError("provide: call it before run")
-        self._job.providers.add(name, save, load)
+        self._job.providers.add(name, save, load, layout)
 
     def on_restart(self, fn: Callable[[Restart], object]) -> Callable[[Restart], object]:
         """Have ``fn(restart)`` called at a restart before any frame runs; returns ``fn``.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from sauerkraut.checkpoint.agreement import together
+from sauerkraut.checkpoint import blocks
+from sauerkraut.checkpoint.agreement import shared, together
+from sauerkraut.checkpoint.blocks import Held
 from sauerkraut.checkpoint.state import Captured
 from sauerkraut.checkpoint.store import Store
 from sauerkraut.errors import RankError
@@ -39,23 +41,28 @@ class Epochs:
         captured: Captured | None = None
         self._handles = handles = self._group.handles()
 
-        def work() -> tuple[int, object]:
+        def work() -> tuple[int, object, Mapping[str, Held]]:
             nonlocal captured
             self._store.wait_swept()
             if captured is not None:
                 captured.release()
             captured = capture(handles)
-            return captured.piece.nbytes, None if handles is None else handles.told()
+            told = None if handles is None else handles.told()
+            return captured.piece.nbytes, told, captured.held
 
         try:
             done = together(self._group, "capture", work)
-            if handles is not None and any(told is not None for _, told in done):
-                while handles.settle([told for _, told in done]):
+            if handles is not None and any(told is not None for _, told, _ in done):
+                while handles.settle([told for _, told, _ in done]):
                     done = together(self._group, "capture", work)
                 assert captured is not None, "all ranks captured"
                 captured.add("handles", handles.stream())
             assert captured is not None, "all ranks captured"
-            total = sum(nbytes for nbytes, _ in done) + (0 if handles is None else handles.nbytes)
+            held = [each for _, _, each in done]
+            if any(held):
+                shared(self._group, "capture", lambda: blocks.refuse_misfits(held))
+                captured.place(blocks.places(held, self._group.rank))
+            total = sum(nbytes for nbytes, *_ in done) + (0 if handles is None else handles.nbytes)
             return self._store.write(captured.piece, about, total)
         except RankError:
             self.go_on()

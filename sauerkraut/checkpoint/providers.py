@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sauerkraut.checkpoint.blocks import Block, Held
 from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.objects import graph
-from sauerkraut.storage import Array, Piece, Stream
+from sauerkraut.storage import Array, Piece, Stream, dtypes
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -19,7 +21,28 @@ class Provider:
     """One pair of functions of the program."""
 
     save: Callable[[], Mapping[str, Any]]
-    load: Callable[[Mapping[str, Any]], object]
+    load: Callable[[Mapping[str, Any]], object] | None
+    layout: Block | Mapping[str, Block] | None = None
+
+    def layouts(self, data: Mapping[str, Any]) -> dict[str, Block]:
+        """Which of the values that were saved are blocks, and of which layout."""
+        if self.layout is None:
+            return {}
+        if isinstance(self.layout, Block):
+            return {key: self.layout for key, value in data.items() if _is_array(value)}
+        return dict(self.layout)
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What the providers of one rank put into an epoch."""
+
+    streams: list[Stream]
+    arrays: list[Array]
+    frozen: list[graph.Frozen]
+    """To be released."""
+    held: dict[str, Held]
+    """The blocks among the arrays, by the name of what all ranks hold together."""
 
 
 class Providers:
@@ -37,24 +60,30 @@ class Providers:
         self,
         name: str,
         save: Callable[[], Mapping[str, Any]],
-        load: Callable[[Mapping[str, Any]], object],
+        load: Callable[[Mapping[str, Any]], object] | None,
+        layout: Block | Mapping[str, Block] | None = None,
     ) -> None:
         """Add one. Raises ValueError when the name is taken or no word."""
         if not NAME.fullmatch(name):
             raise ValueError(f"provide: {name!r} is no word of letters, digits, '_', '.' and '-'")
         if name in self._of:
             raise ValueError(f"provide: {name!r} is provided already")
-        self._of[name] = Provider(save, load)
+        if load is None and layout is None:
+            raise TypeError(f"provide: {name!r} without a layout needs load")
+        blocks = layout.values() if isinstance(layout, Mapping) else [layout]
+        if layout is not None and not all(isinstance(block, Block) for block in blocks):
+            raise TypeError(f"provide: the layout of {name!r} is a Block, or a dict of Blocks")
+        self._of[name] = Provider(
+            save, load, dict(layout) if isinstance(layout, Mapping) else layout
+        )
 
-    def save(self, threshold: int) -> tuple[list[Stream], list[Array], list[graph.Frozen]]:
+    def save(self, threshold: int) -> Saved:
         """Call every ``save``; each provider is an object graph of its own.
 
         Raises:
             CaptureError: what one returned is no mapping or cannot be captured; names it.
         """
-        streams: list[Stream] = []
-        arrays: list[Array] = []
-        frozen: list[graph.Frozen] = []
+        saved = Saved([], [], [], {})
         for name in self.names:
             data = self._of[name].save()
             if not isinstance(data, Mapping):
@@ -62,19 +91,26 @@ class Providers:
                     f"provider {name!r} saved a {type(data).__name__}; return a dict of arrays "
                     "and values"
                 )
+            blocks = {
+                key: _block(name, key, data, block)
+                for key, block in self._of[name].layouts(data).items()
+            }
             each = graph.freeze(
-                [dict(data)],
+                [{key: None if key in blocks else value for key, value in data.items()}],
                 names=[f"provider {name!r}"].__getitem__,
                 arrays="borrow",
                 threshold=threshold,
             )
-            frozen.append(each)
-            streams.append(Stream(f"providers/{name}/objects", each.stream))
-            arrays += [
+            saved.frozen.append(each)
+            saved.streams.append(Stream(f"providers/{name}/objects", each.stream))
+            saved.arrays.extend(
                 Array(f"providers/{name}/arrays/{i}", b.memory, b.dtype, b.shape, b.path)
                 for i, b in enumerate(each.blocks)
-            ]
-        return streams, arrays, frozen
+            )
+            for array, held in blocks.values():
+                saved.arrays.append(array)
+                saved.held[held.array] = held
+        return saved
 
     def check(self, stored: list[str]) -> None:
         """Raise ResumeError unless the epoch has exactly these providers' data."""
@@ -86,9 +122,51 @@ class Providers:
     def load(self, piece: Piece) -> None:
         """Call every ``load`` with what its ``save`` returned."""
         for name in self.names:
+            load = self._of[name].load
+            if load is None:
+                continue
             stream, blocks = graph_parts(piece, f"providers/{name}/")
             data: Any = graph.thaw((stream, [block.memory for block in blocks]))[0]
-            self._of[name].load(data)
+            start = f"providers/{name}/blocks/"
+            for array in piece.arrays:
+                if array.name.startswith(start):
+                    data[array.name.removeprefix(start)] = _read(array)
+            load(data)
+
+
+def _is_array(value: object) -> bool:
+    numpy = sys.modules.get("numpy")  # who has an array imported it
+    return numpy is not None and isinstance(value, numpy.ndarray)
+
+
+def _block(provider: str, key: Any, data: Mapping[str, Any], layout: Block) -> tuple[Array, Held]:
+    """What is stored of a block, and told to the other ranks."""
+    import numpy as np
+
+    what = f"provider {provider!r}: {key!r}"
+    value = data.get(key)
+    if not isinstance(key, str) or not NAME.fullmatch(key):
+        raise CaptureError(f"{what} has a layout: its key must be a word of letters and digits")
+    if type(value) not in (np.ndarray, np.memmap):
+        kind = type(value).__name__ if key in data else "nothing"
+        raise CaptureError(f"{what} has a layout: save a NumPy array of it, not {kind}")
+    block: np.ndarray[Any, Any] = np.asarray(value, order="C")
+    try:
+        dtype, axis = dtypes.text(block.dtype), layout.along(block.shape)
+    except ValueError as error:
+        raise CaptureError(f"{what} cannot be stored by its layout: {error}") from error
+    array = f"{provider}/{key}"
+    memory = block.reshape(-1).view(np.uint8).data
+    stored = Array(f"providers/{provider}/blocks/{key}", memory, dtype, block.shape, array)
+    whole = layout.shape or ()
+    return stored, Held(array, dtype, block.shape, axis, layout.start or (), whole)
+
+
+def _read(array: Array) -> Any:
+    """The block that was stored, over the memory it was read into."""
+    import numpy as np
+
+    return np.frombuffer(memoryview(array.data), dtypes.parse(array.dtype)).reshape(array.shape)
 
 
 def graph_parts(piece: Piece, prefix: str = "") -> tuple[Any, list[graph.Block]]:

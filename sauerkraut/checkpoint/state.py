@@ -18,6 +18,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from sauerkraut.checkpoint import program
+from sauerkraut.checkpoint.blocks import Held
 from sauerkraut.checkpoint.bystanders import Bystanders
 from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.providers import Providers, graph_parts
@@ -49,7 +50,7 @@ from sauerkraut.objects import (
     standard_streams,
 )
 from sauerkraut.objects.reducers.definitions import attribute
-from sauerkraut.storage import About, Array, Piece, Stream
+from sauerkraut.storage import About, Array, Piece, Place, Stream
 
 _BETWEEN = ("sauerkraut.checkpoint.", "sauerkraut.frames.")
 """Modules whose frames lie between `Checkpointer.run` and the function given to it."""
@@ -61,11 +62,23 @@ class Captured:
 
     piece: Piece
     borrowed: tuple[graph.Frozen | Snapshot, ...]
+    held: Mapping[str, Held]
+    """What of it are blocks of arrays that all ranks hold together, by the names of those."""
 
     def add(self, name: str, data: bytes) -> None:
         """Add a stream to the piece."""
         streams = (*self.piece.streams, Stream(name, data))
         self.piece = replace(self.piece, streams=streams)
+
+    def place(self, places: Mapping[str, Place]) -> None:
+        """Say where the blocks lie that are `held`."""
+        arrays = tuple(
+            replace(array, place=places[array.path])
+            if array.name.startswith("providers/") and array.path in places
+            else array
+            for array in self.piece.arrays
+        )
+        self.piece = replace(self.piece, arrays=arrays)
 
     def release(self) -> None:
         """Let go of the arrays; the piece cannot be used any more."""
@@ -261,10 +274,10 @@ class State:
             Array(f"arrays/{i}", each.memory, each.dtype, each.shape, each.path)
             for i, each in enumerate(snapshot.blocks)
         ]
-        more, provided, frozen = self.providers.save(self._threshold)
+        saved = self.providers.save(self._threshold)
         run = Stream("run", json.dumps(record).encode())
-        piece = Piece(self.rank, (run, *streams, *more), (*arrays, *provided))
-        return Captured(piece, (snapshot, *frozen))
+        piece = Piece(self.rank, (run, *streams, *saved.streams), (*arrays, *saved.arrays))
+        return Captured(piece, (snapshot, *saved.frozen), saved.held)
 
     def _collect_globals(
         self, owners: Sequence[str], handles: Handles | None

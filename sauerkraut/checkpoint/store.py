@@ -200,7 +200,7 @@ class Store:
         if manifest.world_size != self._group.size and not any_size:
             raise WorldSizeMismatch(
                 f"{manifest.world_size} ranks wrote {path}, this job has {self._group.size}: "
-                f"start it with {manifest.world_size}"
+                f"start it with {manifest.world_size}{_or_from_data(manifest)}"
             )
         # What rank 0 does not see is lost; only what it sees may be late elsewhere (NFS).
         missing = storage.catalog.missing(manifest)
@@ -430,3 +430,12 @@ class Store:
                 self._reports.warn(f"OWNER could not be released: {error}")
             self._ownership = None
         self.wait_swept()
+
+
+def _or_from_data(manifest: Manifest) -> str:
+    """The other way out, where there is one."""
+    if not manifest.arrays():
+        return ""
+    return (
+        ", or afresh in another directory from the arrays that sauerkraut.storage.open finds here"
+    )

@@ -1,10 +1,10 @@
 """Show where every rank stood in a checkpoint: its call stack with the locals, outermost first.
 
 Per frame: file, line, function and the source line; per local: type, dtype and shape, size, and the
-value where it is small. Generators and coroutines that wait come after the frames. The newest
-committed epoch unless --epoch names another, all ranks unless --rank does. For a directory
-postmortem-N in that of the checkpoints: the frames that an error left. No code of the checkpoint
-runs.
+value where it is small. Generators and coroutines that wait come after the frames. Arrays that all
+ranks hold together come first, with the shape of the whole. The newest committed epoch unless
+--epoch names another, all ranks unless --rank does. For a directory postmortem-N in that of the
+checkpoints: the frames that an error left. No code of the checkpoint runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from sauerkraut.flow import handlers
 from sauerkraut.flow.record import Record
 from sauerkraut.frames import aftermath, stored
 from sauerkraut.objects import inert
-from sauerkraut.storage import Array, Manifest, Shard, catalog, layout, postmortem
+from sauerkraut.storage import Array, Manifest, Shard, catalog, dtypes, layout, postmortem
+from sauerkraut.storage.epoch import GlobalArray
 
 _STATES = {"": "", "created": " (not started)", "suspended": " (suspended)"}
 _ARRAY = re.compile(r"(numpy\.ndarray) (.+) (\(.*\))")
@@ -57,11 +58,14 @@ def run(chosen: argparse.Namespace) -> int:
             "epoch": manifest.epoch.number,
             "step": manifest.epoch.step,
             "final": manifest.about.final,
+            "arrays": [_global(array) for array in manifest.arrays().values()],
             "ranks": stacks,
         }
         report.print_json(document)
         return 0
     print(_headline(manifest))
+    for line in _global_lines(manifest):
+        print(report.printable(line))
     for stack in stacks:
         print(f"\nrank {stack['rank']}")
         for frame in (*stack["frames"], *stack["generators"]):
@@ -215,6 +219,29 @@ def _local(local: stored.Local) -> dict[str, Any]:
     if local.value is not None:
         row["value"] = local.value
     return row
+
+
+def _global(array: GlobalArray) -> dict[str, Any]:
+    return {
+        "name": array.name,
+        "dtype": array.dtype,
+        "shape": array.shape,
+        "bytes": math.prod(array.shape) * dtypes.parse(array.dtype).itemsize,
+        "blocks": [
+            {"rank": rank, "start": block.place.start, "shape": block.shape}
+            for rank, block in array.blocks.items()
+        ],
+    }
+
+
+def _global_lines(manifest: Manifest) -> Iterator[str]:
+    arrays = [_global(array) for array in manifest.arrays().values()]
+    if arrays:
+        yield ""
+        yield "arrays of all ranks together"
+    for row in arrays:
+        cells = [row["name"], row["dtype"], str(row["shape"]), report.size(row["bytes"])]
+        yield f"  {'  '.join(cells)}  blocks of ranks: {len(row['blocks'])}"
 
 
 def _headline(manifest: Manifest) -> str:

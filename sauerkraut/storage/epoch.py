@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sauerkraut.storage import layout
+from sauerkraut.storage.piece import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,28 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """A dataset of a shard that is a part of a larger array."""
+
+    name: str
+    """Path of the dataset below ``/ranks/<rank>``."""
+    dtype: str
+    shape: tuple[int, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalArray:
+    """An array of which each rank stored a block."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    blocks: Mapping[int, Block]
+    """By rank."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seal:
     """What the writer of a shard tells rank 0 (picklable); the manifest records it."""
 
@@ -102,6 +125,8 @@ class Seal:
     """Size of the file."""
     digest: str
     """Hexadecimal hash of the shard's user block, and so of everything in the file."""
+    blocks: tuple[Block, ...] = ()
+    """What of it is a part of a larger array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +160,18 @@ class Manifest:
     """Who published it."""
     host: str
     user: str
+
+    def arrays(self) -> dict[str, GlobalArray]:
+        """The arrays of which ranks stored blocks, by name."""
+        blocks: dict[str, dict[int, Block]] = {}
+        for seal in self.seals:
+            for block in seal.blocks:
+                blocks.setdefault(block.place.array, {})[seal.rank] = block
+        found = {}
+        for name in sorted(blocks):
+            first = next(iter(blocks[name].values()))
+            found[name] = GlobalArray(name, first.dtype, first.place.shape, blocks[name])
+        return found
 
 
 def _plain(number: Any) -> int | float | None:

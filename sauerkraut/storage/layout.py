@@ -28,6 +28,8 @@ OWNER = "OWNER"
 COMPLETE = "COMPLETE"
 EVENTS = "events.jsonl"
 MANIFEST = "manifest.h5"
+ARRAYS = "arrays"
+"""Group of the manifest that shows arrays of which ranks stored blocks."""
 
 LARGEST = 10**18 - 1
 """Epoch number; HDF5 takes no number beyond 64 bits."""

@@ -12,10 +12,11 @@ from typing import Any
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError
 from sauerkraut.storage import disk, layout, sealed
-from sauerkraut.storage.epoch import About, Epoch, Manifest, Seal
+from sauerkraut.storage.epoch import About, Block, Epoch, GlobalArray, Manifest, Seal
 from sauerkraut.storage.layout import Modes
 from sauerkraut.storage.sealed import Content, SealedFile
-from sauerkraut.storage.table import NONSENSE
+from sauerkraut.storage.skeleton import Source, Virtual
+from sauerkraut.storage.table import NONSENSE, place_of
 from sauerkraut.storage.trust import Trust
 
 _TEXT = "manifest"
@@ -36,7 +37,7 @@ def write(path: Path, manifest: Manifest, *, share: str | None, key: bytes | Non
             "incarnation": manifest.incarnation,
             "host": manifest.host,
             "user": manifest.user,
-            "shards": [asdict(seal) for seal in manifest.seals],
+            "shards": [_described(seal) for seal in manifest.seals],
         }
     ).encode()
     sealed.write(
@@ -50,9 +51,31 @@ def write(path: Path, manifest: Manifest, *, share: str | None, key: bytes | Non
             "world_size": manifest.world_size,
         },
         links=[(layout.rank_group(seal.rank), seal.file) for seal in manifest.seals],
+        virtual=[_virtual(array, manifest) for array in manifest.arrays().values()],
         key=key,
         mode=Modes.of(share).file,
     )
+
+
+def _described(seal: Seal) -> dict[str, Any]:
+    values = asdict(seal)
+    if not seal.blocks:
+        del values["blocks"]
+    return values
+
+
+def _virtual(array: GlobalArray, manifest: Manifest) -> Virtual:
+    """What shows an array, of which ranks stored blocks, as one."""
+    sources = tuple(
+        Source(
+            manifest.seals[rank].file,
+            f"{layout.rank_group(rank)}/{block.name}",
+            block.place.start,
+            block.shape,
+        )
+        for rank, block in array.blocks.items()
+    )
+    return Virtual(f"{layout.ARRAYS}/{array.name}", array.dtype, array.shape, sources)
 
 
 def read(epoch: Path, trust: Trust | None = None) -> Manifest:
@@ -89,7 +112,7 @@ def problems(epoch: Path, trust: Trust) -> list[tuple[str | None, str]]:
 def _parse(path: Path, header: Mapping[str, Any], values: Mapping[str, Any]) -> Manifest:
     about = About.of_json(values["about"])
     seals = tuple(
-        Seal(int(s["rank"]), str(s["file"]), int(s["nbytes"]), str(s["digest"]))
+        Seal(int(s["rank"]), str(s["file"]), int(s["nbytes"]), str(s["digest"]), _blocks(s))
         for s in values["shards"]
     )
     if len(seals) != header["world_size"]:
@@ -116,3 +139,14 @@ def _parse(path: Path, header: Mapping[str, Any], values: Mapping[str, Any]) -> 
         str(values["host"]),
         str(values["user"]),
     )
+
+
+def _blocks(seal: Mapping[str, Any]) -> tuple[Block, ...]:
+    found = []
+    for block in seal.get("blocks", ()):
+        shape = tuple(map(int, block["shape"]))
+        place = place_of(block["place"], shape)
+        if place is None:
+            raise ValueError("a block is no part of an array")
+        found.append(Block(str(block["name"]), str(block["dtype"]), shape, place))
+    return tuple(found)

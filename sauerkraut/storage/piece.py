@@ -20,6 +20,18 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where an array lies in a larger one, of which each rank stores a block."""
+
+    array: str
+    """Name of the larger one, e.g. ``fields/u``."""
+    start: tuple[int, ...]
+    """Index of the block's first element in it."""
+    shape: tuple[int, ...]
+    """Of the larger one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Array:
     """A contiguous block of memory, stored as a typed and shaped dataset."""
 
@@ -33,6 +45,8 @@ class Array:
     """C order; ``()`` for one element."""
     path: str = ""
     """How a person finds the block: ``simulate:u``. An attribute of the dataset."""
+    place: Place | None = None
+    """None: it is no part of a larger one."""
 
 
 @dataclass(frozen=True, slots=True)

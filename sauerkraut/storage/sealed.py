@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Self
 from sauerkraut.errors import CorruptCheckpoint, StorageError, UntrustedCheckpoint
 from sauerkraut.storage import disk, hashes, skeleton
 from sauerkraut.storage.disk import Closing, File
-from sauerkraut.storage.skeleton import Dataset
+from sauerkraut.storage.piece import Place
+from sauerkraut.storage.skeleton import Dataset, Virtual
 from sauerkraut.storage.table import HEAD_SIZE, LARGEST, SMALLEST, Extent, Head, Table
 from sauerkraut.storage.trust import ANYBODY, Trust
 
@@ -37,6 +38,15 @@ class Content:
     """None: a byte stream."""
     shape: tuple[int, ...] = ()
     path: str = ""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What shows in HDF5's tree only, and has no bytes of its own."""
+
+    links: tuple[tuple[str, str], ...]
+    virtual: tuple[Virtual, ...]
 
 
 def write(
@@ -45,6 +55,7 @@ def write(
     header: Mapping[str, Any],
     *,
     links: Iterable[tuple[str, str]] = (),
+    virtual: Iterable[Virtual] = (),
     key: bytes | None,
     mode: int,
     leave_free: int = 0,
@@ -56,6 +67,7 @@ def write(
         contents: What it holds.
         header: What `SealedFile.header` will be.
         links: Name and target of HDF5's external links.
+        virtual: Datasets that show those of other files, for readers of HDF5.
         key: Authenticates the file; None: no key.
         mode: Its permissions.
         leave_free: Bytes of the disk that must be free beside it, once its space is reserved.
@@ -71,7 +83,8 @@ def write(
     for content, view in zip(contents, views, strict=True):
         if not view.c_contiguous:
             raise ValueError(f"{content.name} is not C-contiguous: store its transpose or a copy")
-    frame, block = _plan(contents, views, header, tuple(links), key)
+    seen = _Seen(tuple(links), tuple(virtual))
+    frame, block = _plan(contents, views, header, seen, key)
     with File.create(path, mode) as file:
         file.allocate(frame.size)
         if leave_free:
@@ -99,12 +112,14 @@ def _plan(
     contents: Sequence[Content],
     views: Sequence[memoryview],
     header: Mapping[str, Any],
-    links: Sequence[tuple[str, str]],
+    seen: _Seen,
     key: bytes | None,
 ) -> tuple[skeleton.Skeleton, int]:
     """Find the user block that holds the table; where the data lies depends on its size."""
     datasets = [
-        Dataset(content.name, view.nbytes, content.dtype, content.shape, content.path)
+        Dataset(
+            content.name, view.nbytes, content.dtype, content.shape, content.path, content.place
+        )
         for content, view in zip(contents, views, strict=True)
     ]
     attributes = {name: header[name] for name in ("kind", "epoch", "attempt", "world_size")}
@@ -112,7 +127,13 @@ def _plan(
     block = SMALLEST
     while block <= LARGEST:
         if block > least:
-            frame = skeleton.build(datasets, user_block=block, attributes=attributes, links=links)
+            frame = skeleton.build(
+                datasets,
+                user_block=block,
+                attributes=attributes,
+                links=seen.links,
+                virtual=seen.virtual,
+            )
             blank = [bytes(hashes.count(view.nbytes) * hashes.SIZE) for view in views]
             rest = [bytes(hashes.count(len(data)) * hashes.SIZE) for _, data in frame.rest]
             table = _table(contents, views, header, frame, blank, rest)
@@ -131,7 +152,16 @@ def _table(
     rest: Sequence[bytes],
 ) -> Table:
     named = (
-        Extent(offset, view.nbytes, mine, content.name, content.dtype, content.shape, content.path)
+        Extent(
+            offset,
+            view.nbytes,
+            mine,
+            content.name,
+            content.dtype,
+            content.shape,
+            content.path,
+            content.place,
+        )
         for content, view, offset, mine in zip(contents, views, frame.offsets, digests, strict=True)
     )
     others = (
@@ -215,6 +245,22 @@ class SealedFile(Closing):
             self._compare(extent, hashes.read(self._file, extent.offset, memory, self._key))
         return memory
 
+    def read_part(self, name: str, start: int, nbytes: int) -> memoryview:
+        """Read some bytes of one dataset, and check the hashes of the blocks they lie in.
+
+        Raises: as `read`.
+        """
+        extent = self.extents[name]
+        if start + nbytes > extent.nbytes:
+            raise CorruptCheckpoint(f"{self.path}: {name}: has {extent.nbytes} bytes only")
+        low = start // hashes.BLOCK * hashes.BLOCK
+        high = min(low + hashes.count(start + nbytes - low) * hashes.BLOCK, extent.nbytes)
+        memory = disk.new_memory(self.path, high - low)
+        if nbytes:
+            found = hashes.read(self._file, extent.offset + low, memory, self._key)
+            self._compare(extent, found, low, high)
+        return memory[start - low : start - low + nbytes]
+
     def verify(self, *, but: Iterable[str] = ()) -> None:
         """Check every byte, but for datasets that were read already; raises as `read`."""
         done = set(but)
@@ -244,18 +290,24 @@ class SealedFile(Closing):
     def _check(self, extent: Extent) -> None:
         self._compare(extent, hashes.scan(self._file, extent.offset, extent.nbytes, self._key))
 
-    def _compare(self, extent: Extent, found: tuple[int, bytes]) -> None:
+    def _compare(
+        self, extent: Extent, found: tuple[int, bytes], low: int = 0, high: int | None = None
+    ) -> None:
+        """Compare what was read between ``low``, where a digest begins, and ``high``."""
         if self.keyed and self._key is None:
             return
         nbytes, digests = found
+        high = extent.nbytes if high is None else high
         what = f"{self.path}: {extent.name or 'HDF5 structure'}"
-        if nbytes != extent.nbytes:
-            raise CorruptCheckpoint(f"{what}: ends after {nbytes} of {extent.nbytes} bytes")
-        if digests != extent.digests:
-            for block in range(hashes.count(nbytes)):
+        if nbytes != high - low:
+            raise CorruptCheckpoint(f"{what}: ends after {low + nbytes} of {extent.nbytes} bytes")
+        first, count = low // hashes.BLOCK, hashes.count(nbytes)
+        expected = extent.digests[first * hashes.SIZE : (first + count) * hashes.SIZE]
+        if digests != expected:
+            for block in range(count):
                 part = slice(block * hashes.SIZE, (block + 1) * hashes.SIZE)
-                if digests[part] != extent.digests[part]:
-                    start = extent.offset + block * hashes.BLOCK
+                if digests[part] != expected[part]:
+                    start = extent.offset + low + block * hashes.BLOCK
                     end = min(start + hashes.BLOCK, extent.offset + extent.nbytes)
                     raise CorruptCheckpoint(f"{what}: wrong hash of file bytes {start} to {end}")
 

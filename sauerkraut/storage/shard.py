@@ -11,11 +11,11 @@ from typing import Self
 from sauerkraut.errors import CorruptCheckpoint, StorageError
 from sauerkraut.storage import disk, layout, owner, sealed
 from sauerkraut.storage.disk import Closing
-from sauerkraut.storage.epoch import About, Attempt, Seal
+from sauerkraut.storage.epoch import About, Attempt, Block, Seal
 from sauerkraut.storage.layout import Modes
 from sauerkraut.storage.piece import Array, Piece, Stream
 from sauerkraut.storage.sealed import Content, SealedFile
-from sauerkraut.storage.table import NONSENSE
+from sauerkraut.storage.table import NONSENSE, Extent
 from sauerkraut.storage.trust import Trust
 
 _LOOK_AGAIN = 0.1  # seconds
@@ -88,7 +88,12 @@ def write_file(
         *(Content(f"{prefix}/{_checked(stream.name)}", stream.data) for stream in piece.streams),
         *(
             Content(
-                f"{prefix}/{_checked(array.name)}", array.data, array.dtype, array.shape, array.path
+                f"{prefix}/{_checked(array.name)}",
+                array.data,
+                array.dtype,
+                array.shape,
+                array.path,
+                array.place,
             )
             for array in piece.arrays
         ),
@@ -99,13 +104,22 @@ def write_file(
     nbytes, digest = sealed.write(
         path, contents, header, key=trust.key, mode=mode, leave_free=leave_free
     )
-    return Seal(piece.rank, path.name, nbytes, digest)
+    blocks = (
+        Block(array.name, array.dtype, array.shape, array.place)
+        for array in piece.arrays
+        if array.place is not None
+    )
+    return Seal(piece.rank, path.name, nbytes, digest, tuple(blocks))
 
 
 def _checked(name: str) -> str:
     if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
         raise ValueError(f"{name!r} names no stream: parts separated by /, none empty, . or ..")
     return name
+
+
+def _array(name: str, data: bytes | memoryview, dtype: str, extent: Extent) -> Array:
+    return Array(name, data, dtype, extent.shape or (), extent.path, extent.place)
 
 
 def _is_visible(directory: Path) -> bool:
@@ -129,14 +143,19 @@ class Shard(Closing):
             self.parent: str | None = None if parent is None else str(parent)
             self.world_size = int(header["world_size"])
             self.about = About.of_json(header["about"])
-            self.seal = Seal(int(rank), file.path.name, file.nbytes, file.digest)
+            self._prefix = layout.rank_group(int(rank)) + "/"
+            blocks = tuple(
+                Block(name.removeprefix(self._prefix), str(e.dtype), e.shape or (), e.place)
+                for name, e in file.extents.items()
+                if e.place is not None
+            )
+            self.seal = Seal(int(rank), file.path.name, file.nbytes, file.digest, blocks)
         except NONSENSE as error:
             raise CorruptCheckpoint(
                 f"{file.path} has a header that cannot be: {error!r}"
             ) from error
         self.path = file.path
         self._file = file
-        self._prefix = layout.rank_group(self.seal.rank) + "/"
 
     @classmethod
     def open(
@@ -189,12 +208,23 @@ class Shard(Closing):
         """
         return self._file.read(self._prefix + name)
 
+    def part(self, name: str, start: int, nbytes: int) -> memoryview:
+        """Read some bytes of a stream or array, and check the hashes of the blocks they lie in.
+
+        Args:
+            name: Of the stream or array.
+            start: The first byte, counted from its own first.
+            nbytes: How many; all of them are in it.
+
+        Raises:
+            KeyError, CorruptCheckpoint, StorageError: as `stream`.
+        """
+        return self._file.read_part(self._prefix + name, start, nbytes)
+
     def arrays(self) -> list[Array]:
         """Describe the arrays without reading them: their ``data`` is empty."""
         return [
-            Array(
-                name.removeprefix(self._prefix), b"", extent.dtype, extent.shape or (), extent.path
-            )
+            _array(name.removeprefix(self._prefix), b"", extent.dtype, extent)
             for name, extent in self._file.extents.items()
             if extent.dtype is not None
         ]
@@ -215,7 +245,7 @@ class Shard(Closing):
             if extent.dtype is None:
                 streams.append(Stream(short, data))
             else:
-                arrays.append(Array(short, data, extent.dtype, extent.shape or (), extent.path))
+                arrays.append(_array(short, data, extent.dtype, extent))
         self._file.verify(but=self._file.extents)
         return Piece(self.seal.rank, tuple(streams), tuple(arrays))
 

@@ -7,13 +7,15 @@ and the data go to the target through `disk`.
 
 from __future__ import annotations
 
-import ast
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from sauerkraut.storage import dtypes
+from sauerkraut.storage.piece import Place
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -31,6 +33,28 @@ class Dataset:
     """None: unsigned bytes."""
     shape: tuple[int, ...] = ()
     path: str = ""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Virtual:
+    """A dataset without bytes of its own, put together from those of other files."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A dataset of another file, and where it lies in the virtual one."""
+
+    file: str
+    """Name beside the file that has the virtual one."""
+    name: str
+    start: tuple[int, ...]
+    shape: tuple[int, ...]
 
 
 class SparseFile(io.RawIOBase):
@@ -110,6 +134,7 @@ def build(
     user_block: int,
     attributes: Mapping[str, str | int],
     links: Iterable[tuple[str, str]] = (),
+    virtual: Iterable[Virtual] = (),
 ) -> Skeleton:
     """Make a skeleton.
 
@@ -118,6 +143,7 @@ def build(
         user_block: Bytes at the start of the file that are not HDF5's; a power of two.
         attributes: Of the root group, for people.
         links: Name and file: each name becomes an external link to the same name in the file.
+        virtual: For people: nothing checks the bytes that these show.
 
     Raises:
         ValueError: names clash, or HDF5 does not take one of them.
@@ -142,6 +168,8 @@ def build(
             for name, target in links:
                 link = name.encode()
                 file.links.create_external(link, target.encode(), link, lcpl=_with_parents())
+            for each in virtual:
+                _make_virtual(file, each)
         finally:
             file.close()
     except (OSError, RuntimeError, KeyError, TypeError) as error:
@@ -183,12 +211,14 @@ def _text() -> tuple[Any, Any]:
     return dtype, h5py.h5t.py_create(dtype, logical=True)
 
 
-def _attribute(owner: Any, name: str, value: str | int) -> None:
+def _attribute(owner: Any, name: str, value: str | int | tuple[int, ...]) -> None:
     import numpy as np
     from h5py import h5a, h5s, h5t
 
     dtype, kind = _text() if isinstance(value, str) else (np.dtype("<i8"), h5t.STD_I64LE)
-    made = h5a.create(owner, name.encode(), kind, h5s.create(h5s.SCALAR))
+    many = isinstance(value, tuple)
+    space = h5s.create_simple(np.shape(value)) if many else h5s.create(h5s.SCALAR)
+    made = h5a.create(owner, name.encode(), kind, space)
     made.write(np.array(value, dtype))
 
 
@@ -219,18 +249,41 @@ def _make(file: Any, dataset: Dataset) -> int:
         _attribute(made, "path", dataset.path)
         if known is None:
             _attribute(made, "dtype", dataset.dtype)
+    if dataset.place is not None:
+        _attribute(made, "array", dataset.place.array)
+        _attribute(made, "start", dataset.place.start)
+        _attribute(made, "array_shape", dataset.place.shape)
     return int(made.get_offset()) if dataset.nbytes else 0
+
+
+def _make_virtual(file: Any, dataset: Virtual) -> None:
+    """Make a virtual dataset, where HDF5 has a name for its type."""
+    from h5py import h5d, h5p, h5s
+
+    kind = _type(dataset.dtype)
+    if kind is None:
+        return
+    creation = h5p.create(h5p.DATASET_CREATE)
+    creation.set_obj_track_times(False)
+    space = h5s.create_simple(dataset.shape)
+    sources = [source for source in dataset.sources if math.prod(source.shape)]
+    if sources:
+        creation.set_layout(h5d.VIRTUAL)
+    for source in sources:
+        space.select_hyperslab(source.start, source.shape)
+        of = h5s.create_simple(source.shape)
+        creation.set_virtual(space, source.file.encode(), f"/{source.name}".encode(), of)
+    space.select_all()
+    h5d.create(file, dataset.name.encode(), kind, space, dcpl=creation, lcpl=_with_parents())
 
 
 def _type(dtype: str | None) -> Any:
     """Return HDF5's type for the text of a NumPy one; None where it has none."""
-    import numpy as np
     from h5py import h5t
 
     if dtype is None:
         return h5t.STD_U8LE
     try:
-        description = ast.literal_eval(dtype) if dtype[:1] in ("[", "{", "(") else dtype
-        return h5t.py_create(np.dtype(description), logical=True)
-    except (TypeError, ValueError, SyntaxError, KeyError):
+        return h5t.py_create(dtypes.parse(dtype), logical=True)
+    except (TypeError, ValueError, KeyError):
         return None

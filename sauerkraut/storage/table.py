@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError, UntrustedCheckpoint
 from sauerkraut.storage import hashes
+from sauerkraut.storage.piece import Place
 
 MAGIC = b"\x93sauerkraut\r\n\x1a\n\0"
 VERSION = 1
@@ -84,6 +86,7 @@ class Extent:
     """None: a byte stream."""
     shape: tuple[int, ...] | None = None
     path: str = ""
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +194,8 @@ def _described(extent: Extent) -> dict[str, Any]:
         described["name"] = extent.name
     if extent.dtype is not None:
         described |= {"dtype": extent.dtype, "shape": extent.shape, "path": extent.path}
+    if extent.place is not None:
+        described["place"] = asdict(extent.place)
     return described
 
 
@@ -200,6 +205,7 @@ def _extent(described: dict[str, Any], digests: bytes) -> tuple[Extent, bytes]:
     if nbytes < 0 or mine > len(digests):
         raise ValueError("digests are missing")
     dtype = described.get("dtype")
+    shape = None if dtype is None else tuple(map(int, described["shape"]))
     return (
         Extent(
             offset=int(described["offset"]),
@@ -207,8 +213,29 @@ def _extent(described: dict[str, Any], digests: bytes) -> tuple[Extent, bytes]:
             digests=digests[:mine],
             name=described.get("name"),
             dtype=dtype,
-            shape=None if dtype is None else tuple(map(int, described["shape"])),
+            shape=shape,
             path=str(described.get("path", "")),
+            place=place_of(described.get("place"), shape or ()),
         ),
         digests[mine:],
     )
+
+
+def place_of(described: Mapping[str, Any] | None, extent: tuple[int, ...]) -> Place | None:
+    """Read the JSON of the place of a block; what raises `NONSENSE` is none.
+
+    Args:
+        described: As `dataclasses.asdict` gives it.
+        extent: Shape of the block.
+    """
+    if described is None:
+        return None
+    place = Place(
+        str(described["array"]),
+        tuple(map(int, described["start"])),
+        tuple(map(int, described["shape"])),
+    )
+    for start, length, whole in zip(place.start, extent, place.shape, strict=True):
+        if not 0 <= start <= start + length <= whole:
+            raise ValueError(f"a block of {place.array} lies outside of it")
+    return place

@@ -28,9 +28,11 @@ class Trust:
     """User, by name or number, whose checkpoints are accepted beside one's own."""
     anybody: bool = False
     """Check bytes only: for `verify`, which runs nothing."""
+    data_only: bool = False
+    """Nothing will be unpickled: any owner's will do, but a key must fit."""
 
     @classmethod
-    def of(cls, settings: Settings, *, anybody: bool = False) -> Trust:
+    def of(cls, settings: Settings, *, anybody: bool = False, data_only: bool = False) -> Trust:
         """Read the key file that the settings name, if any.
 
         Raises:
@@ -38,11 +40,11 @@ class Trust:
             StorageError: it cannot be read.
         """
         key = None if settings.key_file is None else _read_key(Path(settings.key_file))
-        return cls(key, settings.trust_owner, anybody)
+        return cls(key, settings.trust_owner, anybody, data_only)
 
     def check(self, status: os.stat_result, path: Path) -> None:
         """Refuse what another user owns or may write; raises UntrustedCheckpoint."""
-        if self.anybody:
+        if self.anybody or self.data_only:
             return
         if status.st_uid != os.geteuid() and status.st_uid != self._trusted_user():
             raise UntrustedCheckpoint(

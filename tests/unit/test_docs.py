@@ -20,7 +20,15 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/tutorial.md", "docs/frames.md", "docs/flow.md", "docs/tasks.md"]
+    "page",
+    [
+        "README.md",
+        "docs/tutorial.md",
+        "docs/frames.md",
+        "docs/flow.md",
+        "docs/tasks.md",
+        "docs/arrays.md",
+    ],
 )
 def test_python_examples_parse(page):
     for example in re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL):

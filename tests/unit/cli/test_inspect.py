@@ -144,3 +144,20 @@ def test_a_damaged_epoch_is_one_line(sauerkraut, stacks):
 
     assert done.status == 1
     assert done.err.count("\n") == 1
+
+
+def test_arrays_of_all_ranks_together(sauerkraut, tmp_path):
+    ckpt = skt.Checkpointer(tmp_path / "ckpt", interval=None, quiet=True)
+    ckpt.provide("plate", lambda: {"u": np.ones((400, 3))}, layout=skt.Block(axis=0))
+    ckpt.run(int, "3")
+    shown = sauerkraut("inspect", tmp_path / "ckpt").out
+    assert "\n\narrays of all ranks together\n  plate/u  <f8  (400, 3)  9.4 KiB" in shown
+    assert sauerkraut("inspect", "--json", tmp_path / "ckpt").json["arrays"] == [
+        {
+            "name": "plate/u",
+            "dtype": "<f8",
+            "shape": [400, 3],
+            "bytes": 9600,
+            "blocks": [{"rank": 0, "start": [0, 0], "shape": [400, 3]}],
+        }
+    ]

@@ -19,7 +19,20 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 FORMATS = sorted(DATA.glob("format-*/*/"))
 
 
-def pieces():
+U = np.arange(15.0).reshape(5, 3)
+
+
+def blocks(name, rank):
+    """What of the pieces are blocks of one array; the first golden directories have none."""
+    if name != "arrays":
+        return ()
+    rows = (slice(0, 2), slice(2, 5))[rank]
+    place = storage.Place("fields/u", (rows.start, 0), U.shape)
+    u = U[rows]
+    return (storage.Array("providers/fields/blocks/u", u, "<f8", u.shape, "fields/u", place),)
+
+
+def pieces(name):
     """What each rank of the golden epochs stores."""
     for rank in range(2):
         yield storage.Piece(
@@ -32,6 +45,7 @@ def pieces():
             (
                 storage.Array("arrays/0", np.arange(12.0) + rank, "<f8", (3, 4), "main:u"),
                 storage.Array("arrays/1", "text".encode("utf-32-le"), "<U4", (1,), "main:text"),
+                *blocks(name, rank),
             ),
         )
 
@@ -47,6 +61,7 @@ def trust_of(directory):
 
 def test_there_is_a_golden_directory_of_every_format():
     assert [path.relative_to(DATA).as_posix() for path in FORMATS] == [
+        "format-1/arrays",
         "format-1/keyed",
         "format-1/plain",
     ]
@@ -67,7 +82,7 @@ def test_it_is_read(golden, directory, is_same):
     assert manifest.about.metrics == {"residual": 0.5}
     assert manifest.about.final
     assert catalog.completion(here).attempt == manifest.epoch.attempt
-    for seal, expected in zip(manifest.seals, pieces(), strict=True):
+    for seal, expected in zip(manifest.seals, pieces(golden.name), strict=True):
         with storage.Shard.open(entry.path / seal.file, trust, seal=seal) as shard:
             assert is_same(shard.piece(), expected)
     assert catalog.verify(entry.path, trust) == []
@@ -75,6 +90,10 @@ def test_it_is_read(golden, directory, is_same):
         np.testing.assert_array_equal(
             tree["ranks/00001/arrays/0"][()], np.arange(12.0).reshape(3, 4) + 1
         )
+        if golden.name == "arrays":
+            np.testing.assert_array_equal(tree["arrays/fields/u"][()], U)
+    if golden.name == "arrays":
+        np.testing.assert_array_equal(storage.open(here)["fields/u"][1:4], U[1:4])
     assert [line["event"] for line in storage.events.read(here)] == ["commit"]
 
 
@@ -84,7 +103,7 @@ def write(directory):
     key = directory / "key"
     key.write_bytes(b"the key of the golden files")
     key.chmod(0o600)
-    for name in ("plain", "keyed"):
+    for name in ("plain", "keyed", "arrays"):
         trust = trust_of(directory / name)
         nobody = storage.Incarnation(
             "0" * 32, (storage.Process("host", "boot", "pids", 1, 1),), job_id="17"
@@ -94,7 +113,7 @@ def write(directory):
             step=7, of=10, metrics={"residual": 0.5}, final=True, command=("python", "heat.py")
         )
         attempt = storage.begin(ownership, world_size=2, parent=None, about=about)
-        seals = [storage.write(attempt, piece, trust) for piece in pieces()]
+        seals = [storage.write(attempt, piece, trust) for piece in pieces(name)]
         epoch = storage.publish(ownership, attempt, seals, seconds=0.25, trust=trust)
         storage.events.append(ownership, "commit", epoch=1)
         storage.finish(ownership, epoch)
