@@ -1,6 +1,8 @@
 """The Checkpointer on every rank: what is agreed, what it costs in calls of MPI."""
 
 import hashlib
+import os
+import sys
 from collections import Counter
 
 import numpy as np
@@ -291,3 +293,14 @@ def test_running_one_while_others_close_another_is_named_on_all(comm, shared_dir
             two.run(int, "3") if comm.rank == 1 else one.close()
     one.close()
     two.close()
+
+
+def test_an_error_in_a_forked_child_ends_the_child_alone(make, comm):
+    make()
+    child = os.fork()
+    if child == 0:
+        error = ArithmeticError("of the child")
+        sys.excepthook(type(error), error, None)  # as at the end of a program
+        os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert comm.allreduce(1) == comm.size
