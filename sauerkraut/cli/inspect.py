@@ -79,11 +79,13 @@ def _show_postmortem(chosen: argparse.Namespace) -> int:
     left = [_postmortem(path) for path in postmortem.shards(chosen.directory)]
     if not left:
         raise NoCheckpoint(f"{chosen.directory}: nothing was stored in it")
+    if all("refused" in each for each in left):
+        raise CorruptCheckpoint(left[0]["refused"])
     if chosen.json:
         report.print_json({"ranks": left})
         return 0
     for each in left:
-        if "error" not in each:
+        if "refused" in each:
             print(report.printable(f"{each['file']}: cannot be read: {each['refused']}"))
             continue
         after = f"after epoch {each['epoch']}" if each["epoch"] else "before the first epoch"

@@ -84,6 +84,20 @@ def test_an_error_on_one_rank_is_every_ranks_and_nothing_is_committed(make, comm
     assert 'raise BrokenError(f"on rank {comm.rank}")' in told.traceback
 
 
+def test_a_run_is_left_once_and_so_is_the_next(make, comm, monkeypatch):
+    flow = make(broken=range(comm.size))
+    left = []
+    leaving = flow._ranks._leaving
+    begin = leaving.begin_consensus
+    monkeypatch.setattr(
+        leaving, "begin_consensus", lambda record: left.append(record) or begin(record)
+    )
+    for times in (1, 2):
+        with pytest.raises(BrokenError):
+            flow.run({})
+        assert len(left) == (times if comm.size > 1 else 0)
+
+
 def test_all_ranks_try_again_when_one_has_failed(make, comm):
     broken = [comm.size - 1]
     flow = make(broken, {"retries": 1, "skip_if": lambda state: False})

@@ -161,6 +161,9 @@ def test_what_a_rank_was_ended_in_does_not_hide_the_others(failed, directory, ca
     assert "shard-00003.h5: cannot be read: " in said
     ranks = json.loads(inspected(capsys, directory / "postmortem-1", "--json"))["ranks"]
     assert [(each["rank"], "refused" in each) for each in ranks] == [(0, False), (3, True)]
+    (directory / "postmortem-1" / "shard-00000.h5").unlink()
+    assert main(["inspect", str(directory / "postmortem-1")]) == 1
+    assert "shard-00003.h5" in capsys.readouterr().err
 
 
 def test_none_is_stored_unless_asked_for(failed, monkeypatch):
