@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -24,11 +25,13 @@ class Block:
 
     Args:
         axis: Along which the blocks lie; a negative one counts from the last.
-        start: Index of the first element of this rank's block, one number per axis.
+        start: Index of the first element of this rank's block, one number per axis; the same as
+            long as the run lasts.
         shape: Of the global array; the same on every rank.
 
     Raises:
-        ValueError: neither an axis, nor start and shape; or both; or they are no indices.
+        ValueError: neither an axis, nor start and shape; or both; or these are no indices.
+        TypeError: they are no integers.
     """
 
     axis: int | None = None
@@ -40,10 +43,12 @@ class Block:
             self.shape is None
         ):
             raise ValueError("Block: give an axis, or start and shape")
+        if self.axis is not None:
+            object.__setattr__(self, "axis", operator.index(self.axis))
         if self.start is None or self.shape is None:
             return
         for name, value in (("start", self.start), ("shape", self.shape)):
-            numbers = tuple(int(each) for each in value)
+            numbers = tuple(map(operator.index, value))
             if any(number < 0 for number in numbers):
                 raise ValueError(f"Block: {name}={value} has a negative number")
             object.__setattr__(self, name, numbers)

@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint, NoSuchArray
+from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint, NoSuchArray, StorageError
 from sauerkraut.settings import Settings
-from sauerkraut.storage import catalog, dtypes
+from sauerkraut.storage import catalog, disk, dtypes
 from sauerkraut.storage.epoch import Block, GlobalArray, Manifest
 from sauerkraut.storage.selection import select, within
 from sauerkraut.storage.shard import Shard
@@ -63,8 +63,10 @@ def open(  # noqa: A001 - storage.open(DIR)
             continue
         try:
             return Data(_whole(entry.path, trust), passed_over)
-        except CorruptCheckpoint as error:
-            if epoch is not None:
+        except StorageError as error:
+            if epoch is None and not disk.is_directory(entry.path):
+                return open(directory)  # a run that goes on removed it: there is a newer one
+            if epoch is not None or not isinstance(error, CorruptCheckpoint):
                 raise
             log.warning("%s; trying the epoch before it", error)
             passed_over.append(str(error))

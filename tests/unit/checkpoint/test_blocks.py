@@ -74,6 +74,12 @@ def test_a_block_needs_an_axis_or_a_place(words):
         skt.Block(**words)
 
 
+@pytest.mark.parametrize("words", [{"axis": 0.5}, {"start": (0.5,), "shape": (3,)}])
+def test_a_block_has_integers(words):
+    with pytest.raises(TypeError, match="integer"):
+        skt.Block(**words)
+
+
 class Field:
     """What a program computes on."""
 

@@ -18,7 +18,7 @@ from sauerkraut.errors import (
     StorageError,
     UntrustedCheckpoint,
 )
-from sauerkraut.storage import catalog, dtypes, layout
+from sauerkraut.storage import catalog, disk, dtypes, layout
 from tests.processes import run_python
 
 U = np.random.default_rng(17).random((23, 7, 5))
@@ -292,6 +292,25 @@ def test_the_newest_whole_epoch_is_opened(directory, job, caplog):
     (epochs[0].path / layout.MANIFEST).unlink()
     with pytest.raises(CorruptCheckpoint, match="no epoch is whole"):
         storage.open(directory)
+
+
+def test_a_run_that_goes_on_may_remove_what_was_chosen(directory, job, monkeypatch):
+    """It has committed a newer one then."""
+    old, new = (store(job, directory, blocks_of(U + i, ROWS)) for i in range(2))
+    later = new.path.rename(directory / "later")
+
+    def commit_and_prune(call):
+        if call.path == old.path / layout.MANIFEST and later.exists():
+            later.rename(new.path)
+            old.path.rename(layout.trash(old.path))
+
+    monkeypatch.setattr(disk, "hook", commit_and_prune)
+    data = storage.open(directory)
+    assert (data.epoch, data.passed_over) == (2, ())
+    shutil.rmtree(new.path)
+    with pytest.raises(StorageError, match="epoch-00000002") as caught:
+        data["fields/u"][...]
+    assert not isinstance(caught.value, CorruptCheckpoint)
 
 
 def test_no_epoch(directory, job):
