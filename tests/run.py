@@ -25,8 +25,9 @@ UNIT += ["-n", str(min(4, len(os.sched_getaffinity(0))))]  # most wait for progr
 PATIENT = ["-o", "faulthandler_timeout=900", "--durations=12"]  # a chain of kills takes minutes
 JOBS = ["-m", "job and not thorough", *PATIENT]
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed)")
-SANITIZED = ("3.12", "3.14")  # versions whose native core also runs under sanitizers
+SANITIZED = ("3.12", "3.14")  # versions whose native core is also fuzzed under sanitizers
 FUZZED = "20000"  # changed snapshots there
+WHOLE_SANITIZED = "3.14"  # of them the one that also runs the engine's tests so
 ENGINE = [
     "tests/native",
     "tests/unit/frames",
@@ -241,25 +242,20 @@ def newer(run, version):
 
 
 def sanitized(run, python, version, under=(), **options):
-    """The engine's tests and fuzz with the native core under ASan and UBSan; what the fuzz covers.
+    """Fuzz with the native core under ASan and UBSan; what it covers; the engine's tests so.
 
     The children of a fuzz leave no counters, so a shorter one in one process shows the lines.
     """
     venv = f".venv-{version}-sanitized"
-    interpreter = environment_of(run, python, venv, under=under, **options)
+    build = (
+        "-C cmake.build-type=RelWithDebInfo "
+        "-C cmake.define.SAUERKRAUT_SANITIZE=address,undefined "
+        "-C cmake.define.SAUERKRAUT_COVERAGE=ON"
+    )
+    interpreter = environment_of(run, python, venv, under=under, BUILD_OPTIONS=build, **options)
     if interpreter is None:
         return
-    build = {
-        "build-dir": f"build/{venv}",
-        "cmake.build-type": "RelWithDebInfo",
-        "cmake.define.SAUERKRAUT_SANITIZE": "address,undefined",
-        "cmake.define.SAUERKRAUT_COVERAGE": "ON",
-    }
-    words = [word for name, value in build.items() for word in ("-C", f"{name}={value}")]
-    path = f"PATH={interpreter.parent}:{'/usr/bin:/bin' if under else os.environ['PATH']}"
-    pip = [*under, "env", path, interpreter, "-m", "pip", "install", "-q"]
-    made = run.command(*pip, "--no-build-isolation", *words, "-e", ".")[0]
-    if not made or not run.command(*pip, "gcovr")[0]:
+    if not run.command(*under, interpreter, "-m", "pip", "install", "-q", "gcovr")[0]:
         return
     libraries = [
         subprocess.run(
@@ -282,6 +278,8 @@ def sanitized(run, python, version, under=(), **options):
     run.command(*fuzz, "5000", "--here")
     gcovr = [*under, interpreter, "-m", "gcovr", "--exclude-throw-branches", "--filter"]
     run.command(*gcovr, "native/(wire|resume)/", f"build/{venv}")
+    if version != WHOLE_SANITIZED:
+        return
     greenlets = "tests/unit/seed/test_greenlets.py"
     run.missing.append(
         f"{greenlets} under ASan on {version}: they copy the C stack, which it refuses"
@@ -330,7 +328,7 @@ def main():
             ranks(run, python, counts=(1, 2, 4) if everything else (2,))
             run.pytest(python, *JOBS, *KILLS, "-k", CHAINS[version])
             if everything:
-                run.pytest(python, *JOBS, *UNMODIFIED)
+                run.pytest(python, "-m", "job and not thorough", *PATIENT, *UNMODIFIED)
 
     for version in ("3.14", "3.15") if everything else ():
         newer(run, version)

@@ -20,8 +20,8 @@ from sauerkraut.testing import Job, events, find_launcher, histogram, kill_and_r
 pytestmark = pytest.mark.job
 
 ROOT = Path(__file__).resolve().parents[2]
-CHAIN = 3
 KILLS = int(os.environ.get("KILLS", "18"))
+CHAIN = 3 if KILLS < 60 else 5
 ENVIRONMENT = {"PYTHONHASHSEED": "0", "SAUERKRAUT_SIGNAL_LATENCY": "0.1"}
 NOBODY = 65534
 PROGRAMS = {

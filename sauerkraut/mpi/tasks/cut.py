@@ -22,8 +22,8 @@ from sauerkraut.mpi.tasks.outcomes import Outcome
 from sauerkraut.mpi.tasks.packing import Packing, Unpacking
 from sauerkraut.mpi.tasks.placing import place
 from sauerkraut.mpi.tasks.residents import Residents, beginning
-from sauerkraut.mpi.tasks.switching import BESIDE, beside
-from sauerkraut.mpi.tasks.task import Letter, Luggage, Resident
+from sauerkraut.mpi.tasks.switching import BESIDE, beside, luggage_of
+from sauerkraut.mpi.tasks.task import Letter, Resident
 from sauerkraut.objects.graph import Block
 from sauerkraut.storage import Array, Manifest, Piece, Stream
 
@@ -229,8 +229,8 @@ def _thawed(entry: dict[str, Any], snapshot: Snapshot) -> Thawed:
 
 
 def _resident(entry: dict[str, Any], thawed: Thawed) -> Resident:
-    luggage, value, error, *call = thawed.values
-    assert isinstance(luggage, Luggage), "it was stored so"
+    packed, value, error, *call = thawed.values
+    luggage = luggage_of(packed)
     if not entry["begun"]:
         function: Any = call[0]
         return Resident(luggage, begin=beginning(function, tuple(call[1:])))

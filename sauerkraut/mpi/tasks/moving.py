@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sauerkraut.errors import MigrationError
 from sauerkraut.mpi.tasks.residents import Residents
-from sauerkraut.mpi.tasks.switching import Captured
+from sauerkraut.mpi.tasks.switching import Captured, luggage_of
 from sauerkraut.mpi.tasks.task import Letter, Luggage, Read, Resident
 from sauerkraut.mpi.transfer import Channel, Receiving, Sending
 
@@ -152,8 +152,8 @@ class Moving:
         try:
             thawed = snapshot.thaw()
             thawed.check()
-            luggage, value, raised = thawed.values
-            assert isinstance(luggage, Luggage), "it was sent along"
+            packed, value, raised = thawed.values
+            luggage = luggage_of(packed)
             thawed.touch_files()
         except Exception as error:  # noqa: BLE001 - the task raises it where it stays
             receiving.refuse(f"{type(error).__name__}: {error}")

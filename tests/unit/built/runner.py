@@ -279,15 +279,15 @@ def shorten(refusal):
     return refusal[-80:]
 
 
-def run(count, first=0, least=0):
+def run(count, first=0, least=0, constructs=CONSTRUCTS):
     """Run ``count`` programs, a child for each batch; a crash costs the rest of its batch.
 
-    Then more, until each of `CONSTRUCTS` was captured inside of ``least`` times.
+    Then more, until each of ``constructs`` was captured inside of ``least`` times.
     """
     report = Report()
     seeds = iter(range(first, sys.maxsize))
     run_batches(report, list(itertools.islice(seeds, count)))
-    for construct in CONSTRUCTS:
+    for construct in constructs:
         for _ in range(MOST_BATCHES):
             if report.open[construct] >= least:
                 break
