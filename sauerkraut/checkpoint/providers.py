@@ -56,6 +56,11 @@ class Providers:
         """Their names, sorted."""
         return sorted(self._of)
 
+    @property
+    def with_layout(self) -> list[str]:
+        """The names of those that save blocks of arrays."""
+        return [name for name in self.names if self._of[name].layout is not None]
+
     def add(
         self,
         name: str,

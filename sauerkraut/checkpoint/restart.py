@@ -91,6 +91,7 @@ def _same_everywhere(group: Group, state: State, *, fresh: bool, on_restart: int
     told = {
         "fresh": str(fresh),
         "providers": ", ".join(state.providers.names) or "none",
+        "providers with a layout": ", ".join(state.providers.with_layout) or "none",
         "functions given to on_restart": str(on_restart),
     }
     refuse_unlike(group, "run", told)

@@ -14,7 +14,8 @@ from types import FrameType
 from typing import NoReturn
 
 from sauerkraut.checkpoint import leaving, postmortem, requests
-from sauerkraut.checkpoint.agreement import Failure, raise_together
+from sauerkraut.checkpoint.agreement import Failure, raise_together, shared, together
+from sauerkraut.checkpoint.blocks import Held, refuse_misfits
 from sauerkraut.checkpoint.consensus import FREE, NONE, Call, Consensus, Flags, Kind, Outcome
 from sauerkraut.checkpoint.epochs import Epochs
 from sauerkraut.checkpoint.interval import Schedule, TimeLimit
@@ -31,6 +32,7 @@ from sauerkraut.storage import About
 
 ARRIVAL_TIME = 10.0  # seconds the other ranks have to fail too before the job is aborted
 POSTMORTEM_TIME = 600.0  # seconds that a rank which failed has to store its frames
+REHEARSING = "rehearsing a checkpoint"
 ORDERS = Flags.DUE | Flags.STOP | Flags.GO_ON
 
 
@@ -83,6 +85,7 @@ class Run:
         self._postmortem = bool(options.postmortem)
         self._limit = limit
         self._refusal: Exception | None = None
+        self._rehearsed: Mapping[str, Held] | None = None
         self._epochs = Epochs(group, store)
         self._requests: list[requests.Request] = []
         self._polls = 0
@@ -108,12 +111,15 @@ class Run:
         if self.consensus.outstanding:
             outcome = self.consensus.complete()
             self._heed(outcome)
+            rehearsed, self._rehearsed = self._rehearsed, None
             if outcome.leaving:
                 self._let_leave()
                 return
             if Flags.REFUSED in outcome.flags:
                 refusal, self._refusal = self._refusal, None  # said once, to whoever catches it
-                self._raise_everywhere("rehearsing a checkpoint", refusal)
+                self._raise_everywhere(REHEARSING, refusal)
+            if rehearsed is not None and self.state.providers.with_layout:
+                self._refuse_misfits(rehearsed)
             if Flags.OVERDUE in outcome.flags and Flags.STOP not in outcome.flags:
                 self._raise_everywhere("poll", self._overdue())
             following = self.consensus.posted_poll + self.consensus.choose_gap(outcome)
@@ -358,9 +364,16 @@ class Run:
     def _try_capture(self, frame: FrameType) -> None:
         """Capture and throw away, so that a refusal is met now and not at the first checkpoint."""
         try:
-            self.state.capture(frame, self.group.handles()).release()
+            captured = self.state.capture(frame, self.group.handles())
+            self._rehearsed = captured.held
+            captured.release()
         except Exception as error:  # noqa: BLE001 - whatever it is, a checkpoint would meet it
             self._refusal = error
+
+    def _refuse_misfits(self, held: Mapping[str, Held]) -> None:
+        """Refuse blocks that make no array, as a checkpoint would; all ranks have rehearsed."""
+        told = together(self.group, REHEARSING, lambda: held)
+        shared(self.group, REHEARSING, lambda: refuse_misfits(told))
 
     def _overdue(self) -> Exception | None:
         return None if self._limit is None else self._limit.overdue()

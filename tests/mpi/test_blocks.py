@@ -135,6 +135,47 @@ def test_overlaps_and_gaps_are_the_same_error_everywhere(comm, shared_dir):
         comm.barrier()
 
 
+def test_blocks_that_do_not_fit_are_told_at_the_second_poll(comm, shared_dir):
+    if comm.size == 1:
+        return
+    ckpt = skt.Checkpointer(shared_dir / "ckpt", comm, interval=None, quiet=True)
+    field, polls, told = Field(comm.rank, comm.size), [], []
+    if comm.rank == comm.size - 1:
+        field.cells = field.cells.astype("i8")
+    ckpt.provide("field", field.save, layout=skt.Block(axis=0))
+
+    def work(field):
+        for step in range(5):
+            polls.append(step)
+            try:
+                ckpt.poll(step)
+            except CaptureError as error:
+                told.append((step, str(error)))
+                field.cells = field.cells.astype("i4")
+        return ckpt.checkpoint().number
+
+    try:
+        assert ckpt.run(work, field) == 1
+    finally:
+        ckpt._job.meeting.end()
+    ((step, text),) = told
+    assert step == 1
+    assert text.startswith("rehearsing a checkpoint: field/cells: dtype <i4 on rank 0, <i8 on ")
+    assert len(set(comm.allgather(text))) == 1
+
+
+def test_layouts_must_be_given_on_every_rank(comm, shared_dir):
+    if comm.size == 1:
+        return
+    ckpt = skt.Checkpointer(shared_dir / "ckpt", comm, interval=None, quiet=True)
+    ckpt.provide("field", dict, print, layout=skt.Block(axis=0) if comm.rank else None)
+    try:
+        with pytest.raises(RankError, match="providers with a layout must be the same on every r"):
+            ckpt.run(int, "3")
+    finally:
+        ckpt._job.meeting.end()
+
+
 def test_a_failed_checkpoint_at_a_poll_lets_the_run_go_on(comm, shared_dir, caplog):
     """As any other that fails: earlier epochs stay, and the program is told."""
     if comm.size == 1:
