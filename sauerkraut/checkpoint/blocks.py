@@ -104,6 +104,16 @@ def places(told: Told, rank: int) -> dict[str, Place]:
     return found
 
 
+def alike(numbers: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The numbers that all ranks saved alike."""
+    first, *others = numbers
+    return {
+        name: value
+        for name, value in first.items()
+        if all(repr(each.get(name)) == repr(value) for each in others)
+    }
+
+
 def refuse_misfits(told: Told) -> None:
     """Refuse blocks that make no array.
 

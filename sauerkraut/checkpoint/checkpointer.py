@@ -256,7 +256,8 @@ class Checkpointer:
                 together: all of them, or those under the keys of a dict. Each becomes a dataset of
                 its own, in C order. `sauerkraut.storage.open` puts ``<name>/<key>`` together, for a
                 fresh start on another number of ranks; and so does h5py. Every rank saves a block
-                of each; blocks that do not fit together fail the checkpoint, on every rank.
+                of each; blocks that do not fit together fail the checkpoint, on every rank. Numbers
+                beside them that are the same on every rank are found by name, too.
 
         Raises:
             ValueError: the name is taken, or is no word.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from sauerkraut.checkpoint import blocks
 from sauerkraut.checkpoint.agreement import shared, together
@@ -12,6 +13,7 @@ from sauerkraut.checkpoint.store import Store
 from sauerkraut.errors import RankError
 from sauerkraut.group import Group, Handles
 from sauerkraut.storage import About, Epoch
+from sauerkraut.storage.data import NUMBERS
 
 
 class Epochs:
@@ -41,14 +43,14 @@ class Epochs:
         captured: Captured | None = None
         self._handles = handles = self._group.handles()
 
-        def work() -> tuple[int, object, Mapping[str, Held]]:
+        def work() -> tuple[int, object, tuple[Mapping[str, Held], Mapping[str, float]]]:
             nonlocal captured
             self._store.wait_swept()
             if captured is not None:
                 captured.release()
             captured = capture(handles)
             told = None if handles is None else handles.told()
-            return captured.piece.nbytes, told, captured.held
+            return captured.piece.nbytes, told, (captured.held, captured.numbers)
 
         try:
             done = together(self._group, "capture", work)
@@ -58,10 +60,12 @@ class Epochs:
                 assert captured is not None, "all ranks captured"
                 captured.add("handles", handles.stream())
             assert captured is not None, "all ranks captured"
-            held = [each for _, _, each in done]
+            held = [each for _, _, (each, _) in done]
             if any(held):
                 shared(self._group, "capture", lambda: blocks.refuse_misfits(held))
                 captured.place(blocks.places(held, self._group.rank))
+            if numbers := blocks.alike([each for _, _, (_, each) in done]):
+                about = replace(about, more={**about.more, NUMBERS: numbers})
             total = sum(nbytes for nbytes, *_ in done) + (0 if handles is None else handles.nbytes)
             return self._store.write(captured.piece, about, total)
         except RankError:

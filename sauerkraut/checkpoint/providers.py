@@ -15,6 +15,9 @@ from sauerkraut.storage import Array, Piece, Stream, dtypes
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
+LARGEST = 1 << 63
+"""Integers from this on are told to no other rank."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -29,7 +32,7 @@ class Provider:
         if self.layout is None:
             return {}
         if isinstance(self.layout, Block):
-            return {key: self.layout for key, value in data.items() if _is_array(value)}
+            return {key: self.layout for key, value in data.items() if _has_axes(value)}
         return dict(self.layout)
 
 
@@ -43,6 +46,8 @@ class Saved:
     """To be released."""
     held: dict[str, Held]
     """The blocks among the arrays, by the name of what all ranks hold together."""
+    numbers: dict[str, float]
+    """Those that are saved beside blocks, by name."""
 
 
 class Providers:
@@ -88,7 +93,7 @@ class Providers:
         Raises:
             CaptureError: what one returned is no mapping or cannot be captured; names it.
         """
-        saved = Saved([], [], [], {})
+        saved = Saved([], [], [], {}, {})
         for name in self.names:
             data = self._of[name].save()
             if not isinstance(data, Mapping):
@@ -115,6 +120,8 @@ class Providers:
             for array, held in blocks.values():
                 saved.arrays.append(array)
                 saved.held[held.array] = held
+            if self._of[name].layout is not None:
+                saved.numbers.update(_numbers(name, data))
         return saved
 
     def check(self, stored: list[str]) -> None:
@@ -139,9 +146,25 @@ class Providers:
             load(data)
 
 
-def _is_array(value: object) -> bool:
+def _has_axes(value: object) -> bool:
+    """Whether it is an array; one without axes is a number."""
     numpy = sys.modules.get("numpy")  # who has an array imported it
-    return numpy is not None and isinstance(value, numpy.ndarray)
+    return numpy is not None and isinstance(value, numpy.ndarray) and value.ndim > 0
+
+
+def _numbers(provider: str, data: Mapping[Any, Any]) -> dict[str, float]:
+    """What every reader of a manifest understands of what was saved, NumPy's as Python's."""
+    numpy = sys.modules.get("numpy")
+    found: dict[str, float] = {}
+    for key, value in data.items():
+        if not isinstance(key, str) or not NAME.fullmatch(key):
+            continue
+        known: Any = value
+        if numpy is not None and isinstance(value, (numpy.generic, numpy.ndarray)):
+            known = value.item() if value.ndim == 0 else None
+        if type(known) is float or (type(known) in (int, bool) and abs(known) < LARGEST):
+            found[f"{provider}/{key}"] = known
+    return found
 
 
 def _block(provider: str, key: Any, data: Mapping[str, Any], layout: Block) -> tuple[Array, Held]:

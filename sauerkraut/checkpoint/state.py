@@ -64,6 +64,8 @@ class Captured:
     borrowed: tuple[graph.Frozen | Snapshot, ...]
     held: Mapping[str, Held]
     """What of it are blocks of arrays that all ranks hold together, by the names of those."""
+    numbers: Mapping[str, float]
+    """Numbers saved beside blocks, by name."""
 
     def add(self, name: str, data: bytes) -> None:
         """Add a stream to the piece."""
@@ -277,7 +279,7 @@ class State:
         saved = self.providers.save(self._threshold)
         run = Stream("run", json.dumps(record).encode())
         piece = Piece(self.rank, (run, *streams, *saved.streams), (*arrays, *saved.arrays))
-        return Captured(piece, (snapshot, *saved.frozen), saved.held)
+        return Captured(piece, (snapshot, *saved.frozen), saved.held, saved.numbers)
 
     def _collect_globals(
         self, owners: Sequence[str], handles: Handles | None

@@ -26,6 +26,7 @@ from sauerkraut.flow.record import Record
 from sauerkraut.frames import aftermath, stored
 from sauerkraut.objects import inert
 from sauerkraut.storage import Array, Manifest, Shard, catalog, dtypes, layout, postmortem
+from sauerkraut.storage.data import NUMBERS
 from sauerkraut.storage.epoch import GlobalArray
 
 _STATES = {"": "", "created": " (not started)", "suspended": " (suspended)"}
@@ -59,6 +60,7 @@ def run(chosen: argparse.Namespace) -> int:
             "step": manifest.epoch.step,
             "final": manifest.about.final,
             "arrays": [_global(array) for array in manifest.arrays().values()],
+            "numbers": manifest.about.more.get(NUMBERS, {}),
             "ranks": stacks,
         }
         report.print_json(document)
@@ -244,6 +246,8 @@ def _global_lines(manifest: Manifest) -> Iterator[str]:
     for row in arrays:
         cells = [row["name"], row["dtype"], str(row["shape"]), report.size(row["bytes"])]
         yield f"  {'  '.join(cells)}  blocks of ranks: {len(row['blocks'])}"
+    for name, value in manifest.about.more.get(NUMBERS, {}).items():
+        yield f"  {name} = {value!r}"
 
 
 def _headline(manifest: Manifest) -> str:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NUMBERS = "numbers"
+"""Where `About.more` has the numbers that all ranks saved alike."""
+
 _AT_ONCE = 64 << 20
 """Bytes of a shard that are in memory beside the result."""
 
@@ -143,6 +146,11 @@ class Data(Mapping[str, "StoredArray"]):
         return self._manifest.epoch.metrics
 
     @property
+    def numbers(self) -> Mapping[str, float]:
+        """Those that all ranks saved alike beside their blocks, by name, as ``fields/time``."""
+        return dict(self._manifest.about.more.get(NUMBERS, {}))
+
+    @property
     def when(self) -> datetime:
         """When it was committed, in UTC."""
         return self._manifest.epoch.when
@@ -187,6 +195,7 @@ class Data(Mapping[str, "StoredArray"]):
             for row in rows
         ]
         lines = lines or ["  no array: none was provided with a layout"]
+        lines += [f"  {name} = {value!r}" for name, value in self.numbers.items()]
         return "\n".join(
             [
                 ", ".join(about),

@@ -25,7 +25,7 @@ class Field:
         self.cells = np.arange(self.rows.start, self.rows.stop, dtype="i4")
 
     def save(self):
-        return {"u": self.u[1:-1, 1:-1], "cells": self.cells, "rank": self.rows.start}
+        return {"u": self.u[1:-1, 1:-1], "cells": self.cells, "rank": self.rows.start, "t": 0.25}
 
 
 def store(comm, directory, field, layout=skt.Block(axis=0), load=None):  # noqa: B008 - frozen
@@ -57,6 +57,7 @@ def test_written_on_any_number_of_ranks_read_on_any_other(comm, shared_dir):
         data = comm.bcast(skt.storage.open(directory) if comm.rank == 0 else None)
         assert data.world_size == writers
         u, cells = data["field/u"], data["field/cells"]
+        assert data.numbers == {"field/t": 0.25} | ({"field/rank": 0} if writers == 1 else {})
         assert (u.shape, u.dtype, cells.shape) == (WHOLE.shape, WHOLE.dtype, (11,))
         for readers in range(1, 5):
             rank = comm.rank % readers

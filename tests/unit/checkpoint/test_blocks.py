@@ -129,6 +129,30 @@ def test_what_a_program_provides_is_there_to_start_from(make, directory):
     assert "final: the run has returned" in str(final)
 
 
+def test_numbers_beside_blocks_are_found_by_name(make, directory):
+    saved = {
+        "step": 7,
+        "time": np.float32(0.5),
+        "nan": np.array(np.nan),
+        "periodic": True,
+        "name": "plate",
+        "many": 10**30,
+        "complex": 1j,
+        "a/b": 1,
+        "u": np.arange(3.0),
+    }
+    ckpt = make()
+    ckpt.provide("plate", lambda: saved, layout=Block(axis=0))
+    ckpt.provide("other", lambda: {"step": 8}, print)
+    ckpt.run(int, "3")
+    data = skt.storage.open(directory)
+    assert list(data) == ["plate/u"]
+    assert repr(data.numbers) == repr(
+        {"plate/step": 7, "plate/time": 0.5, "plate/nan": np.nan, "plate/periodic": True}
+    )
+    assert "\n  plate/step = 7\n  plate/time = 0.5\n" in str(data)
+
+
 def begin_from(directory):
     data = skt.storage.open(directory)
     u = data["field/u"]
@@ -176,7 +200,7 @@ def test_a_restart_may_have_another_layout(make, directory):
         ({}, {"u": Block(axis=0)}, "'u' has a layout: save a NumPy array of it, not nothing"),
         ({"u": np.ma.ones(3)}, Block(axis=0), "not MaskedArray"),
         ({"u": np.ones(3)}, Block(axis=1), "has 1 axes, none of which is axis 1"),
-        ({"u": np.array(3.0)}, Block(axis=0), "has 0 axes"),
+        ({"u": np.array(3.0)}, {"u": Block(axis=0)}, "has 0 axes"),
         ({"u": np.ones(3)}, Block(start=(0, 0), shape=(3, 3)), r"has 1 axes, and start=\(0, 0\)"),
         ({"u": np.array([None])}, Block(axis=0), "elements of type object are not plain bytes"),
         ({"a/b": np.ones(3)}, Block(axis=0), "'a/b' has a layout: its key must be a word"),
