@@ -153,6 +153,37 @@ def test_numbers_beside_blocks_are_found_by_name(make, directory):
     assert "\n  plate/step = 7\n  plate/time = 0.5\n" in str(data)
 
 
+class Lean(Field):
+    """A field whose array is stored by its provider alone."""
+
+    def __init__(self):
+        self.u = np.zeros((300, 100))
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "u"}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+
+
+def test_an_array_may_be_stored_once(make, directory):
+    def start(field):
+        ckpt = make()
+        ckpt.provide(
+            "f", lambda: {"u": field.u}, lambda data: vars(field).update(data), layout=axis
+        )
+        return ckpt.run(work, field)
+
+    axis = Block(axis=0)
+    with pytest.raises(CrashError):
+        start(Lean())
+    (shard,) = directory.glob("epoch-*/shard-*.h5")
+    assert 1 < shard.stat().st_size / Lean().u.nbytes < 1.5
+    field = Lean()
+    assert start(field) == 300_000
+    assert field.u.sum() == 300_000
+
+
 def begin_from(directory):
     data = skt.storage.open(directory)
     u = data["field/u"]
