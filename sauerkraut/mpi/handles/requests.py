@@ -128,8 +128,9 @@ def complete(comm: MPI.Intracomm, waiting: Sequence[tuple[MPI.Request, Outcome]]
                 data = [bytes(outcome.nbytes), MPI.BYTE]
                 sent.append(own.Isend(data, dest, outcome.tag))
     MPI.Request.Waitall(sent)
+    began = time.monotonic()
     while not all(made.Get_status() for made in received):
-        time.sleep(0)
+        wire.rest(time.monotonic() - began)
     own.Free()
 
 
