@@ -185,7 +185,7 @@ def clusters(run, python):
 
 
 def hosts(run, python):
-    """A cable cut, a host lost, on hosts made of namespaces."""
+    """A cable cut and mended, a host or a daemon lost, on hosts made of namespaces."""
     beyond(run, python, "hosts", "machines", "several hosts")
 
 

@@ -1,5 +1,7 @@
 """Ranks that step at a given pace and add up numbers that depend on all steps and all ranks.
 
+At each step 8000 bytes go from each rank to the next, in a ring.
+
     paced.py --dir DIR --steps N --pause SECONDS --interval TIME --result FILE
 
 Rank 0 writes the sum, with all its digits, to FILE.
@@ -17,9 +19,11 @@ import sauerkraut as skt
 
 def add_up(steps, pause):
     rng = np.random.default_rng([7, comm.rank])
-    values = rng.random(1000)
+    values, received = rng.random(1000), np.empty(1000)
     for step in range(steps):
-        values = values * 0.999 + comm.allreduce(float(values[step % 1000])) / comm.size
+        comm.Sendrecv(values, (comm.rank + 1) % comm.size, recvbuf=received)
+        values = values * 0.5 + received * 0.499
+        values += comm.allreduce(float(values[step % 1000])) / comm.size
         time.sleep(pause)
         ckpt.poll(step, steps)
     return comm.allreduce(float(values.sum()))
