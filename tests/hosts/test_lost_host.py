@@ -16,9 +16,9 @@ WATCHED = {"SAUERKRAUT_NODE_TIMEOUT": "10"}
 def start(three_hosts, supervise):
     """Ranks on hosts 1 and 2, a spare one, and the supervisor on host 1."""
 
-    def start(*options):
+    def start():
         names = three_hosts.names
-        return supervise(three_hosts, names, names[0], *options, steps=STEPS, **WATCHED)
+        return supervise(three_hosts, names, names[0], steps=STEPS, **WATCHED)
 
     return start
 
