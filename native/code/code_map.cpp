@@ -96,6 +96,7 @@ CodeMap::CodeMap(PyCodeObject* code)
   }
   stacks_ = value_stacks(*this, code);
   unchecked_ = unchecked_reads(*this, code);
+  stops_.resize(instructions_.size());
 }
 
 const Instruction* CodeMap::instruction(int unit) const
@@ -109,37 +110,57 @@ const Instruction* CodeMap::instruction(int unit) const
 bool CodeMap::call_site(int unit, CallSite& site) const
 {
   const Instruction* found = instruction(unit);
-  if (found == nullptr || !reachable(found->start)) {
+  if (found == nullptr) {
     return false;
   }
-  const cpython::OpcodeInfo& of_opcode = cpython::opcodes().info[found->opcode];
+  const Stop& stop = stop_at(*found);
+  if (stop.is_call_site) {
+    site = stop.site;
+  }
+  return stop.is_call_site;
+}
+
+CodeMap::Stop& CodeMap::stop_at(const Instruction& instruction) const
+{
+  std::unique_ptr<Stop>& stop = stops_[index(instruction.start)];
+  if (stop == nullptr) {
+    auto made = std::make_unique<Stop>();
+    made->is_call_site = reachable(instruction.start) && find_call_site(instruction, made->site);
+    stop = std::move(made);
+  }
+  return *stop;
+}
+
+bool CodeMap::find_call_site(const Instruction& found, CallSite& site) const
+{
+  const cpython::OpcodeInfo& of_opcode = cpython::opcodes().info[found.opcode];
   const cpython::OpcodeInfo& info =
-      of_opcode.waits == Waits::binary && found->argument == Layout::item_operator
+      of_opcode.waits == Waits::binary && found.argument == Layout::item_operator
           ? cpython::fetches_item
           : of_opcode;
   if (info.waits == Waits::never ||
-      (info.waits == Waits::positive && found->argument != Layout::intrinsic_positive)) {
+      (info.waits == Waits::positive && found.argument != Layout::intrinsic_positive)) {
     return false;
   }
-  const int depth = static_cast<int>(stack(found->start).size());
-  const int yields = values_left(info.push, found->argument);
-  site = {found->start, found->next, -1, depth, 0, yields, found->argument, &info, info.waits};
+  const int depth = static_cast<int>(stack(found.start).size());
+  const int yields = values_left(info.push, found.argument);
+  site = {found.start, found.next, -1, depth, 0, yields, found.argument, &info, info.waits};
   if (info.waits == Waits::precall) {  // finished together with its CALL
-    const Instruction* call = instruction(found->next);
+    const Instruction* call = instruction(found.next);
     if (call == nullptr) {
       return false;
     }
     site.next = call->next;
     site.yields = 1;
-    site.kept = depth - found->argument - 2;
+    site.kept = depth - found.argument - 2;
   } else if (info.waits == Waits::start) {
     site.kept = depth;  // CPython's own stack effect may forget the generator that is pushed
   } else {
     site.kept =
-        depth + PyCompile_OpcodeStackEffectWithJump(found->opcode, found->argument, 0) - yields;
+        depth + PyCompile_OpcodeStackEffectWithJump(found.opcode, found.argument, 0) - yields;
   }
   if (info.flow == cpython::Flow::branch) {
-    site.target = found->next + (info.backward ? -found->argument : found->argument);
+    site.target = found.next + (info.backward ? -found.argument : found.argument);
   }
   return site.kept >= 0 && site.next < units() && site.target < units();
 }
@@ -218,6 +239,24 @@ Kind CodeMap::declaration(PyCodeObject* code, int slot) const
     }
   }
   return Kind::any;
+}
+
+const std::vector<SlotRule>& CodeMap::rules(const CallSite& site) const
+{
+  std::vector<SlotRule>& known = stop_at(*instruction(site.start)).rules;
+  if (known.empty()) {
+    std::vector<SlotRule> rules;
+    for (int slot = 0; slot < static_cast<int>(declared_.size()); ++slot) {
+      const Kind kind = local_kind(site.start, slot);
+      // locals() looks into every cell, so none may be missing.
+      rules.push_back({kind, kind != Kind::cell && !needs_bound(site.start, slot)});
+    }
+    for (const Kind kind : stack(site.start).first(static_cast<std::size_t>(site.kept))) {
+      rules.push_back({kind, false});
+    }
+    known = std::move(rules);
+  }
+  return known;
 }
 
 const LocalSets& CodeMap::live(PyCodeObject* code) const

@@ -12,6 +12,7 @@
 #include <Python.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -38,6 +39,12 @@ struct CallSite {
   cpython::Waits waits;
 };
 
+// What a slot of a waiting frame must be: the interpreter will not look again.
+struct SlotRule {
+  Kind kind;
+  bool may_be_null;  // of a fast local: it may be unbound
+};
+
 class CodeMap {
  public:
   // The map of `code`, kept with it. Throws CaptureError for bytecode that
@@ -52,6 +59,10 @@ class CodeMap {
   // The call site that holds `unit`. Returns false when no frame can wait there.
   bool call_site(int unit, CallSite& site) const;
 
+  // What each slot of a frame that waits at `site` must be, the fast locals first, then the stack
+  // below what the operation yields. Computed when first asked for.
+  const std::vector<SlotRule>& rules(const CallSite& site) const;
+
   // Whether the yield at `unit` hands on what another generator or awaitable yields.
   bool delegates(int unit) const;
 
@@ -61,14 +72,6 @@ class CodeMap {
   // Kinds of the stack slots before the instruction at `start`; empty span if unreachable.
   std::span<const Kind> stack(int start) const;
   bool reachable(int start) const;
-
-  // What fast local `slot` holds, before the instruction at `start`, when it is bound:
-  // any object, a cell, or the iterator that a comprehension is called with. A comprehension that
-  // is part of its function (3.12 on) may put a plain value where the function has a cell.
-  Kind local_kind(int start, int slot) const;
-
-  // Whether fast local `slot` may be read unchecked from the instruction at `start` on.
-  bool needs_bound(int start, int slot) const;
 
   // What fast local `slot` is declared to hold; any object outside of them.
   Kind declared_kind(int slot) const
@@ -83,7 +86,22 @@ class CodeMap {
   const std::vector<Instruction>& instructions() const { return instructions_; }
 
  private:
+  // How a frame may wait at one instruction, as far as it was asked.
+  struct Stop {
+    bool is_call_site = false;
+    CallSite site{};
+    std::vector<SlotRule> rules;
+  };
+
   explicit CodeMap(PyCodeObject* code);
+  Stop& stop_at(const Instruction& instruction) const;
+  bool find_call_site(const Instruction& instruction, CallSite& site) const;
+  // What fast local `slot` holds, before the instruction at `start`, when it is bound:
+  // any object, a cell, or the iterator that a comprehension is called with. A comprehension that
+  // is part of its function (3.12 on) may put a plain value where the function has a cell.
+  Kind local_kind(int start, int slot) const;
+  // Whether fast local `slot` may be read unchecked from the instruction at `start` on.
+  bool needs_bound(int start, int slot) const;
   Kind declaration(PyCodeObject* code, int slot) const;
   bool loops_over(int slot) const;
   std::size_t index(int unit) const
@@ -96,6 +114,7 @@ class CodeMap {
   std::vector<Kind> declared_;       // per fast local
   ValueStacks stacks_;
   LocalSets unchecked_;
+  mutable std::vector<std::unique_ptr<Stop>> stops_;  // per instruction
   mutable LocalSets live_;
 };
 

@@ -35,23 +35,12 @@ std::string qualified_name(PyCodeObject* code)
                     "() does not fit its code: " + why);
 }
 
-void check_locals(const FrameState& frame, PyCodeObject* code, const CodeMap& map)
+[[noreturn]] void refuse_local(PyCodeObject* code, int slot, Kind kind)
 {
-  for (int slot = 0; slot < frame.local_count; ++slot) {
-    const Slot& value = frame.slots[static_cast<std::size_t>(slot)];
-    const Kind kind = map.local_kind(frame.unit, slot);
-    // locals() looks into every cell, so none may be missing.
-    const bool good = value.kind == Slot::Kind::null
-                          ? kind != Kind::cell && !map.needs_bound(frame.unit, slot)
-                          : fits(value, kind, map.units());
-    if (!good) {
-      PyObject* name = PyTuple_GET_ITEM(code->co_localsplusnames, slot);
-      const char* text = PyUnicode_AsUTF8(name);
-      PyErr_Clear();
-      refuse(code, std::string("local '") + (text != nullptr ? text : "?") + "' must be " +
-                       (kind == Kind::any ? "bound" : wanted(kind)));
-    }
-  }
+  const char* name = PyUnicode_AsUTF8(PyTuple_GET_ITEM(code->co_localsplusnames, slot));
+  PyErr_Clear();
+  refuse(code, std::string("local '") + (name != nullptr ? name : "?") + "' must be " +
+                   (kind == Kind::any ? "bound" : wanted(kind)));
 }
 
 // CPython 3.13 and later specialise `x.append(y)` and then trust that list.append comes
@@ -88,17 +77,23 @@ void check_slots(const FrameState& frame, const CodeMap& map, const CallSite& si
   if (static_cast<int>(frame.slots.size()) != frame.local_count + site.kept) {
     refuse(code, "the value stack must be " + std::to_string(site.kept) + " deep");
   }
-  check_locals(frame, code, map);
-  const auto kinds = map.stack(site.start);
+  const std::vector<code::SlotRule>& rules = map.rules(site);
+  const auto locals = static_cast<std::size_t>(frame.local_count);
+  for (std::size_t at = 0; at < locals; ++at) {
+    const Slot& value = frame.slots[at];
+    const bool unbound = value.kind == Slot::Kind::null;
+    if (unbound ? !rules[at].may_be_null : !fits(value, rules[at].kind, map.units())) {
+      refuse_local(code, static_cast<int>(at), rules[at].kind);
+    }
+  }
   for (int depth = 0; depth < site.kept; ++depth) {
-    const Kind kind = kinds[static_cast<std::size_t>(depth)];
-    const auto at = static_cast<std::size_t>(frame.local_count + depth);
+    const auto at = locals + static_cast<std::size_t>(depth);
+    const Kind kind = rules[at].kind;
     if (!fits(frame.slots[at], kind, map.units())) {
       refuse(code, "stack slot " + std::to_string(depth) + " must be " + wanted(kind));
     }
     if (kind == Kind::place_in_loop &&
-        (depth == 0 || !go_together(frame.slots[at - 1], kinds[static_cast<std::size_t>(depth - 1)],
-                                    frame.slots[at]))) {
+        (depth == 0 || !go_together(frame.slots[at - 1], rules[at - 1].kind, frame.slots[at]))) {
       refuse(code, "stack slot " + std::to_string(depth) + " is no place in the one below");
     }
     if (appends_to_nothing(frame, map, depth)) {

@@ -34,6 +34,14 @@ class HandledException {
   _PyErr_StackItem item_{};
 };
 
+// Whether a surrogate does for `frame` as well: a recursion runs one function.
+bool runs(const Owned& function, const FrameState& frame)
+{
+  return function && PyFunction_GET_CODE(function.get()) == frame.code.get() &&
+         PyFunction_GET_GLOBALS(function.get()) == frame.globals.get() &&
+         PyFunction_GET_CLOSURE(function.get()) == nullptr;
+}
+
 }  // namespace
 
 PyObject* drive(capture::Stack& stack, PyObject* value, PyObject* thrown)
@@ -41,8 +49,11 @@ PyObject* drive(capture::Stack& stack, PyObject* value, PyObject* thrown)
   std::vector<Owned> functions;
   functions.reserve(stack.frames.size());
   for (const FrameState& frame : stack.frames) {
-    functions.push_back(frame.generator ? Owned() : surrogate(frame));
-    if (!functions.back() && !frame.generator) {
+    if (frame.generator) {
+      functions.emplace_back();
+    } else if (!functions.empty() && runs(functions.back(), frame)) {
+      functions.push_back(functions.back());
+    } else if (!functions.emplace_back(surrogate(frame))) {
       return nullptr;
     }
   }

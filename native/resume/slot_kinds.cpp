@@ -57,7 +57,7 @@ bool is_exception(PyObject* object)
   return PyExceptionInstance_Check(object);
 }
 
-bool fits(const Slot& slot, Kind kind, int units)
+bool fits_exactly(const Slot& slot, Kind kind, int units)
 {
   if (kind == Kind::lasti) {
     return is_unit(slot, units);

@@ -8,8 +8,14 @@ namespace sauerkraut::resume {
 
 bool is_exception(PyObject* object);
 
+// For any slot and kind, see fits().
+bool fits_exactly(const capture::Slot& slot, code::Kind kind, int units);
+
 // `units`: how long the code is.
-bool fits(const capture::Slot& slot, code::Kind kind, int units);
+inline bool fits(const capture::Slot& slot, code::Kind kind, int units)
+{
+  return (kind == code::Kind::any && slot.object) || fits_exactly(slot, kind, units);
+}
 
 // Whether a loop can go on with what is in its two slots, which fit one by one.
 bool go_together(const capture::Slot& over, code::Kind kind, const capture::Slot& place);

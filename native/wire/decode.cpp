@@ -19,15 +19,17 @@ constexpr std::size_t fingerprint_size = 16;
 // FlatBuffers reads numbers in place: they must be aligned whatever the caller's bytes are.
 class Aligned {
  public:
-  explicit Aligned(std::string_view bytes) : words_((bytes.size() + 7) / 8), size_(bytes.size())
+  explicit Aligned(std::string_view bytes)
+      : words_(std::make_unique_for_overwrite<std::uint64_t[]>((bytes.size() + 7) / 8)),
+        size_(bytes.size())
   {
-    std::copy(bytes.begin(), bytes.end(), reinterpret_cast<char*>(words_.data()));
+    std::copy(bytes.begin(), bytes.end(), reinterpret_cast<char*>(words_.get()));
   }
-  const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(words_.data()); }
+  const std::uint8_t* data() const { return reinterpret_cast<const std::uint8_t*>(words_.get()); }
   std::size_t size() const { return size_; }
 
  private:
-  std::vector<std::uint64_t> words_;
+  std::unique_ptr<std::uint64_t[]> words_;
   std::size_t size_;
 };
 
@@ -183,9 +185,8 @@ class Labels {
   std::size_t last_place_ = 0;
 };
 
-FrameControl frame_of(const format::Frame& table, std::uint32_t objects, Labels& labels)
+void read(const format::Frame& table, std::uint32_t objects, Labels& labels, FrameControl& frame)
 {
-  FrameControl frame;
   frame.label = labels.place_of(table);
   frame.table = &table;
   frame.line = table.line();
@@ -222,14 +223,13 @@ FrameControl frame_of(const format::Frame& table, std::uint32_t objects, Labels&
       refuse("a frame refers to an object that is not there");
     }
   }
-  return frame;
 }
 
 GeneratorControl generator_of(const format::Generator& table, Labels& labels)
 {
   GeneratorControl generator;
   generator.objects = table.objects();
-  generator.frame = frame_of(*table.frame(), generator.objects, labels);
+  read(*table.frame(), generator.objects, labels, generator.frame);
   generator.stage = table.stage();
   generator.handled = table.handled();
   generator.name = text(table.name());
@@ -245,10 +245,12 @@ GeneratorControl generator_of(const format::Generator& table, Labels& labels)
   return generator;
 }
 
-capture::FrameState bind(const FrameControl& saved, const std::vector<Owned>& objects)
+// All but code and globals.
+void bind(const FrameControl& saved, const std::vector<Owned>& objects, capture::FrameState& frame)
 {
-  auto object = [&](std::uint64_t reference) { return resolve(reference, objects).object; };
-  capture::FrameState frame;
+  auto object = [&](std::uint64_t reference) {
+    return reference != 0 ? resolve(reference, objects).object : Owned();
+  };
   frame.locals = object(saved.locals);
   frame.unit = static_cast<int>(saved.unit);
   frame.line = static_cast<int>(saved.line);
@@ -256,11 +258,11 @@ capture::FrameState bind(const FrameControl& saved, const std::vector<Owned>& ob
   frame.pending_object = object(saved.pending_object);
   frame.generator = object(saved.generator);
   frame.local_count = static_cast<int>(saved.local_count);
+  frame.slots.clear();
   frame.slots.reserve(saved.slots.size());
   for (const std::uint64_t reference : saved.slots) {
     frame.slots.push_back(resolve(reference, objects));
   }
-  return frame;
 }
 
 }  // namespace
@@ -290,7 +292,7 @@ Control decode(std::string_view bytes)
   Labels labels(control.labels);
   control.frames.reserve(table.frames()->size());
   for (const auto* frame : *table.frames()) {
-    control.frames.push_back(frame_of(*frame, control.objects, labels));
+    read(*frame, control.objects, labels, control.frames.emplace_back());
   }
   if (table.generators() != nullptr) {
     for (const auto* generator : *table.generators()) {
@@ -329,7 +331,8 @@ capture::Stack bind(const Control& control, const std::vector<Owned>& codes,
   stack.frames.reserve(control.frames.size());
   for (std::size_t i = 0; i < control.frames.size(); ++i) {
     const FrameControl& saved = control.frames[i];
-    capture::FrameState frame = bind(saved, objects);
+    capture::FrameState& frame = stack.frames.emplace_back();
+    bind(saved, objects, frame);
     frame.code = codes[saved.label];
     frame.globals = control.labels[saved.label].globals_module
                         ? globals[saved.label]
@@ -337,7 +340,6 @@ capture::Stack bind(const Control& control, const std::vector<Owned>& codes,
     if (!frame.code || !PyCode_Check(frame.code.get()) || !frame.globals) {
       throw ResumeError("a frame of the snapshot has no code or no globals");
     }
-    stack.frames.push_back(std::move(frame));
   }
   stack.handled = resolve(control.handled, objects).object;
   return stack;
@@ -377,10 +379,7 @@ void bind(const Control& control, std::vector<capture::GeneratorState>& states,
     if (objects[i].size() < saved.objects) {
       throw ResumeError("a generator of the snapshot and its objects do not belong together");
     }
-    capture::FrameState frame = bind(saved.frame, objects[i]);
-    frame.code = states[i].frame.code;
-    frame.globals = states[i].frame.globals;
-    states[i].frame = std::move(frame);
+    bind(saved.frame, objects[i], states[i].frame);
     states[i].handled = resolve(saved.handled, objects[i]).object;
   }
 }

@@ -120,7 +120,7 @@ ObjectList collect(const capture::GeneratorState& state)
   return list;
 }
 
-bool valid(std::uint64_t reference, std::uint64_t count)
+bool valid_any(std::uint64_t reference, std::uint64_t count)
 {
   const std::uint64_t value = reference >> 3;
   switch (static_cast<ReferenceKind>(reference & 7)) {
@@ -141,9 +141,9 @@ bool valid(std::uint64_t reference, std::uint64_t count)
   return false;
 }
 
-Slot resolve(std::uint64_t reference, const std::vector<Owned>& objects)
+Slot resolve_any(std::uint64_t reference, const std::vector<Owned>& objects)
 {
-  if (!valid(reference, objects.size())) {
+  if (!valid_any(reference, objects.size())) {
     throw ResumeError("control state refers to an object that is not there");
   }
   const std::uint64_t value = reference >> 3;

@@ -43,11 +43,30 @@ ObjectList collect(const capture::Stack& stack, const std::vector<bool>& globals
 // The same of one generator: its own list.
 ObjectList collect(const capture::GeneratorState& state);
 
+// Whether `reference` stands for one of `count` objects: most do.
+inline bool is_object(std::uint64_t reference, std::uint64_t count)
+{
+  return (reference & 7) == static_cast<std::uint64_t>(ReferenceKind::object) &&
+         reference >> 3 < count;
+}
+
+// What resolve() and valid() say about a reference of any kind.
+Slot resolve_any(std::uint64_t reference, const std::vector<Owned>& objects);
+bool valid_any(std::uint64_t reference, std::uint64_t count);
+
 // The slot that a number stands for. Throws ResumeError for a kind that does not
 // exist or a place outside `objects`.
-Slot resolve(std::uint64_t reference, const std::vector<Owned>& objects);
+inline Slot resolve(std::uint64_t reference, const std::vector<Owned>& objects)
+{
+  return is_object(reference, objects.size())
+             ? Slot::of(objects[static_cast<std::size_t>(reference >> 3)].get())
+             : resolve_any(reference, objects);
+}
 
 // Whether `reference` may be resolved with `count` objects.
-bool valid(std::uint64_t reference, std::uint64_t count);
+inline bool valid(std::uint64_t reference, std::uint64_t count)
+{
+  return is_object(reference, count) || valid_any(reference, count);
+}
 
 }  // namespace sauerkraut::wire

@@ -127,17 +127,18 @@ def read_buffers(buffers: Sequence[Any]) -> Parts:
 def _parts(sections: Sequence[tuple[int, Any]]) -> Parts:
     if [kind for kind, _ in sections[:3]] != [CONTROL, OBJECTS, BLOCK_TABLE]:
         raise ResumeError("snapshot has no control, objects or block table")
-    description = bytes(sections[2][1])
-    if len(sections) == 3 and description == _NO_BLOCKS:
-        return Parts(bytes(sections[0][1]), bytes(sections[1][1]))
-    described = json.loads(description)
-    blocks = [section for kind, section in sections[3:] if kind == BLOCK]
-    more = {kind: bytes(section) for kind, section in sections[3 + len(blocks) :]}
-    if len(blocks) != len(described) or len(sections) != 3 + len(blocks) + len(more):
+    (_, control), (_, objects), (_, table), *rest = sections
+    control, objects, table = bytes(control), bytes(objects), bytes(table)
+    if not rest and table == _NO_BLOCKS:
+        return Parts(control, objects)
+    described = json.loads(table)
+    blocks = [section for kind, section in rest if kind == BLOCK]
+    more = {kind: bytes(section) for kind, section in rest[len(blocks) :]}
+    if len(blocks) != len(described) or len(rest) != len(blocks) + len(more):
         raise ResumeError("snapshot's block table does not match its blocks")
     return Parts(
-        bytes(sections[0][1]),
-        bytes(sections[1][1]),
+        control,
+        objects,
         tuple(
             Block(memory, d["dtype"], tuple(d["shape"]), d["path"])
             for memory, d in zip(blocks, described, strict=True)

@@ -84,13 +84,13 @@ class Snapshot:
         """
         # Read-only, so that resuming copies: what runs must not change the snapshot.
         parts = container.read(_read_only(buffer))
-        return cls.of_parts(parts.control, parts.objects, parts.blocks)
+        return cls(parts.control, Frozen(parts.objects, parts.blocks))
 
     @classmethod
     def from_buffers(cls, buffers: Sequence[Any]) -> Self:
         """Read what `to_buffers` made. Raises ResumeError as `from_bytes` does."""
         parts = container.read_buffers([_read_only(each) for each in buffers])
-        return cls.of_parts(parts.control, parts.objects, parts.blocks)
+        return cls(parts.control, Frozen(parts.objects, parts.blocks))
 
     def references(self) -> list[tuple[CodeReference, str | None]]:
         """Where each code of frames and generators is found, and the module of its globals."""

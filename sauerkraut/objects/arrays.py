@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from sauerkraut._native import address_of
 from sauerkraut.errors import CaptureError
 from sauerkraut.objects import memory_maps, thawing
 from sauerkraut.objects.freezing import Freezing, Reduced, Shell, reduces, same
@@ -312,9 +313,9 @@ def memories_from(
         source = np.frombuffer(next(given) if inline is None else inline, np.uint8)
         if source.nbytes != length:
             raise ValueError(f"a block has {source.nbytes} bytes, not {length}")
-        if source.flags.writeable and source.ctypes.data % ALIGNMENT == 0:
+        if source.flags.writeable and address_of(source.data) % ALIGNMENT == 0:
             # Not the source itself: its owner may be of a kind that stays in the stream.
-            memory = np.asarray(_Bytes(source, source.ctypes.data, length))
+            memory = np.asarray(_Bytes(source, address_of(source.data), length))
         else:
             memory = aligned_copy(source)
         memories.append((memory, first))
@@ -324,7 +325,7 @@ def memories_from(
 def aligned_copy(source: Array) -> Array:
     """The same bytes in new, aligned, writable memory."""
     room = np.empty(source.nbytes + ALIGNMENT, np.uint8)
-    skip = -room.__array_interface__["data"][0] % ALIGNMENT
+    skip = -address_of(room.data) % ALIGNMENT
     copy = room[skip : skip + source.nbytes]
     copy[:] = source
     return copy

@@ -199,7 +199,8 @@ def thaw(
     stream: Any
     blocks: Sequence[Any]
     if isinstance(frozen, Frozen):
-        stream, blocks = frozen.stream, [block.memory for block in frozen.blocks]
+        stream, held = frozen._parts()
+        blocks = [block.memory for block in held]
     else:
         stream, blocks = frozen
     try:
@@ -207,7 +208,7 @@ def thaw(
             return list(pickle.loads(stream))  # it stops at the end of the list
         table, length = _read_table(stream)
         state = Thawing(anchors or {}, _memories(table, blocks), on_changed, shells, handles)
-        with thawing.reading(state):
+        with thawing.Reading(state):
             reader = _Unpickler(_file(stream, length), state)
             values: list[object] = reader.load()
             index = 0

@@ -8,8 +8,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -118,26 +117,37 @@ def _time(ns: int) -> str:
     return f"{datetime.fromtimestamp(ns / 1e9, UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
 
 
-_state = threading.local()
+class _Readings(threading.local):
+    """The graphs that a thread is reading, one inside of the other."""
+
+    def __init__(self) -> None:
+        # By weak reference: one that an interrupt leaves behind here is gone with its reader.
+        self.begun: list[weakref.ref[Thawing]] = []
+
+
+_readings = _Readings()
 
 
 def current() -> Thawing:
     """The graph that this thread is reading; reconstructors are called inside one only."""
-    readings: list[weakref.ref[Thawing]] = _state.__dict__.get("readings", [])
-    for reference in reversed(readings):
+    for reference in reversed(_readings.begun):
         if (thawing := reference()) is not None:
             return thawing
     raise ResumeError("an object graph of sauerkraut is read by graph.thaw only")
 
 
-@contextmanager
-def reading(thawing: Thawing) -> Iterator[None]:
-    """Make ``thawing`` the `current` one of this thread."""
-    # By weak reference: one that an interrupt leaves behind here is gone with its reader.
-    readings: list[weakref.ref[Thawing]] = _state.__dict__.setdefault("readings", [])
-    depth = len(readings)
-    try:
-        readings.append(weakref.ref(thawing))
-        yield
-    finally:
-        del readings[depth:]
+class Reading:
+    """A context in which a graph is the `current` one of its thread."""
+
+    __slots__ = ("_begun", "_depth", "_thawing")
+
+    def __init__(self, thawing: Thawing) -> None:
+        self._thawing = thawing
+        self._begun = _readings.begun
+        self._depth = len(self._begun)
+
+    def __enter__(self) -> None:
+        self._begun.append(weakref.ref(self._thawing))
+
+    def __exit__(self, *_: object) -> None:
+        del self._begun[self._depth :]
