@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from typing import TYPE_CHECKING
 
 if "t" in sys.abiflags:
     raise ImportError(
@@ -10,10 +12,6 @@ if "t" in sys.abiflags:
         "change frames while they are read"
     )
 
-from sauerkraut import liveness, storage
-from sauerkraut.checkpoint.blocks import Block
-from sauerkraut.checkpoint.checkpointer import Checkpointer, current
-from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.errors import (
     ArgumentsChanged,
     CaptureError,
@@ -39,15 +37,21 @@ from sauerkraut.frames.sentinels import EXCLUDED, Resumed
 from sauerkraut.frames.snapshot import Snapshot
 from sauerkraut.frames.transparent import transparent
 from sauerkraut.objects.freezing import register_reducer
-from sauerkraut.seed_api import (
-    copy_current_frame,
-    copy_frame,
-    copy_frame_from_greenlet,
-    deserialize_frame,
-    resume_greenlet,
-    run_frame,
-    serialize_frame,
-)
+
+if TYPE_CHECKING:
+    from sauerkraut import liveness, storage
+    from sauerkraut.checkpoint.blocks import Block
+    from sauerkraut.checkpoint.checkpointer import Checkpointer, current
+    from sauerkraut.checkpoint.records import Epoch, Restart
+    from sauerkraut.seed_api import (
+        copy_current_frame,
+        copy_frame,
+        copy_frame_from_greenlet,
+        deserialize_frame,
+        resume_greenlet,
+        run_frame,
+        serialize_frame,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -92,3 +96,36 @@ __all__ = [
     "storage",
     "transparent",
 ]
+
+# Each start of a process waits for what is imported: these come when they are first asked for.
+_LATER = {
+    "sauerkraut.checkpoint.blocks": ("Block",),
+    "sauerkraut.checkpoint.checkpointer": ("Checkpointer", "current"),
+    "sauerkraut.checkpoint.records": ("Epoch", "Restart"),
+    "sauerkraut.seed_api": (
+        "copy_current_frame",
+        "copy_frame",
+        "copy_frame_from_greenlet",
+        "deserialize_frame",
+        "resume_greenlet",
+        "run_frame",
+        "serialize_frame",
+    ),
+}
+_home_of = {name: home for home, names in _LATER.items() for name in names}
+
+
+if not TYPE_CHECKING:  # else every name would do
+
+    def __getattr__(name: str) -> object:
+        if name in ("liveness", "storage"):  # the modules among them
+            return importlib.import_module(f"sauerkraut.{name}")
+        if name not in _home_of:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(importlib.import_module(_home_of[name]), name)
+        globals()[name] = found
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import statistics
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,6 +104,8 @@ class Schedule:
         self._not_before = -math.inf
         self._costs.append(cost)
         if self._adapt is not None:
+            import statistics  # brings much along
+
             self.interval = self._adapt(statistics.median(self._costs))
         if self.interval is not None:
             self._next = now + self.interval

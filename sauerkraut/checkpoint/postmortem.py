@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
+import os
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +42,7 @@ def _store(store: Store, state: State, error: BaseException, last: Epoch | None)
         told = {
             "error": Failure.of(error).text,
             "traceback": "".join(traceback.format_exception(error)),
-            "host": socket.gethostname(),
+            "host": os.uname().nodename,
             "time": datetime.now(UTC).isoformat(),
         }
         streams = (

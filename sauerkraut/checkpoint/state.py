@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sauerkraut.checkpoint import program
 from sauerkraut.checkpoint.blocks import Held
@@ -34,8 +34,6 @@ from sauerkraut.errors import (
     InterpreterMismatch,
     ResumeError,
 )
-from sauerkraut.frames.aftermath import Aftermath
-from sauerkraut.frames.aftermath import freeze as freeze_aftermath
 from sauerkraut.frames.capture import capture_stack, capture_values
 from sauerkraut.frames.exclusion import Exclude
 from sauerkraut.frames.sentinels import EXCLUDED
@@ -51,6 +49,9 @@ from sauerkraut.objects import (
 )
 from sauerkraut.objects.reducers.definitions import attribute
 from sauerkraut.storage import About, Array, Piece, Place, Stream
+
+if TYPE_CHECKING:
+    from sauerkraut.frames.aftermath import Aftermath
 
 _BETWEEN = ("sauerkraut.checkpoint.", "sauerkraut.frames.")
 """Modules whose frames lie between `Checkpointer.run` and the function given to it."""
@@ -203,7 +204,9 @@ class State:
 
     def aftermath(self, error: BaseException) -> Aftermath:
         """The frames that an error left, as far as they can be captured; for people."""
-        return freeze_aftermath(
+        from sauerkraut.frames import aftermath
+
+        return aftermath.freeze(
             error.__traceback__,
             lambda module: module.partition(".")[0] == "sauerkraut",
             exclude=self._options.exclude,

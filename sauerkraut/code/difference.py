@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from types import CodeType
 
@@ -36,6 +35,8 @@ def describe(ref: CodeReference, recorded: str, *, lines: int = 40) -> str:
         head = f"{ref} has changed: only the layout changed, it does the same"
     else:
         head = f"{ref} has changed since the capture"
+    import difflib
+
     diff = list(
         difflib.unified_diff(
             recorded.splitlines(),

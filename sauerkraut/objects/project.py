@@ -13,6 +13,7 @@ from pathlib import Path
 _known: dict[str, tuple[str | None, bool]] = {}
 
 
+@functools.cache
 def _installed() -> tuple[str, ...]:
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     paths.update(site.getsitepackages())
@@ -22,7 +23,6 @@ def _installed() -> tuple[str, ...]:
     return tuple(sorted(f"{root}/" for root in roots))
 
 
-_INSTALLED = _installed()
 _INSTALLED_NAMES = ("/site-packages/", "/dist-packages/")
 """Also where PYTHONPATH leads to them, as with the modules of a cluster."""
 
@@ -48,7 +48,7 @@ def is_project_file(module: str, file: object) -> bool:
     """Whether ``module`` belongs to the user's program if ``file`` is where its source is."""
     if not isinstance(file, str) or module.partition(".")[0] == "sauerkraut":
         return False
-    if file.startswith(_INSTALLED) or any(name in file for name in _INSTALLED_NAMES):
+    if file.startswith(_installed()) or any(name in file for name in _INSTALLED_NAMES):
         return False
     path = Path(file)
     depth = module.count(".") + path.name.startswith("__init__.")

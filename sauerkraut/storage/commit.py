@@ -13,9 +13,8 @@ and when any rank failed: all writers stopped, then `discard` on rank 0 and `swe
 
 from __future__ import annotations
 
-import getpass
 import json
-import socket
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from errno import EEXIST, ENOSPC
@@ -143,7 +142,7 @@ def describe(
         attempt.about,
         tuple(seals),
         ownership.incarnation.id,
-        socket.gethostname(),
+        os.uname().nodename,
         _user(),
     )
 
@@ -187,6 +186,8 @@ def _size_of_newest(entries: Sequence[catalog.Entry]) -> int:
 
 
 def _user() -> str:
+    import getpass  # brings much along, for the rank that commits
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +32,7 @@ class Process:
         pid = os.getpid()
         state = state_of(pid)
         return cls(
-            host=socket.gethostname(),
+            host=os.uname().nodename,
             boot_id=Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip(),
             pid_namespace=str(Path("/proc/self/ns/pid").readlink()),
             pid=pid,

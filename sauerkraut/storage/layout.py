@@ -18,8 +18,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -72,7 +72,7 @@ class EpochName:
 
 def new_id() -> str:
     """Random 128 bits as 32 hexadecimal digits: attempts, incarnations, private names."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def shard(rank: int) -> str:
