@@ -8,6 +8,7 @@ dict that holds it, as mpi4py pickles it. Each line is the median over pairs of 
 import argparse
 import statistics
 import time
+from pathlib import Path
 
 import numpy as np
 from mpi4py import MPI
@@ -100,6 +101,30 @@ def moves(pool, sizes, pairs):
             print(f"{text_of(nbytes):>12}  {took}  {against[0]:13.2f}  {against[1]:17.2f}")
 
 
+def carries(held):
+    mpi.migrate(1)
+    assert held[-1] == 1
+
+
+def copies(pool, nbytes):
+    """Memory that a move takes at its peak, in arrays, beside the one that is there before."""
+    if COMM.rank == 0:
+        pool.spawn(carries, np.ones(nbytes // 8))
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew, see proc(5)
+    before = resident("VmRSS")
+    pool.run()
+    told = COMM.gather(max(resident("VmHWM") - before, 0) / nbytes)
+    if told is not None:
+        at = ", ".join(f"rank {rank} {each:.2f}" for rank, each in enumerate(told))
+        print(f"copies of an array of {text_of(nbytes)} that moves from rank 0 to 1: {at}")
+
+
+def resident(what):
+    """Bytes of this process in memory: now (VmRSS) or at most so far (VmHWM)."""
+    said = Path("/proc/self/status").read_text()
+    return int(said.partition(f"{what}:")[2].split()[0]) * KIB
+
+
 def yields(turns):
     for _ in range(turns):
         mpi.yield_()
@@ -171,6 +196,7 @@ def main():
     sizes = [size for size in SIZES if size <= options.largest * MIB]
     with mpi.TaskPool() as pool:
         moves(pool, sizes, options.pairs)
+        copies(pool, 256 * MIB)
         switches(pool, options.pairs)
     messages(COMM, options.pairs)
 

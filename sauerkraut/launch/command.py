@@ -86,11 +86,19 @@ class Command:
 
     def probe(self) -> Command:
         """Make it start one ``true`` instead of the ranks of the program."""
-        words = list(self.words[: self.program])
-        for index, word in enumerate(words[:-1]):
+        alone = self.with_ranks(1)
+        return self._with((*alone.words[: self.program], "true"))
+
+    def with_ranks(self, ranks: int) -> Command:
+        """Let it start so many ranks."""
+        words = list(self.words)
+        for index, word in enumerate(words[: self.program]):
+            name, equals, _ = word.partition("=")
             if word in _RANKS:
-                words[index + 1] = "1"
-        return self._with((*words, "true"))
+                words[index + 1] = str(ranks)
+            elif equals and name in _RANKS:
+                words[index] = f"{name}={ranks}"
+        return self._with(words)
 
     def replacing(self, start: int, stop: int, words: Sequence[str]) -> Command:
         """Put other words in the place of some."""

@@ -83,6 +83,11 @@ class Hosts:
         """Whether the job needs not all of them."""
         return ranks is not None and sum(host.slots for host in self.entries) > ranks
 
+    def ranks_left(self, ranks: int, before: Hosts) -> int:
+        """How many of ``ranks`` these hosts take, which are left of those ``before``."""
+        left, total = (sum(host.slots for host in each.entries) for each in (self, before))
+        return min(ranks, left if total >= ranks else ranks * left // total)
+
     def without(self, failed: set[str]) -> Hosts:
         """The list without some of its hosts."""
         kept = tuple(host for host in self.entries if host.name not in failed)

@@ -26,6 +26,19 @@ def newest_epoch(directory: Path) -> int:
         return 0
 
 
+def any_ranks(directory: Path) -> bool:
+    """Whether the newest epoch holds tasks, which go on on any number of ranks.
+
+    Raises:
+        StorageError: it, or the directory, cannot be read.
+    """
+    try:
+        epochs = catalog.committed(directory)
+    except NoCheckpoint:
+        return False
+    return bool(epochs) and "tasks" in catalog.read_manifest(epochs[0].path).about.more
+
+
 def is_complete(directory: Path) -> bool:
     """Whether COMPLETE is there.
 

@@ -308,19 +308,26 @@ class Supervisor:
         """The command without hosts that fail, where the others suffice."""
         if self.command.kind == "srun":
             return self._without_down_nodes()
-        known = self._hosts
-        if known is None or not known.has_spares(self.command.ranks):
+        known, ranks = self._hosts, self.command.ranks
+        if known is None or ranks is None:
+            return self.command
+        is_elastic = self._read(progress.any_ranks, False)
+        if not is_elastic and not known.has_spares(ranks):
             return self.command
         failed = hosts.failed(self.command, known, environment)
         rest = known.without(failed)
         if not failed:
             return self.command
         names = ", ".join(sorted(failed))
-        if sum(host.slots for host in rest.entries) < (self.command.ranks or 0):
-            self._say(f"hosts that do not answer: {names}; too few are left without them")
-            return self.command
-        self._say(f"hosts that do not answer, left out: {names}")
-        return rest.put_into(self.command, scratch)
+        left = rest.ranks_left(ranks, known)
+        if left == ranks:
+            self._say(f"hosts that do not answer, left out: {names}")
+            return rest.put_into(self.command, scratch)
+        if is_elastic and left:
+            self._say(f"hosts that do not answer: {names}; tasks go on on {left} of {ranks} ranks")
+            return rest.put_into(self.command, scratch).with_ranks(left)
+        self._say(f"hosts that do not answer: {names}; too few are left without them")
+        return self.command
 
     def _without_down_nodes(self) -> Command:
         """An srun in an allocation that has lost nodes: Slurm knows which."""

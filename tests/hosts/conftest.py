@@ -9,8 +9,9 @@ import pytest
 
 from sauerkraut.testing import find_launcher
 from tests.hosts import machines
-from tests.hosts.supervised import Supervised, undisturbed
+from tests.hosts.supervised import PACED, Supervised, undisturbed
 
+PACE = "--pause=0.05", "--interval=1s"
 OPENMPI = """--host {hosts} -n 2 --map-by ppr:1:node:oversubscribe --prtemca plm_ssh_agent {agent}
   --prtemca prte_if_include 10.77.0.0/24 --mca pml ob1 --mca btl self,sm,tcp
   --mca btl_tcp_if_include 10.77.0.0/24 --mca mpi_yield_when_idle 1"""
@@ -60,13 +61,14 @@ def words_across(hosts, launcher, names):
 
 @pytest.fixture
 def supervise(launcher, tmp_path):
-    """Start paced.py on the first two of some hosts, supervised on the host `on`."""
+    """Start paced.py, or another program, on the first two hosts, supervised on the host `on`."""
     jobs = []
 
-    def supervise(hosts, names, on, *options, **settings):
+    def supervise(hosts, names, on, *options, steps=0, program=None, **variables):
         words = words_across(hosts, launcher, names)
+        variables["program"] = program or [PACED, f"--steps={steps}", *PACE]
         jobs.append(
-            Supervised(hosts, words, launcher.environment, tmp_path, on, *options, **settings)
+            Supervised(hosts, words, launcher.environment, tmp_path, on, *options, **variables)
         )
         return jobs[-1]
 

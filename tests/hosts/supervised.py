@@ -1,4 +1,4 @@
-"""`sauerkraut launch` of paced.py on two ranks, on hosts, and what came of it."""
+"""`sauerkraut launch` of a program on two ranks, on hosts, and what came of it."""
 
 import contextlib
 import os
@@ -25,19 +25,19 @@ class Supervised:
         across: The words that start a program on two ranks.
         environment: What the launcher needs.
         options: Of the verb.
+        program: The program and its arguments.
         variables: Settings of sauerkraut.
     """
 
-    def __init__(self, hosts, across, environment, directory, on, *options, steps, **variables):
+    def __init__(self, hosts, across, environment, directory, on, *options, program, **variables):
         self.checkpoints = directory / "ckpt"
         self._hosts = hosts
         self._output = directory / "output"
-        program = [sys.executable, PACED, f"--steps={steps}", "--pause=0.05", "--interval=1s"]
-        words = [sys.executable, "-m", "sauerkraut", "launch", *options, "--", *across, *program]
+        words = [sys.executable, "-m", "sauerkraut", "launch", *options, "--", *across]
         there = ["sh", "-c", 'cd "$0" && exec "$@"', directory]  # another mount namespace: at /
         with self._output.open("wb") as out:
             self.process = subprocess.Popen(
-                hosts.on(on, *there, *words, "--dir", "ckpt"),
+                hosts.on(on, *there, *words, sys.executable, *program, "--dir", "ckpt"),
                 env={**os.environ, **environment, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=out,

@@ -1,6 +1,7 @@
 """`sauerkraut launch` on several hosts: one is lost, and a spare one takes its place."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.hosts.supervised import ARRAY, send
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
 
 STEPS = 200
+FARM = Path(__file__).resolve().parents[2] / "examples" / "farm.py"
 WATCHED = {"SAUERKRAUT_NODE_TIMEOUT": "10"}
 
 
@@ -66,3 +68,17 @@ def test_a_killed_daemon(three_hosts, launcher, start, expected, tmp_path):
         assert not job.happened("restart")
         assert "complete, but what follows the run ended with status" in job.said
     job.wait_until_gone(beheaded)
+
+
+def test_tasks_go_on_on_the_hosts_that_are_left(three_hosts, supervise):
+    """Two hosts and no spare one: what was on the lost one goes on on the other."""
+    first, lost = three_hosts.names[:2]
+    program = [FARM, "--queens=12", "--every=0.5s"]
+    job = supervise(three_hosts, [first, lost], first, program=program, **WATCHED)
+    job.wait_for("commit")
+    three_hosts.kill(lost)
+
+    assert job.wait() == 0, job.said
+    assert f"do not answer: {lost}; tasks go on on 1 of 2 ranks" in job.said
+    assert job.happened("restart")[-1]["ranks"] == 1
+    assert "12 queens: 14200 ways, as is known" in job.said

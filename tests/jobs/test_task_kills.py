@@ -78,7 +78,7 @@ def wait_for_epoch(job, path, before):
 
 
 @pytest.mark.parametrize(
-    ("kills", "turns"), [(1, 60), pytest.param(40, 300, marks=pytest.mark.thorough)]
+    ("kills", "turns"), [(1, 60), pytest.param(20, 200, marks=pytest.mark.thorough)]
 )
 def test_kills(start, results, tmp_path, kills, turns):
     undisturbed = results(lambda: start(2, turns, "undisturbed", "1h"))

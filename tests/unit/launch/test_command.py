@@ -50,6 +50,15 @@ def test_several_programs_do_not_tell_the_number_of_ranks(launcher):
     assert Command.of(words).ranks is None
 
 
+@pytest.mark.parametrize("words", [["-n", "4"], ["--np=4"]])
+def test_it_can_start_fewer_ranks(launcher, words):
+    command = Command.of([launcher("HYDRA"), *words, "python", "x.py", "-n", "4"])
+    fewer = command.with_ranks(3)
+    assert (command.ranks, fewer.ranks) == (4, 3)
+    assert fewer.words[-3:] == ("x.py", "-n", "4")
+    assert fewer.probe().ranks == 1
+
+
 @pytest.mark.parametrize("words", [["--dir", "x/ckpt"], ["--dir=x/ckpt"]])
 def test_the_program_tells_its_directory(words):
     assert Command.of(["python", "p.py", *words, "--n=1"]).directory == Path("x/ckpt")
@@ -82,7 +91,9 @@ def test_a_host_is_left_out_of_a_list(launcher, tmp_path, version, words):
     assert [(host.name, host.slots) for host in hosts.entries] == [("a", 2), ("b", 2), ("c", 1)]
     assert hosts.has_spares(3)
     assert not hosts.has_spares(5)
-    rest = hosts.without({"b"}).put_into(command, tmp_path).words
+    left = hosts.without({"b"})
+    assert [left.ranks_left(ranks, hosts) for ranks in (2, 3, 5, 10)] == [2, 3, 3, 6]
+    rest = left.put_into(command, tmp_path).words
     assert rest[1:] == (words[0].partition("=")[0], "a:2,c", "-n", "3", "python", "x.py")
 
 
