@@ -13,7 +13,7 @@ from sauerkraut.checkpoint.store import Store
 from sauerkraut.errors import RankError
 from sauerkraut.group import Group, Handles
 from sauerkraut.storage import About, Epoch
-from sauerkraut.storage.data import NUMBERS
+from sauerkraut.storage.epoch import NUMBERS
 
 
 class Epochs:

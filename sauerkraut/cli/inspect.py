@@ -26,8 +26,8 @@ from sauerkraut.flow.record import Record
 from sauerkraut.frames import aftermath, stored
 from sauerkraut.objects import inert
 from sauerkraut.storage import Array, Manifest, Shard, catalog, dtypes, layout, postmortem
-from sauerkraut.storage.data import NUMBERS
 from sauerkraut.storage.epoch import GlobalArray
+from sauerkraut.storage.table import NONSENSE
 
 _STATES = {"": "", "created": " (not started)", "suspended": " (suspended)"}
 _ARRAY = re.compile(r"(numpy\.ndarray) (.+) (\(.*\))")
@@ -60,7 +60,7 @@ def run(chosen: argparse.Namespace) -> int:
             "step": manifest.epoch.step,
             "final": manifest.about.final,
             "arrays": [_global(array) for array in manifest.arrays().values()],
-            "numbers": manifest.about.more.get(NUMBERS, {}),
+            "numbers": manifest.numbers,
             "ranks": stacks,
         }
         report.print_json(document)
@@ -230,12 +230,20 @@ def _global(array: GlobalArray) -> dict[str, Any]:
         "name": array.name,
         "dtype": array.dtype,
         "shape": array.shape,
-        "bytes": math.prod(array.shape) * dtypes.parse(array.dtype).itemsize,
+        "bytes": _size(array),
         "blocks": [
             {"rank": rank, "start": block.place.start, "shape": block.shape}
             for rank, block in array.blocks.items()
         ],
     }
+
+
+def _size(array: GlobalArray) -> int | None:
+    """Bytes of an array; None where its elements are of no known type."""
+    try:
+        return math.prod(array.shape) * dtypes.parse(array.dtype).itemsize
+    except NONSENSE:
+        return None
 
 
 def _global_lines(manifest: Manifest) -> Iterator[str]:
@@ -244,9 +252,10 @@ def _global_lines(manifest: Manifest) -> Iterator[str]:
         yield ""
         yield "arrays of all ranks together"
     for row in arrays:
-        cells = [row["name"], row["dtype"], str(row["shape"]), report.size(row["bytes"])]
+        size = "of no known type" if row["bytes"] is None else report.size(row["bytes"])
+        cells = [row["name"], row["dtype"], str(row["shape"]), size]
         yield f"  {'  '.join(cells)}  blocks of ranks: {len(row['blocks'])}"
-    for name, value in manifest.about.more.get(NUMBERS, {}).items():
+    for name, value in manifest.numbers.items():
         yield f"  {name} = {value!r}"
 
 

@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NUMBERS = "numbers"
-"""Where `About.more` has the numbers that all ranks saved alike."""
-
 _AT_ONCE = 64 << 20
 """Bytes of a shard that are in memory beside the result."""
 
@@ -89,18 +86,34 @@ def _whole(path: Path, trust: Trust) -> Manifest:
     missing = catalog.missing(manifest)
     if missing:
         raise CorruptCheckpoint(f"{missing[0]} is missing")
-    for seal in manifest.seals:
-        if seal.blocks:
-            Shard.open(path / seal.file, trust, seal=seal).close()
-    for array in manifest.arrays().values():
+    arrays = manifest.arrays()
+    for array in arrays.values():
         problem = _problem(array)
         if problem is not None:
             raise CorruptCheckpoint(f"{path}: {array.name}: {problem}")
+    for seal in manifest.seals:
+        if seal.blocks:
+            with Shard.open(path / seal.file, trust, seal=seal) as shard:
+                blocks = [array.blocks.get(seal.rank) for array in arrays.values()]
+                _must_be_full(shard, [block for block in blocks if block is not None])
     return manifest
+
+
+def _must_be_full(shard: Shard, blocks: list[Block]) -> None:
+    """Refuse blocks that are said to be larger than what is there: memory is taken for them."""
+    for block in blocks:
+        expected = math.prod(block.shape) * dtypes.parse(block.dtype).itemsize
+        if shard.nbytes(block.name) != expected:
+            raise CorruptCheckpoint(
+                f"{shard.path}: {block.name}: has {shard.nbytes(block.name)} bytes, and "
+                f"{block.dtype} of shape {block.shape} {expected}"
+            )
 
 
 def _problem(array: GlobalArray) -> str | None:
     """Why no array can be made of the blocks; None where one can."""
+    import numpy as np
+
     for block in array.blocks.values():
         if (block.dtype, block.place.shape) != (array.dtype, array.shape):
             return "its blocks are those of several arrays"
@@ -108,6 +121,12 @@ def _problem(array: GlobalArray) -> str | None:
         dtypes.text(dtypes.parse(array.dtype))
     except NONSENSE as error:
         return f"elements of no known type: {error}"
+    try:
+        np.broadcast_to(np.uint8(0), array.shape)  # takes no memory
+    except NONSENSE as error:
+        return f"no shape of NumPy's: {error}"
+    if not array.shape:
+        return "has no axes"
     return misfit(array.shape, {rank: (b.place.start, b.shape) for rank, b in array.blocks.items()})
 
 
@@ -148,7 +167,7 @@ class Data(Mapping[str, "StoredArray"]):
     @property
     def numbers(self) -> Mapping[str, float]:
         """Those that all ranks saved alike beside their blocks, by name, as ``fields/time``."""
-        return dict(self._manifest.about.more.get(NUMBERS, {}))
+        return self._manifest.numbers
 
     @property
     def when(self) -> datetime:
@@ -196,14 +215,13 @@ class Data(Mapping[str, "StoredArray"]):
         ]
         lines = lines or ["  no array: none was provided with a layout"]
         lines += [f"  {name} = {value!r}" for name, value in self.numbers.items()]
-        return "\n".join(
-            [
-                ", ".join(about),
-                *(line.rstrip() for line in lines),
-                *(f"  passed over: {problem}" for problem in self.passed_over),
-                "data for a fresh start on any number of ranks; no frame is resumed from it",
-            ]
-        )
+        lines = [
+            ", ".join(about),
+            *(line.rstrip() for line in lines),
+            *(f"  passed over: {problem}" for problem in self.passed_over),
+            "data for a fresh start on any number of ranks; no frame is resumed from it",
+        ]
+        return "\n".join(map(_printable, lines))
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self._arrays)
@@ -334,7 +352,7 @@ class StoredArray:
 
     def __repr__(self) -> str:
         name, *rest = self._row()
-        return f"{name}: {', '.join(rest)}"
+        return _printable(f"{name}: {', '.join(rest)}")
 
     def _row(self) -> tuple[str, ...]:
         blocks = _counted(len(self._array.blocks), "block")
@@ -345,6 +363,11 @@ def _array(data: memoryview, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np
     import numpy as np
 
     return np.frombuffer(data, dtype).reshape(shape)
+
+
+def _printable(text: str) -> str:
+    """Leave nothing that a terminal would obey: names in a checkpoint are anybody's."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _counted(number: int, what: str) -> str:

@@ -12,6 +12,9 @@ from typing import Any
 from sauerkraut.storage import layout
 from sauerkraut.storage.piece import Place
 
+NUMBERS = "numbers"
+"""Where `About.more` has the numbers that all ranks saved alike."""
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -67,6 +70,9 @@ class About:
         known["restarts"] = int(known.get("restarts", 0))
         known["working_directory"] = _text(known.get("working_directory", ""))
         known["more"] = dict(known.get("more", {}))
+        numbers = dict(known["more"].get(NUMBERS, {}))
+        if not all(isinstance(value, (int, float)) for value in numbers.values()):
+            raise TypeError(f"{NUMBERS} that are no numbers")
         return cls(**known)
 
 
@@ -160,6 +166,11 @@ class Manifest:
     """Who published it."""
     host: str
     user: str
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """Those that all ranks saved alike, by provider and name."""
+        return dict(self.about.more.get(NUMBERS, {}))
 
     def arrays(self) -> dict[str, GlobalArray]:
         """The arrays of which ranks stored blocks, by name."""

@@ -198,6 +198,10 @@ class Shard(Closing):
         """Names of the rank's streams and arrays."""
         return [name.removeprefix(self._prefix) for name in self._file.extents]
 
+    def nbytes(self, name: str) -> int:
+        """Bytes of a stream or array; raises KeyError where there is none."""
+        return self._file.extents[self._prefix + name].nbytes
+
     def stream(self, name: str) -> memoryview:
         """Read one stream or array into new memory and check its hashes.
 

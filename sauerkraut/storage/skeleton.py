@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _PAGE = 4096
+_MOST_AXES = 32  # of HDF5; NumPy has arrays of 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,28 +224,16 @@ def _attribute(owner: Any, name: str, value: str | int | tuple[int, ...]) -> Non
 
 
 def _make(file: Any, dataset: Dataset) -> int:
-    from h5py import h5d, h5p, h5s
-
-    creation = h5p.create(h5p.DATASET_CREATE)
-    creation.set_layout(h5d.CONTIGUOUS)
-    creation.set_alloc_time(h5d.ALLOC_TIME_EARLY)
-    creation.set_fill_time(h5d.FILL_TIME_NEVER)
-    creation.set_obj_track_times(False)
     shape = dataset.shape if dataset.dtype is not None else (dataset.nbytes,)
-    known = kind = _type(dataset.dtype)
-    if kind is None:  # nothing HDF5 has a name for: its bytes, and our name for it beside them
-        kind, shape = _type("|u1"), (dataset.nbytes,)
-    elif kind.get_size() * math.prod(shape) != dataset.nbytes:
+    kind = _type(dataset.dtype, shape)
+    if kind is not None and kind.get_size() * math.prod(shape) != dataset.nbytes:
         raise ValueError(
             f"{dataset.name}: {dataset.nbytes} bytes are no {dataset.dtype} of shape {shape}"
         )
-    space = h5s.create_simple(shape) if shape else h5s.create(h5s.SCALAR)
-    try:
-        made = h5d.create(
-            file, dataset.name.encode(), kind, space, dcpl=creation, lcpl=_with_parents()
-        )
-    except (ValueError, RuntimeError) as error:
-        raise ValueError(f"HDF5 cannot hold the name {dataset.name}: {error}") from error
+    known = None if kind is None else _create(file, dataset.name, kind, shape)
+    made = known
+    if made is None:  # nothing HDF5 has a name for: its bytes, and our name for it beside them
+        made = _create(file, dataset.name, _type(None), (dataset.nbytes,))
     if dataset.dtype is not None:
         _attribute(made, "path", dataset.path)
         if known is None:
@@ -256,11 +245,29 @@ def _make(file: Any, dataset: Dataset) -> int:
     return int(made.get_offset()) if dataset.nbytes else 0
 
 
+def _create(file: Any, name: str, kind: Any, shape: tuple[int, ...]) -> Any:
+    """Create a contiguous dataset; None where the fields of a type are more than HDF5 can list."""
+    from h5py import h5d, h5p, h5s, h5t
+
+    creation = h5p.create(h5p.DATASET_CREATE)
+    creation.set_layout(h5d.CONTIGUOUS)
+    creation.set_alloc_time(h5d.ALLOC_TIME_EARLY)
+    creation.set_fill_time(h5d.FILL_TIME_NEVER)
+    creation.set_obj_track_times(False)
+    space = h5s.create_simple(shape) if shape else h5s.create(h5s.SCALAR)
+    try:
+        return h5d.create(file, name.encode(), kind, space, dcpl=creation, lcpl=_with_parents())
+    except (ValueError, RuntimeError) as error:
+        if kind.get_class() == h5t.COMPOUND:
+            return None
+        raise ValueError(f"HDF5 cannot hold the name {name}: {error}") from error
+
+
 def _make_virtual(file: Any, dataset: Virtual) -> None:
     """Make a virtual dataset, where HDF5 has a name for its type."""
-    from h5py import h5d, h5p, h5s
+    from h5py import h5d, h5p, h5s, h5t
 
-    kind = _type(dataset.dtype)
+    kind = _type(dataset.dtype, dataset.shape)
     if kind is None:
         return
     creation = h5p.create(h5p.DATASET_CREATE)
@@ -274,16 +281,23 @@ def _make_virtual(file: Any, dataset: Virtual) -> None:
         of = h5s.create_simple(source.shape)
         creation.set_virtual(space, source.file.encode(), f"/{source.name}".encode(), of)
     space.select_all()
-    h5d.create(file, dataset.name.encode(), kind, space, dcpl=creation, lcpl=_with_parents())
+    try:
+        h5d.create(file, dataset.name.encode(), kind, space, dcpl=creation, lcpl=_with_parents())
+    except (ValueError, RuntimeError):
+        if kind.get_class() != h5t.COMPOUND:  # whose fields may be too many
+            raise
 
 
-def _type(dtype: str | None) -> Any:
-    """Return HDF5's type for the text of a NumPy one; None where it has none."""
+def _type(dtype: str | None, shape: tuple[int, ...] = ()) -> Any:
+    """Return HDF5's type for the text of a NumPy one; None where it has none, or no such array."""
     from h5py import h5t
 
     if dtype is None:
         return h5t.STD_U8LE
     try:
-        return h5t.py_create(dtypes.parse(dtype), logical=True)
+        ours = dtypes.parse(dtype)
+        kind = h5t.py_create(ours, logical=True)
     except (TypeError, ValueError, KeyError):
         return None
+    # fields that share bytes come out side by side
+    return kind if kind.get_size() == ours.itemsize and len(shape) <= _MOST_AXES else None

@@ -234,6 +234,11 @@ def test_a_restart_may_have_another_layout(make, directory):
         ({"u": np.array(3.0)}, {"u": Block(axis=0)}, "has 0 axes"),
         ({"u": np.ones(3)}, Block(start=(0, 0), shape=(3, 3)), r"has 1 axes, and start=\(0, 0\)"),
         ({"u": np.array([None])}, Block(axis=0), "elements of type object are not plain bytes"),
+        (
+            {"u": np.rec.array([(1, 2.0)]).view(np.ndarray)},
+            Block(axis=0),
+            "elements of type .*numpy.record.* are not plain bytes",
+        ),
         ({"a/b": np.ones(3)}, Block(axis=0), "'a/b' has a layout: its key must be a word"),
         ({3: np.ones(3)}, Block(axis=0), "3 has a layout: its key must be a word"),
         ({"u": np.ones(3)}, Block(start=(1,), shape=(4,)), "u: the blocks hold 3 of the 4 elem"),

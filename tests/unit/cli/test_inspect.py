@@ -161,3 +161,18 @@ def test_arrays_of_all_ranks_together(sauerkraut, tmp_path):
             "blocks": [{"rank": 0, "start": [0, 0], "shape": [400, 3]}],
         }
     ]
+
+
+def test_an_array_of_unknown_elements_is_shown(sauerkraut, tmp_path):
+    """As a stranger may write it, or a later NumPy."""
+    ownership = Ownership.take(tmp_path / "ckpt", Incarnation.of_this_job())
+    attempt = storage.begin(ownership, world_size=1, parent=None, about=About())
+    place = storage.Place("f/u", (0,), (3,))
+    array = Array("providers/f/blocks/u", b"abc", "decimal", (3,), "f/u", place)
+    seal = storage.write(attempt, Piece(0, (), (array,)), Trust())
+    storage.publish(ownership, attempt, [seal], seconds=0.1, trust=Trust())
+    ownership.release()
+    shown = sauerkraut("inspect", tmp_path / "ckpt").out
+    assert "  f/u  decimal  (3,)  of no known type  blocks of ranks: 1" in shown
+    (row,) = sauerkraut("inspect", "--json", tmp_path / "ckpt").json["arrays"]
+    assert row["bytes"] is None

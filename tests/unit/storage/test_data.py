@@ -337,6 +337,66 @@ def test_blocks_that_make_no_array_are_damage(directory, job, wheres, text):
         storage.open(directory)
 
 
+def lying(dtype, shape, name="f/u"):
+    """A block of 96 bytes that says it is something else; HDF5 knows no text and does not look."""
+    place = storage.Place(name, (0,) * len(shape), shape)
+    yield storage.Array("providers/f/blocks/u", bytes(96), dtype, shape, name, place)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "text"),
+    [
+        ("<U1", (10**15,), r"has 96 bytes, and <U1 of shape \(10+,\) 4000000000000000$"),
+        ("<U1", (23,), "has 96 bytes, and <U1"),
+        ("<U9999999", (1,), "has 96 bytes, and <U9999999"),
+        ("<U1", (1,) * 65, "no shape of NumPy's: "),
+        ("<U24", (), "has no axes"),
+        ("|O", (12,), "elements of no known type: "),
+        ("import os", (96,), "elements of no known type: "),
+    ],
+)
+def test_a_block_has_as_many_bytes_as_it_says(directory, job, dtype, shape, text):
+    """So a small file of anybody's cannot ask for much memory."""
+    store(job, directory, lying(dtype, shape))
+    with pytest.raises(CorruptCheckpoint, match=text):
+        storage.open(directory, epoch=1)
+
+
+def test_names_of_strangers_are_printed_without_obeying(directory, job):
+    more = {"numbers": {"f/\x1b[31m": 1}}
+    store(job, directory, lying("<U24", (1,), "f/\x1b[2J\n"), more=more, metrics={"\a": 1})
+    data = storage.open(directory)
+    (array,) = data.values()
+    assert all(line.isprintable() for line in (*str(data).splitlines(), str(array)))
+    assert r"f/\x1b[2J\n  <U24  (1,)  in 1 block" in str(data)
+
+
+@pytest.mark.parametrize("numbers", [3, ["a"], {"a": "b"}, {"a": None}])
+def test_numbers_are_numbers(directory, job, numbers):
+    store(job, directory, blocks_of(U, ROWS), more={"numbers": numbers})
+    with pytest.raises(CorruptCheckpoint, match="does not describe an epoch"):
+        storage.open(directory, epoch=1)
+
+
+UNION = np.dtype({"names": ["a", "b"], "formats": ["f4", "f8"], "offsets": [0, 0]})
+WIDE = np.dtype([(f"field{i}", "f8") for i in range(3000)])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.ones(5, UNION), np.ones(2, WIDE), np.ones((2,) + (1,) * 32)],
+    ids=["union", "wide", "33 axes"],
+)
+def test_what_hdf5_has_no_name_for_is_stored_as_bytes(directory, job, values):
+    epoch = store(job, directory, blocks_of(values, [slice(0, 1), slice(1, len(values))]))
+    assert storage.open(directory)["fields/u"][...].tobytes() == values.tobytes()
+    with h5py.File(epoch.path / layout.MANIFEST) as tree:
+        block = tree["ranks/00001/providers/fields/blocks/u"]
+        assert block[()].tobytes() == values[1:].tobytes()
+        assert dtypes.parse(block.attrs["dtype"]) == values.dtype
+        assert "arrays/fields/u" not in tree
+
+
 def test_with_a_key(directory, job, monkeypatch, tmp_path):
     key, other = tmp_path / "key", tmp_path / "other"
     for path in (key, other):
