@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from mpi4py import MPI
 
 import sauerkraut as skt
 from sauerkraut import mpi
-from sauerkraut.errors import MigrationError, NoCheckpoint, ResumeError
+from sauerkraut.checkpoint import requests
+from sauerkraut.errors import CaptureError, MigrationError, NoCheckpoint, ResumeError
 from sauerkraut.mpi.tasks.placing import place
 from sauerkraut.storage import Shard, catalog
 from tests.programs import exchanging
@@ -272,6 +274,51 @@ def test_a_checkpoint_that_failed_is_tried_again(on, shared_dir, told, monkeypat
     assert united(on(SIZE, path, body)) == {"asks": True}
     if MPI.COMM_WORLD.rank == 0:
         assert "'asks' cannot be stored: " in told[0]
+
+
+def asks_once(directory):
+    asked = requests.write(directory, requests.Request("once", stop=False))
+    while asked.exists():
+        mpi.yield_()
+    for _ in range(100):  # long enough for many looks at the directory
+        time.sleep(0.001)
+        mpi.yield_()
+
+
+def test_a_request_is_answered_once(on, shared_dir, monkeypatch):
+    monkeypatch.setattr("sauerkraut.mpi.tasks.checkpoints.LOOK", 0.05)
+    monkeypatch.setattr("sauerkraut.mpi.tasks.census.BUSY_GAP", 0.0)
+    path = shared_dir / "ckpt"
+
+    def body(pool):
+        if pool.rank == pool.size - 1:
+            pool.spawn(asks_once, path)
+        pool.run()
+
+    on(SIZE, path, body)
+    answered = [catalog.read_manifest(epoch).about.requests for epoch in epochs(path)]
+    assert answered == [("once",), ()]
+
+
+def test_a_pool_left_with_an_error_of_all_ranks_frees_its_directory(comm, shared_dir, monkeypatch):
+    monkeypatch.setenv("SAUERKRAUT_OWNER_WAIT", "0")
+    path = shared_dir / "ckpt"
+
+    def store_socket():
+        with socket.socket() as held, mpi.TaskPool(comm, path) as pool:
+            pool.spawn(len, held, name="holds")
+            pool.checkpoint()
+
+    def spawn_none():
+        with mpi.TaskPool(comm, path) as pool:
+            pool.spawn_ranks(holds, 0)
+
+    with pytest.raises(CaptureError, match="'holds' cannot be stored"):
+        store_socket()
+    with pytest.raises(MigrationError, match="0 tasks on rank 0"):
+        spawn_none()
+    with mpi.TaskPool(comm, path) as pool:
+        assert pool.run() == {}
 
 
 def test_a_damaged_epoch_is_passed_over(on, comm, shared_dir):

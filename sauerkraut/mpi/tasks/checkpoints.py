@@ -29,7 +29,7 @@ from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.signals import Signals
 from sauerkraut.checkpoint.store import Store
-from sauerkraut.errors import Deadlock, MigrationError, RankError, Superseded
+from sauerkraut.errors import Deadlock, MigrationError, RankError, SauerkrautError, Superseded
 from sauerkraut.group import Group
 from sauerkraut.mpi.tasks import cut as cuts
 from sauerkraut.mpi.tasks.cut import KEY, Cut, Written
@@ -87,6 +87,7 @@ class Checkpoints:
         self._uncaught.install()
         self._requests: list[requests.Request] = []
         self._satisfied: set[str] = set()
+        self._of_all: BaseException | None = None
         self._superseded = False
         self._looked_at = time.monotonic()
         self._open = False
@@ -246,6 +247,8 @@ class Checkpoints:
                 written.release()
         self.last = epoch
         self._satisfied.update(answered)
+        requests.remove(self._store.directory, self._requests)
+        self._requests = []
         return epoch
 
     def _about(self, told: dict[str, int], answered: tuple[str, ...], *, final: bool) -> About:
@@ -282,6 +285,24 @@ class Checkpoints:
         self._uncaught.remove()
         self._release()
 
+    def left(self, error: BaseException | None) -> None:
+        """Let anybody have the directory if every rank leaves the pool with this error or its like.
+
+        One that only this rank has ends the job: until then, the directory is ours. Not collective.
+        """
+        if error is self._of_all or self._group.size == 1:
+            self._release()
+
+    @contextmanager
+    def raising_alike(self) -> Iterator[None]:
+        """An error of ours in here is one that every rank raises; the pool may be used on."""
+        try:
+            yield
+        except SauerkrautError as error:
+            self._of_all = error
+            self._uncaught.raised_together(error)
+            raise
+
     def _release(self) -> None:
         if self._open:
             self._open = False
@@ -304,8 +325,6 @@ class Checkpoints:
         return f"the last valid epoch is {self.last.number}, {age:.0f} s old"
 
     def _stop(self, epoch: Epoch) -> NoReturn:
-        if self._group.rank == 0:
-            requests.remove(self._store.directory, self._requests)
         self._store.event("stop", epoch=epoch.number, attempt=epoch.attempt)
         self._reports.tell(f"stopped after epoch {epoch.number}; the same command goes on")
         self._release()

@@ -144,8 +144,9 @@ class TaskPool:
             MigrationError: on every rank: sizes differ, or there is nothing to call; or this run
                 has finished, see `restarted`.
         """
-        first = ranks.agree(self._group, function, size, self._spawned)
-        self._refuse_when_finished("spawn_ranks", function)
+        with nullcontext() if self._checkpoints is None else self._checkpoints.raising_alike():
+            first = ranks.agree(self._group, function, size, self._spawned)
+            self._refuse_when_finished("spawn_ranks", function)
         self._spawned = (first + size - 1) // self.size + 1
         members = range(first, first + size)
         tasks = [Task(task, f"{name or 'rank'} {rank}") for rank, task in enumerate(members)]
@@ -189,8 +190,9 @@ class TaskPool:
         """
         if running.is_inside() or self._checkpoints is None:
             raise MigrationError("checkpoint() is for a TaskPool with a path, outside of its tasks")
-        self._run(until_still=True)
-        return self._checkpoints.take(self._write)
+        with self._checkpoints.raising_alike():
+            self._run(until_still=True)
+            return self._checkpoints.take(self._write)
 
     @property
     def restarted(self) -> Restart | None:
@@ -217,11 +219,15 @@ class TaskPool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, cls: type[BaseException] | None, *_: object) -> None:
-        if cls is None or issubclass(cls, MigrationError):
+    def __exit__(
+        self, cls: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        if cls is None:
             self.close()
-        else:
-            running.leave()
+            return
+        running.leave()  # and no more, since the other ranks may not come here
+        if self._checkpoints is not None:
+            self._checkpoints.left(error)
 
     def __reduce__(self) -> tuple[Callable[[], TaskPool], tuple[()]]:
         return running.pool, ()
