@@ -12,7 +12,8 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import IO, Any, NoReturn
 
@@ -134,6 +135,19 @@ class UncaughtErrors:
     def raised_together(self, error: BaseException) -> None:
         """Remember that every rank raises this error or its like."""
         self._together = error
+
+    def is_together(self, error: BaseException | None) -> bool:
+        """Whether every rank raises this error or its like."""
+        return error is not None and error is self._together
+
+    @contextmanager
+    def alike(self, *kinds: type[BaseException]) -> Iterator[None]:
+        """An error of these kinds in here is one that every rank raises."""
+        try:
+            yield
+        except kinds as error:
+            self.raised_together(error)
+            raise
 
     def _handle(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None

@@ -29,7 +29,7 @@ from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.signals import Signals
 from sauerkraut.checkpoint.store import Store
-from sauerkraut.errors import Deadlock, MigrationError, RankError, SauerkrautError, Superseded
+from sauerkraut.errors import Deadlock, MigrationError, RankError, Superseded
 from sauerkraut.group import Group
 from sauerkraut.mpi.tasks import cut as cuts
 from sauerkraut.mpi.tasks.cut import KEY, Cut, Written
@@ -47,6 +47,7 @@ class Checkpoints:
     Args:
         path: The directory.
         group: The ranks.
+        uncaught: Learns of errors that all of them raise.
         interval: See `TaskPool`.
         keep: See `TaskPool`.
 
@@ -59,6 +60,7 @@ class Checkpoints:
         self,
         path: str | os.PathLike[str],
         group: Group,
+        uncaught: UncaughtErrors,
         *,
         interval: float | str | timedelta | None,
         keep: int,
@@ -83,11 +85,9 @@ class Checkpoints:
         self._schedule = Schedule(None, 0.0)
         self._interval = seconds
         self._signals = Signals()
-        self._uncaught = UncaughtErrors(group)
-        self._uncaught.install()
+        self._uncaught = uncaught
         self._requests: list[requests.Request] = []
         self._satisfied: set[str] = set()
-        self._of_all: BaseException | None = None
         self._superseded = False
         self._looked_at = time.monotonic()
         self._open = False
@@ -282,7 +282,6 @@ class Checkpoints:
 
     def close(self) -> None:
         """Let anybody have the directory. Not collective; a second call does nothing."""
-        self._uncaught.remove()
         self._release()
 
     def left(self, error: BaseException | None) -> None:
@@ -290,18 +289,8 @@ class Checkpoints:
 
         One that only this rank has ends the job: until then, the directory is ours. Not collective.
         """
-        if error is self._of_all or self._group.size == 1:
+        if self._uncaught.is_together(error) or self._group.size == 1:
             self._release()
-
-    @contextmanager
-    def raising_alike(self) -> Iterator[None]:
-        """An error of ours in here is one that every rank raises; the pool may be used on."""
-        try:
-            yield
-        except SauerkrautError as error:
-            self._of_all = error
-            self._uncaught.raised_together(error)
-            raise
 
     def _release(self) -> None:
         if self._open:

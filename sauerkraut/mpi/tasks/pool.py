@@ -12,8 +12,9 @@ from typing import Any, Self
 from mpi4py import MPI
 
 from sauerkraut import group as groups
+from sauerkraut.checkpoint.leaving import UncaughtErrors
 from sauerkraut.checkpoint.records import Epoch, Restart
-from sauerkraut.errors import MigrationError
+from sauerkraut.errors import Deadlock, MigrationError, RankError, SauerkrautError
 from sauerkraut.mpi.tasks import outcomes, ranks, running
 from sauerkraut.mpi.tasks.balance import Strategy
 from sauerkraut.mpi.tasks.census import Census
@@ -100,6 +101,8 @@ class TaskPool:
         self._spawned = 0
         self._closed = False
         self._checkpoints: Checkpoints | None = None
+        self._uncaught = UncaughtErrors(self._group)
+        self._uncaught.install()
         running.enter(self)
         if path is not None:
             self._open(path, interval, keep)
@@ -144,7 +147,7 @@ class TaskPool:
             MigrationError: on every rank: sizes differ, or there is nothing to call; or this run
                 has finished, see `restarted`.
         """
-        with nullcontext() if self._checkpoints is None else self._checkpoints.raising_alike():
+        with self._uncaught.alike(SauerkrautError):
             first = ranks.agree(self._group, function, size, self._spawned)
             self._refuse_when_finished("spawn_ranks", function)
         self._spawned = (first + size - 1) // self.size + 1
@@ -174,7 +177,8 @@ class TaskPool:
         """
         if running.is_inside():
             raise MigrationError("run() is not for tasks: call it outside of them, on all ranks")
-        with nullcontext() if self._checkpoints is None else self._checkpoints.running():
+        stored = nullcontext() if self._checkpoints is None else self._checkpoints.running()
+        with self._uncaught.alike(RankError, Deadlock), stored:
             self._run()
             results = outcomes.settle(self._group, self.delivery.outcomes)
             if self._checkpoints is not None:
@@ -190,7 +194,7 @@ class TaskPool:
         """
         if running.is_inside() or self._checkpoints is None:
             raise MigrationError("checkpoint() is for a TaskPool with a path, outside of its tasks")
-        with self._checkpoints.raising_alike():
+        with self._uncaught.alike(SauerkrautError):
             self._run(until_still=True)
             return self._checkpoints.take(self._write)
 
@@ -210,6 +214,7 @@ class TaskPool:
             self._closed = True
             if self._checkpoints is not None:
                 self._checkpoints.close()
+            self._uncaught.remove()
             running.leave()
             self.delivery.post.finish()
             self._balancing.close()
@@ -263,7 +268,9 @@ class TaskPool:
     ) -> None:
         """Go on from the newest epoch, if there is one."""
         try:
-            self._checkpoints = Checkpoints(path, self._group, interval=interval, keep=keep)
+            self._checkpoints = Checkpoints(
+                path, self._group, self._uncaught, interval=interval, keep=keep
+            )
             cut = self._checkpoints.start()
         except BaseException:
             running.leave()
