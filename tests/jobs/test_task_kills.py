@@ -95,10 +95,9 @@ def test_kills(start, results, tmp_path, kills, turns):
     assert results(lambda: start(draw.choice([1, 3]), turns)) == undisturbed
 
 
-@pytest.mark.parametrize(
-    ("kills", "turns"), [(2, 200), pytest.param(100, 2000, marks=pytest.mark.thorough)]
-)
-def test_kills_of_ranks_between_which_a_task_moves(start, results, tmp_path, kills, turns):
+@pytest.mark.thorough
+def test_kills_of_ranks_between_which_a_task_moves(start, results, tmp_path):
+    kills, turns = 100, 2000
     undisturbed = results(lambda: start(2, turns, "undisturbed", "1h"))
     draw, path, moves = random.Random(5), tmp_path / "ckpt", tmp_path / "moves"
     hit = starts = 0
