@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from sauerkraut.checkpoint.reports import write_line
 from sauerkraut.errors import (
@@ -26,6 +26,11 @@ from sauerkraut.errors import (
     UntrustedCheckpoint,
 )
 from sauerkraut.group import Group
+
+if TYPE_CHECKING:
+    from sauerkraut.checkpoint.records import Epoch
+    from sauerkraut.checkpoint.reports import Reports
+    from sauerkraut.checkpoint.store import Store
 
 CHECKPOINTED = 85
 RANKS_LOST = 86
@@ -63,6 +68,21 @@ def leave(group: Group, code: int) -> NoReturn:
     """
     flush()
     group.leave(code)
+
+
+def stop(group: Group, store: Store, reports: Reports, epoch: Epoch) -> NoReturn:
+    """End all ranks after a checkpoint that was to be the last. Collective."""
+    store.event("stop", epoch=epoch.number, attempt=epoch.attempt)
+    reports.tell(f"stopped after epoch {epoch.number}; the same command goes on")
+    store.release()
+    leave(group, CHECKPOINTED)
+
+
+def end_superseded(group: Group, store: Store, reports: Reports, text: str) -> NoReturn:
+    """End all ranks of an incarnation that lost its directory to another. Collective."""
+    store.event("superseded", error=text)
+    reports.warn(f"Superseded: {text}; this incarnation ends")
+    leave(group, REFUSED)
 
 
 def fail(group: Group, error: BaseException) -> NoReturn:

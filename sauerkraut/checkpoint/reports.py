@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sauerkraut.storage import Epoch
 
 logger = logging.getLogger("sauerkraut")
 
@@ -45,6 +50,14 @@ class Reports:
             logger.log(level, text)
         elif level >= logging.WARNING or not self._quiet:
             write_line(text)
+
+
+def last_valid(last: Epoch | None) -> str:
+    """What a failed checkpoint leaves to restart from: the ``last`` epoch."""
+    if last is None:
+        return "no epoch of this run was committed yet"
+    seconds = time.time() - last.when.timestamp()
+    return f"the last valid epoch is {last.number}, {seconds:.0f} s old"
 
 
 def write_line(text: str) -> None:

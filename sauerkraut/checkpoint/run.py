@@ -21,7 +21,7 @@ from sauerkraut.checkpoint.epochs import Epochs
 from sauerkraut.checkpoint.interval import Schedule, TimeLimit
 from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.records import Epoch
-from sauerkraut.checkpoint.reports import Reports
+from sauerkraut.checkpoint.reports import Reports, last_valid
 from sauerkraut.checkpoint.restart import Start
 from sauerkraut.checkpoint.signals import Signals
 from sauerkraut.checkpoint.state import State
@@ -253,7 +253,12 @@ class Run:
     def _heed(self, outcome: Outcome) -> None:
         """End as all must when the directory is lost or another rank failed."""
         if Flags.SUPERSEDED in outcome.flags:
-            self._end_superseded(f"another incarnation took {self._store.directory} over")
+            leaving.end_superseded(
+                self.group,
+                self._store,
+                self._reports,
+                f"another incarnation took {self._store.directory} over",
+            )
         if outcome.failed:
             # that rank aborts the job; nothing here may be unwound before
             time.sleep(2 * ARRIVAL_TIME + (POSTMORTEM_TIME if self._postmortem else 0.0))
@@ -304,13 +309,15 @@ class Run:
             about = self._about(call, of, metrics, answered)
             epoch = self._epochs.take(lambda handles: self.state.capture(frame, handles), about)
         except Superseded as error:
-            self._end_superseded(str(error))
+            leaving.end_superseded(self.group, self._store, self._reports, str(error))
         except RankError as error:
             self.last_error = error
             pause = self._schedule.failed(time.monotonic())
             if self.stopping or call.kind is Kind.CHECKPOINT or self._on_failure == "raise":
                 raise
-            self._reports.warn(f"{error}; {self._age()}; next try in {math.ceil(pause)} s")
+            self._reports.warn(
+                f"{error}; {last_valid(self.last)}; next try in {math.ceil(pause)} s"
+            )
             self.consensus.restart_clock(self._polls)
             return None
         self.last, self.last_error = epoch, None
@@ -322,7 +329,9 @@ class Run:
         self._heed(closing)
         self.stopping |= Flags.STOP in closing.flags
         if self.stopping:
-            self._stop(epoch)
+            if self.group.rank == 0:  # also those that came while the epoch was stored
+                requests.remove(self._store.directory, self._requests)
+            leaving.stop(self.group, self._store, self._reports, epoch)
         self._epochs.go_on()
         self.consensus.restart_clock(self._polls)
         return epoch
@@ -348,18 +357,14 @@ class Run:
             self._store.complete(epoch)
             self.last = epoch
         except Superseded as error:
-            self._end_superseded(str(error))
+            leaving.end_superseded(self.group, self._store, self._reports, str(error))
         except RankError as error:
             self.last_error = error
             if self._on_failure == "raise" and not isinstance(error, CaptureError):
                 raise
-            self._reports.warn(f"the end of the run was not stored: {error}; {self._age()}")
-
-    def _age(self) -> str:
-        if self.last is None:
-            return "no epoch of this run was committed yet"
-        age = time.time() - self.last.when.timestamp()
-        return f"the last valid epoch is {self.last.number}, {age:.0f} s old"
+            self._reports.warn(
+                f"the end of the run was not stored: {error}; {last_valid(self.last)}"
+            )
 
     def _try_capture(self, frame: FrameType) -> None:
         """Capture and throw away, so that a refusal is met now and not at the first checkpoint."""
@@ -387,19 +392,6 @@ class Run:
             {rank: failure for rank, failure in enumerate(failures) if failure is not None},
             own,
         )
-
-    def _stop(self, epoch: Epoch) -> NoReturn:
-        if self.group.rank == 0:  # also those that came while the epoch was stored
-            requests.remove(self._store.directory, self._requests)
-        self._store.event("stop", epoch=epoch.number, attempt=epoch.attempt)
-        self._reports.tell(f"stopped after epoch {epoch.number}; the same command goes on")
-        self._store.release()
-        leaving.leave(self.group, leaving.CHECKPOINTED)
-
-    def _end_superseded(self, text: str) -> NoReturn:
-        self._store.event("superseded", error=text)
-        self._reports.warn(f"Superseded: {text}; this incarnation ends")
-        leaving.leave(self.group, leaving.REFUSED)
 
 
 def site(frame: FrameType) -> str:

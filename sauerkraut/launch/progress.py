@@ -36,7 +36,7 @@ def any_ranks(directory: Path) -> bool:
         epochs = catalog.committed(directory)
     except NoCheckpoint:
         return False
-    return bool(epochs) and "tasks" in catalog.read_manifest(epochs[0].path).about.more
+    return bool(epochs) and catalog.read_manifest(epochs[0].path).tasks is not None
 
 
 def is_complete(directory: Path) -> bool:

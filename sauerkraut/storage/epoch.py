@@ -14,6 +14,8 @@ from sauerkraut.storage.piece import Place
 
 NUMBERS = "numbers"
 """Where `About.more` has the numbers that all ranks saved alike."""
+TASKS = "tasks"
+"""Where it has what a pool of tasks says of them; the tasks themselves lie in shards so, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,11 @@ class Manifest:
     """Who published it."""
     host: str
     user: str
+
+    @property
+    def tasks(self) -> Mapping[str, int] | None:
+        """What a pool of tasks says of them; None: it is no pool's epoch."""
+        return self.about.more.get(TASKS)
 
     @property
     def numbers(self) -> dict[str, float]:

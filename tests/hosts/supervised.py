@@ -17,7 +17,43 @@ DAEMONS = ("prted", "hydra_pmi_proxy")
 LIMIT = 400  # seconds
 
 
-class Supervised:
+class Started:
+    """A command whose output goes to a file in `directory`."""
+
+    def __init__(self, words, directory, environment):
+        self._output = directory / "output"
+        with self._output.open("wb") as out:
+            self.process = subprocess.Popen(
+                list(map(str, words)),
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def said(self):
+        return self._output.read_text(errors="replace")
+
+    def end(self):
+        """Only the command itself: the rest ends with the hosts."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def wait(self):
+        """Wait for its end; its exit status."""
+        return self.process.wait(LIMIT)
+
+    def wait_until(self, condition):
+        deadline = time.monotonic() + LIMIT
+        while not condition():
+            assert self.process.poll() is None or condition(), self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.1)
+
+
+class Supervised(Started):
     """A job in `directory`, supervised on the host `on`.
 
     Args:
@@ -32,44 +68,18 @@ class Supervised:
     def __init__(self, hosts, across, environment, directory, on, *options, program, **variables):
         self.checkpoints = directory / "ckpt"
         self._hosts = hosts
-        self._output = directory / "output"
         words = [sys.executable, "-m", "sauerkraut", "launch", *options, "--", *across]
+        program = [sys.executable, *program, "--dir", "ckpt"]
         there = ["sh", "-c", 'cd "$0" && exec "$@"', directory]  # another mount namespace: at /
-        with self._output.open("wb") as out:
-            self.process = subprocess.Popen(
-                hosts.on(on, *there, *words, sys.executable, *program, "--dir", "ckpt"),
-                env={**os.environ, **environment, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-
-    @property
-    def said(self):
-        return self._output.read_text(errors="replace")
-
-    def end(self):
-        """Only the supervisor: the rest ends with the hosts."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+        super().__init__(
+            hosts.on(on, *there, *words, *program), directory, {**environment, **variables}
+        )
 
     def happened(self, event):
         return [each for each in events(self.checkpoints) if each["event"] == event]
 
-    def wait_until(self, condition):
-        deadline = time.monotonic() + LIMIT
-        while not condition():
-            assert self.process.poll() is None or condition(), self.said
-            assert time.monotonic() < deadline, self.said
-            time.sleep(0.1)
-
     def wait_for(self, event):
         self.wait_until(lambda: self.happened(event))
-
-    def wait(self):
-        """Wait for the end of the supervisor; its exit status."""
-        return self.process.wait(LIMIT)
 
     def wait_until_gone(self, *hosts):
         """Wait until nothing runs there, of which the supervisor sees nothing."""

@@ -1,16 +1,13 @@
 """Beats between hosts: a silent one ends the job, one that computes does not; stacks of others."""
 
-import os
 import re
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from sauerkraut.testing import events
+from tests.hosts.supervised import Started
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
 
@@ -19,33 +16,11 @@ LIMIT = 120  # seconds
 TIMEOUT = 6  # seconds of silence
 
 
-class Job:
+class Job(Started):
     """stepping.py on two hosts."""
-
-    def __init__(self, words, directory, environment):
-        self._output = directory / "output"
-        with self._output.open("wb") as out:
-            self.process = subprocess.Popen(
-                list(map(str, words)),
-                env={**os.environ, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-
-    @property
-    def said(self):
-        return self._output.read_text(errors="replace")
 
     def wait_for(self, words):
         self.wait_until(lambda: words in self.said)
-
-    def wait_until(self, condition):
-        deadline = time.monotonic() + LIMIT
-        while not condition():
-            assert self.process.poll() is None or condition(), self.said
-            assert time.monotonic() < deadline, self.said
-            time.sleep(0.1)
 
 
 @pytest.fixture
@@ -63,9 +38,7 @@ def start(three_hosts, launcher, across, tmp_path):
 
     yield start
     for job in made:
-        if job.process.poll() is None:
-            job.process.send_signal(signal.SIGKILL)
-        job.process.wait()
+        job.end()
 
 
 def test_a_host_that_falls_silent_is_named_and_ends_the_job(three_hosts, start, tmp_path):

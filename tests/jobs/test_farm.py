@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sauerkraut.errors import NoCheckpoint
-from sauerkraut.storage import catalog
+from sauerkraut.launch.progress import newest_epoch
 from sauerkraut.testing import Job
 
 pytestmark = pytest.mark.job
@@ -21,7 +20,7 @@ def test_it_goes_on_on_fewer_ranks_and_checks_itself(launcher, tmp_path):
     words = [sys.executable, str(EXAMPLE), *WORDS]
     output = tmp_path / "output"
     with Job(launcher, 3, words, cwd=tmp_path, output=output) as job:
-        while job.status is None and not has_epoch(tmp_path / "farm"):
+        while job.status is None and not newest_epoch(tmp_path / "farm"):
             time.sleep(0.01)
         assert job.status is None, job.said()
         job.kill("rank", random.Random(1))
@@ -30,10 +29,3 @@ def test_it_goes_on_on_fewer_ranks_and_checks_itself(launcher, tmp_path):
     said = output.read_text()
     assert "stored by 3 ranks, on 2" in said
     assert "12 queens: 14200 ways, as is known" in said
-
-
-def has_epoch(path):
-    try:
-        return bool(catalog.committed(path))
-    except NoCheckpoint:
-        return False

@@ -62,7 +62,7 @@ def test_a_job_of_few_ranks(start, tmp_path, ranks, victim):
 @pytest.mark.timeout(900)
 def test_a_job_of_64_ranks(start, launcher, tmp_path):
     if launcher.name == "openmpi":
-        pytest.skip("missing: MPICH, with which `make test-all` runs 64 ranks")
+        pytest.skip("missing: MPICH, here Open MPI runs: `make test-all` runs 64 ranks on MPICH")
     end_as_if_undisturbed(start, tmp_path, 64, steps=60, victim="rank", kills=1, patience=400)
     restarts = [each for each in events(tmp_path / "killed" / "ckpt") if each["event"] == "restart"]
     assert len(restarts) == 1

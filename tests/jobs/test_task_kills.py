@@ -1,6 +1,5 @@
 """Tasks on ranks that are killed, and started again on other numbers of ranks."""
 
-import json
 import os
 import random
 import signal
@@ -10,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sauerkraut.errors import NoCheckpoint
-from sauerkraut.storage import Shard, catalog
+from sauerkraut.launch.progress import newest_epoch
+from sauerkraut.storage import catalog
 from sauerkraut.testing import Job
 from tests.programs import exchanging
 
@@ -22,21 +21,9 @@ LIMIT = 240  # seconds that a job may take
 pytestmark = pytest.mark.job
 
 
-def ids(epoch):
-    """The tasks in an epoch, those that have ended too; the last one gathers what others return."""
-    found = []
-    for seal in catalog.read_manifest(epoch).seals:
-        with Shard.open(epoch / seal.file, seal=seal) as shard:
-            index = json.loads(bytes(shard.stream("tasks/index")))
-        found += [each["id"] for kind in ("tasks", "outcomes") for each in index[kind]]
-    return sorted(found)[:-1]
-
-
-def committed(path):
-    try:
-        return [entry.path for entry in catalog.committed(path)]
-    except NoCheckpoint:
-        return []
+def tasks_in_each_epoch(path):
+    """Ids by epoch; the last one gathers what others return."""
+    return [exchanging.tasks_in(entry.path)[:-1] for entry in catalog.committed(path)]
 
 
 @pytest.fixture
@@ -73,7 +60,7 @@ def under_way(moves):
 
 
 def wait_for_epoch(job, path, before):
-    while job.status is None and committed(path)[:1] == before:
+    while job.status is None and newest_epoch(path) == before:
         time.sleep(0.01)
 
 
@@ -85,13 +72,12 @@ def test_kills(start, results, tmp_path, kills, turns):
     assert len(undisturbed) == TASKS + 1
     draw, path = random.Random(3), tmp_path / "ckpt"
     for _ in range(kills):
-        before = committed(path)[:1]
+        before = newest_epoch(path)
         with start(draw.choice([1, 2, 3, 4]), turns) as job:
             wait_for_epoch(job, path, before)
             time.sleep(draw.random() / 20)
             job.kill("rank", draw)
-        for epoch in committed(path):
-            assert ids(epoch) == list(range(TASKS))
+        assert all(ids == list(range(TASKS)) for ids in tasks_in_each_epoch(path))
     assert results(lambda: start(draw.choice([1, 3]), turns)) == undisturbed
 
 
@@ -103,7 +89,7 @@ def test_kills_of_ranks_between_which_a_task_moves(start, results, tmp_path):
     hit = starts = 0
     while hit < kills:
         moves.write_bytes(bytes(TASKS * exchanging.MOVE.size + 8 * exchanging.PID.size))
-        before = committed(path)[:1]
+        before = newest_epoch(path)
         with start(draw.choice([2, 3, 4]), turns, MOVES=str(moves)) as job:
             wait_for_epoch(job, path, before)
             time.sleep(draw.random() / 20)
@@ -115,8 +101,7 @@ def test_kills_of_ranks_between_which_a_task_moves(start, results, tmp_path):
             os.kill(victim, signal.SIGKILL)
             hit += victim in under_way(moves)
             starts += 1
-        for epoch in committed(path):
-            assert ids(epoch) == list(range(TASKS))
+        assert all(ids == list(range(TASKS)) for ids in tasks_in_each_epoch(path))
     print(f"{hit} of {starts} ranks were killed while a task moved from or to them")
     assert results(lambda: start(draw.choice([1, 3]), turns, MOVES=str(moves))) == undisturbed
 
@@ -124,7 +109,7 @@ def test_kills_of_ranks_between_which_a_task_moves(start, results, tmp_path):
 def test_a_signal_stops_the_job_and_others_go_on(start, results, tmp_path):
     undisturbed = results(lambda: start(4, 100, "undisturbed", "1h"))
     with start(3, 100) as job:
-        wait_for_epoch(job, tmp_path / "ckpt", [])
+        wait_for_epoch(job, tmp_path / "ckpt", 0)
         os.kill(job.rank_pids()[-1], signal.SIGUSR1)
         assert job.wait(LIMIT) == 85, job.said()
     assert results(lambda: start(2, 100)) == undisturbed
@@ -137,6 +122,6 @@ def test_any_number_of_ranks_after_any_other(start, results, tmp_path, then):
     for now in (1, 2, 3, 4, 8):
         path = f"from-{then}-to-{now}"
         with start(then, 100, path) as job:
-            wait_for_epoch(job, tmp_path / path, [])
+            wait_for_epoch(job, tmp_path / path, 0)
             job.kill("all", random.Random(now))
         assert results(lambda path=path, now=now: start(now, 100, path)) == undisturbed

@@ -11,6 +11,7 @@ from tests.mpi.interrupted import CrashError
 
 pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
 
+BY_ROWS = skt.Block(axis=0)
 WHOLE = np.random.default_rng(6).random((11, 6))
 
 
@@ -28,7 +29,7 @@ class Field:
         return {"u": self.u[1:-1, 1:-1], "cells": self.cells, "rank": self.rows.start, "t": 0.25}
 
 
-def store(comm, directory, field, layout=skt.Block(axis=0), load=None):  # noqa: B008 - frozen
+def store(comm, directory, field, layout=BY_ROWS, load=None):
     """Run until the first checkpoint is committed; on every rank of ``comm``."""
     ckpt = skt.Checkpointer(directory, comm, interval=None, quiet=True)
     ckpt.provide("field", field.save, load, layout=layout)

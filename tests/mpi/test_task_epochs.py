@@ -1,6 +1,5 @@
 """Tasks that are stored as epochs, and go on from there on any number of ranks."""
 
-import json
 import logging
 import os
 import shutil
@@ -15,9 +14,10 @@ from mpi4py import MPI
 import sauerkraut as skt
 from sauerkraut import mpi
 from sauerkraut.checkpoint import requests
-from sauerkraut.errors import CaptureError, MigrationError, NoCheckpoint, ResumeError
+from sauerkraut.errors import CaptureError, MigrationError, ResumeError
+from sauerkraut.launch.progress import newest_epoch
 from sauerkraut.mpi.tasks.placing import place
-from sauerkraut.storage import Shard, catalog
+from sauerkraut.storage import catalog
 from tests.programs import exchanging
 
 pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
@@ -66,16 +66,6 @@ def united(results):
     return {name: result for each in results for name, result in each.items()}
 
 
-def ids(epoch):
-    """The tasks in an epoch, those that have ended too."""
-    found = []
-    for seal in catalog.read_manifest(epoch).seals:
-        with Shard.open(epoch / seal.file, seal=seal) as shard:
-            index = json.loads(bytes(shard.stream("tasks/index")))
-        found += [each["id"] for kind in ("tasks", "outcomes") for each in index[kind]]
-    return sorted(found)
-
-
 def epochs(path):
     return [entry.path for entry in reversed(catalog.committed(path))]
 
@@ -104,12 +94,12 @@ def test_tasks_go_on_on_another_number_of_ranks(on, shared_dir, alone, then, now
     assert united(on(then, path, start(path))) == undisturbed
     begun, middle, final = epochs(path)
     for epoch in begun, middle, final:
-        *found, gathers = ids(epoch)
+        *found, gathers = exchanging.tasks_in(epoch)
         assert (found, gathers % then) == (ALL, 0)
     for epoch in begun, middle:
         went_on = alone(epoch, f"from-{epoch.name}")
         assert united(on(now, went_on, again)) == undisturbed
-        assert all(ids(each)[:-1] == ALL for each in epochs(went_on))
+        assert all(exchanging.tasks_in(each)[:-1] == ALL for each in epochs(went_on))
 
 
 def test_a_run_that_has_finished_returns_what_its_tasks_did(on, shared_dir):
@@ -204,7 +194,7 @@ def test_loads_are_balanced_between_checkpoints(on, shared_dir, alone, monkeypat
     assert SIZE == 1 or found[0][1] > 0
     stored = epochs(path)
     assert len(stored) > 1
-    assert all(ids(epoch)[:-1] == ALL for epoch in stored)
+    assert all(exchanging.tasks_in(epoch)[:-1] == ALL for epoch in stored)
     for epoch in dict.fromkeys([stored[0], stored[-2]]):
         for now in {max(1, SIZE - 1), SIZE}:
             went_on = alone(epoch, f"{epoch.name}-on-{now}")
@@ -221,16 +211,9 @@ def holds(path):
 def holds_and_asks(path, directory):
     os.kill(os.getpid(), signal.SIGUSR2)
     held = holds(path)
-    while not exists(directory):
+    while not newest_epoch(directory):
         mpi.yield_()
     return held
-
-
-def exists(directory):
-    try:
-        return bool(catalog.committed(directory))
-    except NoCheckpoint:
-        return False
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ exchanging.py DIRECTORY TURNS INTERVAL: rank 0 prints what they return. The file
 environment names one, tells of each task from where to where it moves now.
 """
 
+import json
 import os
 import signal
 import struct
@@ -14,7 +15,7 @@ import numpy as np
 from mpi4py import MPI
 
 from sauerkraut import mpi
-from sauerkraut.storage import catalog
+from sauerkraut.storage import Shard, catalog
 
 TASKS = 12
 LONG = 0.002  # seconds of each turn of the program
@@ -65,6 +66,16 @@ def hear(heard):
     assert heard.get(source, -1) < turn, "messages of a task overtook each other"
     heard[source] = turn
     return number
+
+
+def tasks_in(epoch):
+    """The ids of the tasks in an epoch, those that have ended too."""
+    found = []
+    for seal in catalog.read_manifest(epoch).seals:
+        with Shard.open(epoch / seal.file, seal=seal) as shard:
+            index = json.loads(bytes(shard.stream("tasks/index")))
+        found += [each["id"] for kind in ("tasks", "outcomes") for each in index[kind]]
+    return sorted(found)
 
 
 def wait_for_epoch(directory):

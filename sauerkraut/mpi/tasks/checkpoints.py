@@ -17,7 +17,6 @@ from datetime import timedelta
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import NoReturn
 
 from sauerkraut.checkpoint import interval as intervals
 from sauerkraut.checkpoint import leaving, requests
@@ -26,15 +25,16 @@ from sauerkraut.checkpoint.consensus import NONE, Flags
 from sauerkraut.checkpoint.interval import Schedule
 from sauerkraut.checkpoint.leaving import UncaughtErrors
 from sauerkraut.checkpoint.records import Epoch, Restart
-from sauerkraut.checkpoint.reports import Reports
+from sauerkraut.checkpoint.reports import Reports, last_valid
 from sauerkraut.checkpoint.signals import Signals
 from sauerkraut.checkpoint.store import Store
 from sauerkraut.errors import Deadlock, MigrationError, RankError, Superseded
 from sauerkraut.group import Group
 from sauerkraut.mpi.tasks import cut as cuts
-from sauerkraut.mpi.tasks.cut import KEY, Cut, Written
+from sauerkraut.mpi.tasks.cut import Cut, Written
 from sauerkraut.settings import Settings
 from sauerkraut.storage import About, Manifest
+from sauerkraut.storage.epoch import TASKS
 
 LOOK = 1.0  # seconds between two looks at the directory
 
@@ -129,7 +129,8 @@ class Checkpoints:
                 f"this run has finished (epoch {restart.epoch}): run() returns what its tasks did"
             )
             return
-        told, then, now = manifest.about.more[KEY], manifest.world_size, self._group.size
+        told, then, now = manifest.tasks, manifest.world_size, self._group.size
+        assert told is not None, "it was read as a pool's"
         self._store.event("restart", epoch=restart.epoch, step=restart.step, ranks=now)
         self._reports.tell(
             f"restart {restart.count}: {told['alive']} tasks go on from epoch {restart.epoch}"
@@ -197,7 +198,12 @@ class Checkpoints:
         found = together(self._group, "a checkpoint of tasks", lambda: int(self._flags()))
         flags = Flags(reduce(or_, found, 0))
         if Flags.SUPERSEDED in flags:
-            self._end_superseded(f"another incarnation took {self._store.directory} over")
+            leaving.end_superseded(
+                self._group,
+                self._store,
+                self._reports,
+                f"another incarnation took {self._store.directory} over",
+            )
         if not flags:
             return
         began = time.monotonic()
@@ -207,13 +213,15 @@ class Checkpoints:
             pause = self._schedule.failed(time.monotonic())
             if Flags.STOP in flags:
                 raise
-            self._reports.warn(f"{error}; {self._age()}; next try in {math.ceil(pause)} s")
+            self._reports.warn(
+                f"{error}; {last_valid(self.last)}; next try in {math.ceil(pause)} s"
+            )
             return
         now = time.monotonic()
         self._schedule.committed(now, now - began)
         self._signals.go_on = False
         if Flags.STOP in flags:
-            self._stop(epoch)
+            leaving.stop(self._group, self._store, self._reports, epoch)
 
     def take(self, write: Write, *, final: bool = False) -> Epoch:
         """Store an epoch, now that nothing runs or is under way.
@@ -241,7 +249,7 @@ class Checkpoints:
             about = self._about(told, answered, final=final)
             epoch = self._store.write(written.piece, about, sum(nbytes))
         except Superseded as error:
-            self._end_superseded(str(error))
+            leaving.end_superseded(self._group, self._store, self._reports, str(error))
         finally:
             if written is not None:
                 written.release()
@@ -261,7 +269,7 @@ class Checkpoints:
             command=tuple(sys.orig_argv),
             working_directory=str(Path.cwd()),
             more={
-                KEY: told,
+                TASKS: told,
                 "hash_seed": os.environ.get("PYTHONHASHSEED"),
                 "python": platform.python_version(),
             },
@@ -275,9 +283,11 @@ class Checkpoints:
         try:
             self._store.complete(self.take(write, final=True))
         except Superseded as error:
-            self._end_superseded(str(error))
+            leaving.end_superseded(self._group, self._store, self._reports, str(error))
         except RankError as error:
-            self._reports.warn(f"the end of the run was not stored: {error}; {self._age()}")
+            self._reports.warn(
+                f"the end of the run was not stored: {error}; {last_valid(self.last)}"
+            )
         self._release()
 
     def close(self) -> None:
@@ -306,20 +316,3 @@ class Checkpoints:
             self._release()
             self._uncaught.raised_together(error)
             raise
-
-    def _age(self) -> str:
-        if self.last is None:
-            return "no epoch of this run was committed yet"
-        age = time.time() - self.last.when.timestamp()
-        return f"the last valid epoch is {self.last.number}, {age:.0f} s old"
-
-    def _stop(self, epoch: Epoch) -> NoReturn:
-        self._store.event("stop", epoch=epoch.number, attempt=epoch.attempt)
-        self._reports.tell(f"stopped after epoch {epoch.number}; the same command goes on")
-        self._release()
-        leaving.leave(self._group, leaving.CHECKPOINTED)
-
-    def _end_superseded(self, text: str) -> NoReturn:
-        self._store.event("superseded", error=text)
-        self._reports.warn(f"Superseded: {text}; this incarnation ends")
-        leaving.leave(self._group, leaving.REFUSED)

@@ -26,12 +26,11 @@ from sauerkraut.mpi.tasks.switching import BESIDE, beside, luggage_of
 from sauerkraut.mpi.tasks.task import Letter, Resident
 from sauerkraut.objects.graph import Block
 from sauerkraut.storage import Array, Manifest, Piece, Stream
+from sauerkraut.storage.epoch import TASKS
 
 T = TypeVar("T")
 
-KEY = "tasks"
-"""Where all of it lies below ``/ranks/<rank>``, and what it is called in `About.more`."""
-INDEX = f"{KEY}/index"
+INDEX = f"{TASKS}/index"
 
 
 @dataclass(slots=True)
@@ -60,7 +59,7 @@ class Written:
         self.following = cut.following
         self._held: list[Snapshot] = []
         self._arrays: list[Array] = []
-        packing = Packing(KEY)
+        packing = Packing(TASKS)
         try:
             tasks = [self._task(each, residents, packing, cut) for each in cut.residents]
         except BaseException:
@@ -131,7 +130,7 @@ def read(store: Store, group: Group, manifest: Manifest) -> Cut | str:
     """
     phase = f"reading {manifest.epoch.path.name}"
     with agreed(group, phase):
-        told = manifest.about.more.get(KEY)
+        told = manifest.tasks
         if told is None:
             raise ResumeError(
                 "it is no checkpoint of a TaskPool: give the pool a directory of its own"
@@ -239,7 +238,7 @@ def _resident(entry: dict[str, Any], thawed: Thawed) -> Resident:
 
 
 def _array(task: int, number: int) -> str:
-    return f"{KEY}/{task}/arrays/{number}"
+    return f"{TASKS}/{task}/arrays/{number}"
 
 
 def _unless_damaged(group: Group, phase: str, work: Callable[[], T]) -> list[T] | str:

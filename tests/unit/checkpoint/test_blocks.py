@@ -9,6 +9,8 @@ from sauerkraut.errors import CaptureError, NoSuchArray
 from sauerkraut.storage import Place
 from tests.unit.checkpoint.crashing import CrashError
 
+BY_ROWS = Block(axis=0)
+
 
 def along(axis, *shapes, dtype="<f8"):
     return [{"f/u": Held("f/u", dtype, shape, axis)} for shape in shapes]
@@ -95,7 +97,7 @@ def work(field):
     return field.u.sum()
 
 
-def provide(ckpt, field, load=None, layout=Block(axis=0)):  # noqa: B008 - frozen
+def provide(ckpt, field, load=None, layout=BY_ROWS):
     ckpt.provide(
         "field",
         lambda: {"u": field.u[1:-1, 1:-1], "small": np.arange(3), "n": 7},

@@ -1,6 +1,5 @@
 """Arrays of which ranks stored blocks: put together, sliced, checked; shown by stock h5py too."""
 
-import logging
 import math
 import pickle
 import shutil
@@ -16,48 +15,10 @@ from sauerkraut.errors import (
     NoCheckpoint,
     NoSuchArray,
     StorageError,
-    UntrustedCheckpoint,
 )
 from sauerkraut.storage import catalog, disk, dtypes, layout
 from tests.processes import run_python
-
-U = np.random.default_rng(17).random((23, 7, 5))
-ROWS = [slice(0, 9), slice(9, 9), slice(9, 22), slice(22, 23)]  # uneven, and one empty
-GRID = list(product((slice(0, 10), slice(10, 23)), (slice(0, 3), slice(3, 7)), (slice(0, 5),)))
-
-
-def blocks_of(values, wheres, name="fields/u"):
-    """What each rank stores of an array: its block, wherever that is."""
-    for where in wheres:
-        where = where if isinstance(where, tuple) else (where,)
-        where += (slice(None),) * (values.ndim - len(where))
-        block = np.ascontiguousarray(values[where])
-        start = tuple(each.indices(n)[0] for each, n in zip(where, values.shape, strict=True))
-        place = storage.Place(name, start, values.shape)
-        raw = block.reshape(-1).view("u1")
-        text = dtypes.text(values.dtype)
-        dataset = f"providers/{name.replace('/', '/blocks/')}"
-        yield storage.Array(dataset, raw, text, block.shape, name, place)
-
-
-def store(job, directory, *arrays, trust=None, **about):
-    """Commit an epoch; ``arrays`` are generators of each rank's block."""
-    ranks = list(zip(*arrays, strict=True))
-    running = job(
-        directory, world_size=len(ranks), foreign=True, keep=9, trust=trust or storage.Trust()
-    )
-    running.start()
-    about = storage.About(step=running.step + 1, **about)
-    parent = None if running.newest is None else running.newest.attempt
-    attempt = storage.begin(running.ownership, world_size=len(ranks), parent=parent, about=about)
-    seals = [
-        storage.write(attempt, storage.Piece(rank, (), held), running.trust)
-        for rank, held in enumerate(ranks)
-    ]
-    epoch = storage.publish(running.ownership, attempt, seals, seconds=0.5, trust=running.trust)
-    running.leave()
-    return epoch
-
+from tests.unit.storage.stored_arrays import GRID, ROWS, U, blocks_of, store
 
 KEYS = [
     ...,
@@ -269,31 +230,6 @@ def test_names_and_parts_that_are_not_there(directory, job):
         data["fields/u"].__array__(copy=False)
 
 
-def test_the_newest_whole_epoch_is_opened(directory, job, caplog):
-    epochs = [store(job, directory, blocks_of(U + i, ROWS)) for i in range(3)]
-    assert storage.open(directory).epoch == 3
-    assert storage.open(directory, epoch=1)["fields/u"][0, 0, 0] == U[0, 0, 0]
-    (epochs[2].path / layout.shard(3)).unlink()
-    with (epochs[1].path / layout.shard(0)).open("r+b") as shard:
-        shard.seek(200)
-        shard.write(b"?")
-    with caplog.at_level(logging.WARNING):
-        data = storage.open(directory)
-    assert data.epoch == 1
-    problems = (
-        f"{epochs[2].path / layout.shard(3)} is missing",
-        f"{epochs[1].path / layout.shard(0)} has a table whose hash is wrong",
-    )
-    assert caplog.messages == [f"{problem}; trying the epoch before it" for problem in problems]
-    assert data.passed_over == problems
-    assert str(data).count("passed over: ") == 2
-    with pytest.raises(CorruptCheckpoint, match=r"shard-00003.h5 is missing$"):
-        storage.open(directory, epoch=3)
-    (epochs[0].path / layout.MANIFEST).unlink()
-    with pytest.raises(CorruptCheckpoint, match="no epoch is whole"):
-        storage.open(directory)
-
-
 def test_a_run_that_goes_on_may_remove_what_was_chosen(directory, job, monkeypatch):
     """It has committed a newer one then."""
     old, new = (store(job, directory, blocks_of(U + i, ROWS)) for i in range(2))
@@ -324,60 +260,6 @@ def test_no_epoch(directory, job):
         storage.open(directory, epoch=7)
 
 
-@pytest.mark.parametrize(
-    ("wheres", "text"),
-    [
-        ([slice(0, 9), slice(9, 20)], "the blocks hold 700 of the 805 elements"),
-        ([slice(0, 9), slice(8, 23)], "rank 0, .* and rank 1, .* overlap"),
-    ],
-)
-def test_blocks_that_make_no_array_are_damage(directory, job, wheres, text):
-    store(job, directory, blocks_of(U, wheres))
-    with pytest.raises(CorruptCheckpoint, match=rf"epoch-00000001: fields/u: .*{text}"):
-        storage.open(directory)
-
-
-def lying(dtype, shape, name="f/u"):
-    """A block of 96 bytes that says it is something else; HDF5 knows no text and does not look."""
-    place = storage.Place(name, (0,) * len(shape), shape)
-    yield storage.Array("providers/f/blocks/u", bytes(96), dtype, shape, name, place)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "shape", "text"),
-    [
-        ("<U1", (10**15,), r"has 96 bytes, and <U1 of shape \(10+,\) 4000000000000000$"),
-        ("<U1", (23,), "has 96 bytes, and <U1"),
-        ("<U9999999", (1,), "has 96 bytes, and <U9999999"),
-        ("<U1", (1,) * 65, "no shape of NumPy's: "),
-        ("<U24", (), "has no axes"),
-        ("|O", (12,), "elements of no known type: "),
-        ("import os", (96,), "elements of no known type: "),
-    ],
-)
-def test_a_block_has_as_many_bytes_as_it_says(directory, job, dtype, shape, text):
-    """So a small file of anybody's cannot ask for much memory."""
-    store(job, directory, lying(dtype, shape))
-    with pytest.raises(CorruptCheckpoint, match=text):
-        storage.open(directory, epoch=1)
-
-
-def test_names_of_strangers_are_printed_without_obeying(directory, job):
-    more = {"numbers": {"f/\x1b[31m": 1}}
-    store(job, directory, lying("<U24", (1,), "f/\x1b[2J\n"), more=more, metrics={"\a": 1})
-    data = storage.open(directory)
-    (array,) = data.values()
-    assert all(line.isprintable() for line in (*str(data).splitlines(), str(array)))
-    assert r"f/\x1b[2J\n  <U24  (1,)  in 1 block" in str(data)
-
-
-@pytest.mark.parametrize("numbers", [3, ["a"], {"a": "b"}, {"a": None}])
-def test_numbers_are_numbers(directory, job, numbers):
-    store(job, directory, blocks_of(U, ROWS), more={"numbers": numbers})
-    with pytest.raises(CorruptCheckpoint, match="does not describe an epoch"):
-        storage.open(directory, epoch=1)
-
-
 UNION = np.dtype({"names": ["a", "b"], "formats": ["f4", "f8"], "offsets": [0, 0]})
 WIDE = np.dtype([(f"field{i}", "f8") for i in range(3000)])
 
@@ -395,24 +277,6 @@ def test_what_hdf5_has_no_name_for_is_stored_as_bytes(directory, job, values):
         assert block[()].tobytes() == values[1:].tobytes()
         assert dtypes.parse(block.attrs["dtype"]) == values.dtype
         assert "arrays/fields/u" not in tree
-
-
-def test_with_a_key(directory, job, monkeypatch, tmp_path):
-    key, other = tmp_path / "key", tmp_path / "other"
-    for path in (key, other):
-        path.write_text(path.name)
-        path.chmod(0o600)
-    monkeypatch.setenv("SAUERKRAUT_KEY_FILE", str(key))
-    trust = storage.Trust.of(storage.data.Settings.from_environment())
-    store(job, directory, blocks_of(U, ROWS), trust=trust)
-    u = storage.open(directory)["fields/u"]
-    np.testing.assert_array_equal(u[...], U)
-    monkeypatch.setenv("SAUERKRAUT_KEY_FILE", str(other))
-    with pytest.raises(UntrustedCheckpoint, match="another key"):
-        u[...]
-    monkeypatch.delenv("SAUERKRAUT_KEY_FILE")
-    with pytest.raises(UntrustedCheckpoint, match="set SAUERKRAUT_KEY_FILE"):
-        storage.open(directory)
 
 
 def test_reading_needs_no_owner_and_runs_without_mpi(directory, job):
