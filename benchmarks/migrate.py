@@ -3,10 +3,16 @@
 Both ways cross the same two ranks in the same run, there and back: a task that holds one array and
 calls `migrate`; `Send` and `Recv` of that array into newly allocated memory; `send` and `recv` of a
 dict that holds it, as mpi4py pickles it. Each line is the median over pairs of half a round trip.
+
+Where charm4py is installed, one of its chares that holds the array moves in turn with the task,
+between two processes that charmrun starts on this machine.
 """
 
 import argparse
+import importlib.util
 import statistics
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,6 +25,7 @@ COMM = MPI.COMM_WORLD
 PEER = 1 - COMM.rank
 KIB, MIB = 1 << 10, 1 << 20
 SIZES = (8, 64 * KIB, MIB, 16 * MIB, 128 * MIB, 1024 * MIB)
+CHARES = Path(__file__).parent / "programs" / "chares.py"
 COMMAND = "python -m sauerkraut.testing 2 python benchmarks/migrate.py"
 
 
@@ -78,11 +85,15 @@ def text_of(nbytes):
     return f"{nbytes} B"
 
 
+def turns_of(nbytes):
+    return 200 if nbytes < MIB else 20 if nbytes < 64 * MIB else 3
+
+
 def moves(pool, sizes, pairs):
     if COMM.rank == 0:
         print(f"{'one array of':>12}  {'migrate':>10}  raw / migrate  pickled / migrate")
     for nbytes in sizes:
-        turns = 200 if nbytes < MIB else 20 if nbytes < 64 * MIB else 3
+        turns = turns_of(nbytes)
         task, raw, pickled = [], [], []
         for _ in range(pairs):
             COMM.Barrier()
@@ -99,6 +110,42 @@ def moves(pool, sizes, pairs):
             ]
             took = f"{statistics.median(task) * 1e6:7.0f} us"
             print(f"{text_of(nbytes):>12}  {took}  {against[0]:13.2f}  {against[1]:17.2f}")
+
+
+def by_chare(sizes):
+    """Seconds of a move by size; None without charm4py."""
+    words = [sys.executable, "-m", "charmrun.start", "+p2", "++local", str(CHARES)]
+    words += [f"{nbytes}:{turns_of(nbytes)}" for nbytes in sizes]
+    said = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
+    told = [line.split() for line in said.splitlines() if line.startswith("took ")]
+    return {int(nbytes): float(seconds) for _, nbytes, seconds in told}
+
+
+def chares(pool, sizes, pairs):
+    if importlib.util.find_spec("charm4py") is None:
+        if COMM.rank == 0:
+            print("charm4py is not installed: `pip install charm4py` for a chare beside the task")
+        return
+    ratios = {nbytes: [] for nbytes in sizes}
+    for _ in range(pairs):
+        theirs = by_chare(sizes) if COMM.rank == 0 else None
+        wait_idle()
+        for nbytes in sizes:
+            mine = by_task(pool, nbytes, turns_of(nbytes))
+            if COMM.rank == 0:
+                ratios[nbytes].append(theirs[nbytes] / statistics.median(mine))
+    if COMM.rank == 0:
+        told = ", ".join(
+            f"{text_of(n)} {statistics.median(each):.2f}" for n, each in ratios.items()
+        )
+        print(f"a chare of charm4py that moves / migrate: {told}")
+
+
+def wait_idle():
+    """A barrier whose ranks leave the processors to others."""
+    waiting = COMM.Ibarrier()
+    while not waiting.Test():
+        time.sleep(0.01)
 
 
 def carries(held):
@@ -198,6 +245,7 @@ def main():
         moves(pool, sizes, options.pairs)
         copies(pool, 256 * MIB)
         switches(pool, options.pairs)
+        chares(pool, [size for size in sizes if size <= 128 * MIB], options.pairs)
     messages(COMM, options.pairs)
 
 
