@@ -9,6 +9,7 @@ from itertools import accumulate
 
 from sauerkraut.errors import CaptureError
 from sauerkraut.storage import Place, tiling
+from sauerkraut.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,14 @@ class Block:
         Raises:
             ValueError: a block of that shape cannot lie so.
         """
+        axes = counted(len(shape), "axis", "axes")
         if self.start is not None:
             if len(self.start) != len(shape):
-                raise ValueError(f"has {len(shape)} axes, and start={self.start} as many numbers")
+                raise ValueError(f"has {axes}, and start={self.start} as many numbers")
             return None
         axis = self.axis or 0
         if not -len(shape) <= axis < len(shape):
-            raise ValueError(f"has {len(shape)} axes, none of which is axis {axis}")
+            raise ValueError(f"has {axes}, none of which is axis {axis}")
         return axis % len(shape)
 
 

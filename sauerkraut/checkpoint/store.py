@@ -27,6 +27,7 @@ from sauerkraut.errors import (
 from sauerkraut.group import Group
 from sauerkraut.settings import Settings
 from sauerkraut.storage import About, Epoch, Manifest, Ownership, Piece, Trust
+from sauerkraut.wording import counted
 
 S = TypeVar("S")
 
@@ -199,8 +200,9 @@ class Store:
             return str(error)
         if manifest.world_size != self._group.size and not any_size:
             raise WorldSizeMismatch(
-                f"{manifest.world_size} ranks wrote {path}, this job has {self._group.size}: "
-                f"start it with {manifest.world_size}{_or_from_data(manifest)}"
+                f"{counted(manifest.world_size, 'rank')} wrote {path}, "
+                f"this job has {self._group.size}: start it with {manifest.world_size}"
+                f"{_or_from_data(manifest)}"
             )
         # What rank 0 does not see is lost; only what it sees may be late elsewhere (NFS).
         missing = storage.catalog.missing(manifest)

@@ -3,7 +3,8 @@
 Per frame: file, line, function and the source line; per local: type, dtype and shape, size, and the
 value where it is small. Generators and coroutines that wait come after the frames. Arrays that all
 ranks hold together come first, with the shape of the whole. The newest committed epoch unless
---epoch names another, all ranks unless --rank does. For a directory postmortem-N in that of the
+--epoch names another, all ranks unless --rank does. Of a TaskPool: the tasks that were with each
+rank, what each waited for, its messages and frames. For a directory postmortem-N in that of the
 checkpoints: the frames that an error left. No code of the checkpoint runs.
 """
 
@@ -19,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sauerkraut.cli import flow, report
+from sauerkraut.cli import flow, frames, report, tasks
 from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint
 from sauerkraut.flow import handlers
 from sauerkraut.flow.record import Record
@@ -28,9 +29,7 @@ from sauerkraut.objects import inert
 from sauerkraut.storage import Array, Manifest, Shard, catalog, dtypes, layout, postmortem
 from sauerkraut.storage.epoch import GlobalArray
 from sauerkraut.storage.table import NONSENSE
-
-_STATES = {"": "", "created": " (not started)", "suspended": " (suspended)"}
-_ARRAY = re.compile(r"(numpy\.ndarray) (.+) (\(.*\))")
+from sauerkraut.wording import counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +52,7 @@ def run(chosen: argparse.Namespace) -> int:
     ranks = range(manifest.world_size) if chosen.rank is None else chosen.rank
     if not all(0 <= rank < manifest.world_size for rank in ranks):
         raise NoCheckpoint(f"{path}: its ranks are 0 to {manifest.world_size - 1}")
-    stacks = [{"rank": rank, **_stack(path, manifest, rank)} for rank in ranks]
+    stacks = [{"rank": rank, **_described(manifest, rank)} for rank in ranks]
     if chosen.json:
         document = {
             "epoch": manifest.epoch.number,
@@ -69,11 +68,16 @@ def run(chosen: argparse.Namespace) -> int:
     for line in _global_lines(manifest):
         print(report.printable(line))
     for stack in stacks:
-        print(f"\nrank {stack['rank']}")
-        for frame in (*stack["frames"], *stack["generators"]):
-            for line in _lines(frame):
-                print(report.printable(line))
+        print()
+        for line in _rank_lines(stack) if manifest.tasks is None else tasks.lines(stack):
+            print(report.printable(line))
     return 0
+
+
+def _rank_lines(stack: dict[str, Any]) -> Iterator[str]:
+    yield f"rank {stack['rank']}"
+    for frame in (*stack["frames"], *stack["generators"]):
+        yield from frames.lines(frame)
 
 
 def _show_postmortem(chosen: argparse.Namespace) -> int:
@@ -98,7 +102,7 @@ def _show_postmortem(chosen: argparse.Namespace) -> int:
         )
         print(f"{when} UTC")
         for frame in each["frames"]:
-            for line in _lines(frame):
+            for line in frames.lines(frame):
                 print(report.printable(line))
         print(report.printable(each["error"]))
     return 0
@@ -115,16 +119,16 @@ def _postmortem(path: Path) -> dict[str, Any]:
 def _read_postmortem(path: Path) -> dict[str, Any]:
     with Shard.open(path) as shard:
         told: dict[str, Any] = json.loads(bytes(shard.stream("postmortem")))
-        frames = aftermath.read(bytes(shard.stream("frames")), shard.stream("objects"))
+        left = aftermath.read(bytes(shard.stream("frames")), shard.stream("objects"))
         of_run = {"rank": shard.seal.rank, "world_size": shard.world_size, "epoch": shard.epoch}
-    shown = [{**frame, "locals": [_left(local) for local in frame["locals"]]} for frame in frames]
+    shown = [{**frame, "locals": [_left(local) for local in frame["locals"]]} for frame in left]
     return {**of_run, **told, "frames": shown}
 
 
 def _left(told: dict[str, Any]) -> dict[str, Any]:
     local = stored.Local(told["name"], told["type"], told["bytes"], told["value"])
     refused = {"refused": told["refused"]} if "refused" in told else {}
-    return {**_local(local), **refused}
+    return {**frames.described_local(local), **refused}
 
 
 def _show_flow(chosen: argparse.Namespace, manifest: Manifest, record: Record) -> int:
@@ -191,38 +195,16 @@ def _epoch(directory: Path, number: int | None) -> Path:
     raise NoCheckpoint(f"{directory}: {which}")
 
 
-def _stack(path: Path, manifest: Manifest, rank: int) -> dict[str, Any]:
-    """The frames and waiting generators of one rank as plain values; no frames in a final epoch."""
+def _described(manifest: Manifest, rank: int) -> dict[str, Any]:
+    """What is shown of one rank, as plain values; no frames in a final epoch."""
+    if manifest.tasks is not None:
+        return tasks.described(manifest, rank)
     seal = manifest.seals[rank]
-    with Shard.open(path / seal.file, seal=seal) as shard:
+    with Shard.open(manifest.epoch.path / seal.file, seal=seal) as shard:
         if not {"control", "objects"} <= set(shard.names()):
             return {"frames": [], "generators": []}
         stack = stored.read(bytes(shard.stream("control")), shard.stream("objects"))
-    return {
-        "frames": [_frame(frame) for frame in stack.frames],
-        "generators": [{"state": state, **_frame(frame)} for state, frame in stack.generators],
-    }
-
-
-def _frame(frame: stored.StoredFrame) -> dict[str, Any]:
-    return {
-        "file": frame.info.file,
-        "line": frame.info.line,
-        "function": frame.info.function,
-        "source": frame.info.source,
-        "locals": [_local(local) for local in frame.locals],
-        "excluded": frame.info.excluded,
-        "unbound": frame.info.unbound,
-    }
-
-
-def _local(local: stored.Local) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": local.name, "type": local.type, "bytes": local.bytes or None}
-    if array := _ARRAY.fullmatch(local.type):
-        row["type"], row["dtype"], row["shape"] = array.groups()
-    if local.value is not None:
-        row["value"] = local.value
-    return row
+    return frames.described_stack(stack)
 
 
 def _global(array: GlobalArray) -> dict[str, Any]:
@@ -262,33 +244,12 @@ def _global_lines(manifest: Manifest) -> Iterator[str]:
 def _headline(manifest: Manifest) -> str:
     epoch, about = manifest.epoch, manifest.about
     parts = [f"epoch {epoch.number}"]
-    if epoch.step is not None:
+    if manifest.tasks is not None:
+        parts.append(f"{report.number(epoch.step)} of {counted(int(about.of or 0), 'task')} ended")
+    elif epoch.step is not None:
         of = "" if about.of is None else f" of {report.number(about.of)}"
         parts.append(f"step {report.number(epoch.step)}{of}")
-    parts += [f"committed {report.moment(epoch.when)} UTC", f"{manifest.world_size} ranks"]
+    parts += [f"committed {report.moment(epoch.when)} UTC", counted(manifest.world_size, "rank")]
     if about.final:
         parts.append("final: the run has returned")
     return ", ".join(parts)
-
-
-def _lines(frame: dict[str, Any]) -> Iterator[str]:
-    state = _STATES[frame.get("state", "")]
-    yield f"  {frame['file']}:{frame['line']}, in {frame['function']}{state}"
-    if frame["source"]:
-        yield f"      {frame['source']}"
-    rows = [
-        (
-            local["name"],
-            " ".join(str(local[key]) for key in ("type", "dtype", "shape") if key in local),
-            report.size(local["bytes"]) if local["bytes"] else "",
-            local.get("value", f"(not stored: {local['refused']})" if "refused" in local else ""),
-        )
-        for local in frame["locals"]
-    ]
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
-    for name, kind, size, value in rows:
-        line = f"    {name:{widths[0]}}  {kind:{widths[1]}}  {size:>{widths[2]}}  {value}"
-        yield line.rstrip()
-    for title in ("excluded", "unbound"):
-        if frame.get(title):
-            yield f"    {title}: {', '.join(frame[title])}"

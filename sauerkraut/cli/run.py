@@ -30,6 +30,7 @@ from sauerkraut.cli import report
 from sauerkraut.code import safepoints
 from sauerkraut.code.safepoints import Safepoint, Wanted
 from sauerkraut.errors import SafepointError, StorageError
+from sauerkraut.wording import counted
 
 RANKS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 """Where launchers tell how many ranks there are."""
@@ -166,7 +167,7 @@ def _report(
     if chosen.json:
         report.print_json({"safepoint": where, "refused": refused, "bytes": size})
     elif not refused:
-        ranks = f"{len(found)} rank{'s'[: len(found) > 1]}"
+        ranks = counted(len(found), "rank")
         print(f"{where}: all can be captured: {report.size(size)} on {ranks}")
     else:
         for rank, told in refused.items():

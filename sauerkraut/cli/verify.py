@@ -15,6 +15,7 @@ from sauerkraut.cli import report
 from sauerkraut.errors import NoCheckpoint, SauerkrautError
 from sauerkraut.settings import Settings
 from sauerkraut.storage import Finding, Trust, catalog
+from sauerkraut.wording import counted
 
 SHOWN = 5  # names of files that belong to no epoch
 
@@ -91,4 +92,4 @@ def _amount(epoch: Path) -> str:
         sizes = [path.stat().st_size for path in epoch.iterdir() if path.is_file()]
     except OSError:
         return "and removed meanwhile"
-    return f"{report.size(sum(sizes))} in {len(sizes)} files"
+    return f"{report.size(sum(sizes))} in {counted(len(sizes), 'file')}"

@@ -31,6 +31,7 @@ from sauerkraut.flow.stores import Commit, History, State
 from sauerkraut.group import Group
 from sauerkraut.settings import Settings
 from sauerkraut.storage import About, Array, Manifest, Piece, Stream, Trust, catalog
+from sauerkraut.wording import counted
 
 KEY = "flow"
 """What the record is called in `About.more`, and where streams and arrays lie in a shard."""
@@ -259,8 +260,9 @@ class Epochs:
         group, path = self._group, manifest.epoch.path
         if manifest.world_size != group.size:
             raise WorldSizeMismatch(
-                f"{manifest.world_size} ranks wrote {path}, this job has {group.size}: start it "
-                f"with {manifest.world_size}, or give run() a state and checkpoint=0"
+                f"{counted(manifest.world_size, 'rank')} wrote {path}, "
+                f"this job has {group.size}: start it with {manifest.world_size}, "
+                "or give run() a state and checkpoint=0"
             )
 
         state: State = {}

@@ -69,6 +69,18 @@ def read(control: bytes, objects: Any) -> StoredStack:
     )
 
 
+def beside(control: bytes, objects: Any) -> list[object]:
+    """Read what was captured beside the frames; nothing where the object stream is damaged.
+
+    Raises:
+        ResumeError: The control section is damaged.
+    """
+    first = _native.decode(control).objects
+    with contextlib.suppress(ResumeError):
+        return inert.read(objects)[0][first:]
+    return []
+
+
 def _frame(fields: Label, values: list[object]) -> StoredFrame:
     return StoredFrame(
         FrameInfo.of(fields),

@@ -216,10 +216,19 @@ def _text_of_opaque(value: Opaque) -> str | None:
     if name == "make_cell":
         held = value.state
         return text(held[0]) if isinstance(held, tuple) and len(held) == 1 else "(empty)"
+    if name == "make_exception":
+        return _text_of_exception(value)
     if name == "scalar" and value.label.startswith("numpy"):
         return _numpy_scalar(value.arguments)
     if value.label in ("range", "slice", "complex", "bytearray", "pathlib.PosixPath"):
         return f"{name}({', '.join(map(_short.repr, value.arguments))})"
+    return None
+
+
+def _text_of_exception(value: Opaque) -> str | None:
+    match value.arguments, value.state:
+        case (_Named(label=label), *_), (_, _, tuple(arguments), *_):
+            return f"{label.rpartition('.')[2]}({', '.join(map(_short.repr, arguments))})"
     return None
 
 

@@ -23,6 +23,7 @@ from sauerkraut.storage.shard import Shard
 from sauerkraut.storage.table import NONSENSE
 from sauerkraut.storage.tiling import misfit
 from sauerkraut.storage.trust import Trust
+from sauerkraut.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -204,7 +205,7 @@ class Data(Mapping[str, "StoredArray"]):
             about.append(f"step {self.step:.12g}")
         about += [f"{name}={value:.6g}" for name, value in self.metrics.items()]
         about.append(f"committed {self.when:%Y-%m-%d %H:%M:%S} UTC")
-        about.append(f"written by {_counted(self.world_size, 'rank')}")
+        about.append(f"written by {counted(self.world_size, 'rank')}")
         if self.final:
             about.append("final: the run has returned")
         rows = [each._row() for each in self._arrays.values()]
@@ -298,7 +299,9 @@ class StoredArray:
         if not 0 <= rank < size:
             raise ValueError(f"rank {rank} of {size}: ranks are 0 to {size - 1}")
         if not -self.ndim <= axis < self.ndim:
-            raise ValueError(f"axis {axis} of {self.name}, which has {self.ndim} axes")
+            raise ValueError(
+                f"axis {axis} of {self.name}, which has {counted(self.ndim, 'axis', 'axes')}"
+            )
         length, rest = divmod(self.shape[axis], size)
         start = rank * length + min(rank, rest)
         return slice(start, start + length + (rank < rest))
@@ -355,7 +358,7 @@ class StoredArray:
         return _printable(f"{name}: {', '.join(rest)}")
 
     def _row(self) -> tuple[str, ...]:
-        blocks = _counted(len(self._array.blocks), "block")
+        blocks = counted(len(self._array.blocks), "block")
         return self.name, str(self.dtype), str(self.shape), f"in {blocks}"
 
 
@@ -368,7 +371,3 @@ def _array(data: memoryview, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np
 def _printable(text: str) -> str:
     """Leave nothing that a terminal would obey: names in a checkpoint are anybody's."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -227,7 +227,7 @@ def test_another_number_of_ranks_is_refused(make, comm):
     flow = make()
     flow._steps[:] = flow._steps[1:2]
     flow.add_step()(stops)
-    with pytest.raises(WorldSizeMismatch, match=f"1 ranks wrote .*, this job has {comm.size}"):
+    with pytest.raises(WorldSizeMismatch, match=f"1 rank wrote .*, this job has {comm.size}"):
         flow.run()
 
 

@@ -317,7 +317,7 @@ def test_errors_say_what_is_wrong(pool):
         assert told[3] == "root=2: ranks of this TaskComm are 0 to 0"
         assert "3 items that take 24 bytes are not in a buffer of 16 bytes" in told[4]
         assert "a buffer is an array, [array, datatype] or" in told[5]
-        assert told[6] == "3 objects for 1 ranks: give one for each"
+        assert told[6] == "3 objects for 1 rank: give one for each"
 
 
 def only_for_tasks(comm):

@@ -35,6 +35,7 @@ from sauerkraut.mpi.tasks.cut import Cut, Written
 from sauerkraut.settings import Settings
 from sauerkraut.storage import About, Manifest
 from sauerkraut.storage.epoch import TASKS
+from sauerkraut.wording import counted
 
 LOOK = 1.0  # seconds between two looks at the directory
 
@@ -133,8 +134,9 @@ class Checkpoints:
         assert told is not None, "it was read as a pool's"
         self._store.event("restart", epoch=restart.epoch, step=restart.step, ranks=now)
         self._reports.tell(
-            f"restart {restart.count}: {told['alive']} tasks go on from epoch {restart.epoch}"
-            + (f", stored by {then} ranks, on {now}" if then != now else "")
+            f"restart {restart.count}: going on from epoch {restart.epoch} with "
+            + counted(told["alive"], "task")
+            + (f", stored by {counted(then, 'rank')}, on {now}" if then != now else "")
         )
 
     # --- while tasks run

@@ -17,6 +17,7 @@ from sauerkraut.errors import MigrationError
 from sauerkraut.mpi.tasks.buffers import place_of
 from sauerkraut.mpi.tasks.requests import TaskRequest, post, post_bytes
 from sauerkraut.mpi.tasks.task import Receive
+from sauerkraut.wording import counted
 
 if TYPE_CHECKING:
     from sauerkraut.mpi.tasks.comm import TaskComm
@@ -204,6 +205,6 @@ def _fill(buffer: Any, data: bytes, root: int) -> None:
 
 def _one_each(comm: TaskComm, values: Sequence[Any] | None) -> Sequence[Any]:
     if values is None or len(values) != comm.size:
-        many = "nothing" if values is None else f"{len(values)} objects"
-        raise MigrationError(f"{many} for {comm.size} ranks: give one for each")
+        many = "nothing" if values is None else counted(len(values), "object")
+        raise MigrationError(f"{many} for {counted(comm.size, 'rank')}: give one for each")
     return values

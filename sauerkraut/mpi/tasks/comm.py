@@ -14,6 +14,7 @@ from sauerkraut.mpi.tasks.buffers import place_of
 from sauerkraut.mpi.tasks.member import Member, context_of
 from sauerkraut.mpi.tasks.requests import TaskRequest, member, post, post_bytes
 from sauerkraut.mpi.tasks.task import Receive
+from sauerkraut.wording import counted
 
 Op = MPI.Op | Callable[[Any, Any], Any]
 
@@ -294,4 +295,4 @@ class TaskComm:
         return type(self), (self._context, self._members)
 
     def __repr__(self) -> str:
-        return f"<TaskComm of {self.size} tasks>"
+        return f"<TaskComm of {counted(self.size, 'task')}>"

@@ -23,7 +23,7 @@ from sauerkraut.mpi.tasks.packing import Packing, Unpacking
 from sauerkraut.mpi.tasks.placing import place
 from sauerkraut.mpi.tasks.residents import Residents, beginning
 from sauerkraut.mpi.tasks.switching import BESIDE, beside, luggage_of
-from sauerkraut.mpi.tasks.task import Letter, Resident
+from sauerkraut.mpi.tasks.task import Letter, Resident, measured
 from sauerkraut.objects.graph import Block
 from sauerkraut.storage import Array, Manifest, Piece, Stream
 from sauerkraut.storage.epoch import TASKS
@@ -70,7 +70,12 @@ class Written:
             for task, each in cut.outcomes.items()
         ]
         letters = pickle.dumps([astuple(each) for each in cut.letters], 5)
-        index = {"tasks": tasks, "outcomes": outcomes, "letters": packing.put("letters", letters)}
+        index = {
+            "tasks": tasks,
+            "outcomes": outcomes,
+            "letters": packing.put("letters", letters),
+            "kept": measured(cut.letters),
+        }
         streams = (Stream(INDEX, json.dumps(index).encode()), *packing.streams())
         self.piece = Piece(rank, streams, tuple(self._arrays))
 
@@ -91,6 +96,8 @@ class Written:
             "moves": luggage.moves,
             "load": cut.measured.get(luggage.id, 0.0) + luggage.load,
             "seconds": luggage.seconds,
+            "waits": None if luggage.wait is None else str(luggage.wait),
+            "letters": measured([*luggage.mailbox, *luggage.early.values()]),
             "control": packing.put(f"{luggage.id}/control", snapshot.control),
             "objects": packing.put(f"{luggage.id}/objects", snapshot.objects),
             "arrays": [[each.dtype, each.shape, each.path] for each in snapshot.blocks],

@@ -8,6 +8,7 @@ from typing import Any
 from sauerkraut.errors import MigrationError
 from sauerkraut.group import Group
 from sauerkraut.mpi.tasks import running
+from sauerkraut.wording import counted
 
 
 def agree(group: Group, function: Callable[..., Any], size: int, spawned: int) -> int:
@@ -30,7 +31,8 @@ def agree(group: Group, function: Callable[..., Any], size: int, spawned: int) -
             raise MigrationError(f"spawn_ranks() on rank {rank}: a task calls a function")
         if other < 1 or other != told[0][0]:
             raise MigrationError(
-                f"spawn_ranks() of {other} tasks on rank {rank}, of {told[0][0]} on rank 0: "
+                f"spawn_ranks() of {counted(other, 'task')} on rank {rank}, "
+                f"of {told[0][0]} on rank 0: "
                 "it takes one number for all, 1 or more"
             )
     return max(used for _, _, used in told) * group.size

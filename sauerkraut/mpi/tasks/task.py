@@ -13,6 +13,8 @@ from sauerkraut.frames.snapshot import Thawed
 from sauerkraut.mpi.tasks import running
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sauerkraut.mpi.tasks.member import Member
 
 
@@ -67,6 +69,11 @@ class Letter:
     """Of a `TaskComm`, whose messages are apart from all others; 0: none."""
     tag: int
     data: bytes
+
+
+def measured(letters: Sequence[Letter]) -> tuple[int, int]:
+    """How many they are, and their bytes."""
+    return len(letters), sum(len(each.data) for each in letters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,9 +232,9 @@ def test_a_restart_may_have_another_layout(make, directory):
         ({"u": [1, 2]}, {"u": Block(axis=0)}, "'u' has a layout: save a NumPy array of it, not li"),
         ({}, {"u": Block(axis=0)}, "'u' has a layout: save a NumPy array of it, not nothing"),
         ({"u": np.ma.ones(3)}, Block(axis=0), "not MaskedArray"),
-        ({"u": np.ones(3)}, Block(axis=1), "has 1 axes, none of which is axis 1"),
+        ({"u": np.ones(3)}, Block(axis=1), "has 1 axis, none of which is axis 1"),
         ({"u": np.array(3.0)}, {"u": Block(axis=0)}, "has 0 axes"),
-        ({"u": np.ones(3)}, Block(start=(0, 0), shape=(3, 3)), r"has 1 axes, and start=\(0, 0\)"),
+        ({"u": np.ones(3)}, Block(start=(0, 0), shape=(3, 3)), r"has 1 axis, and start=\(0, 0\)"),
         ({"u": np.array([None])}, Block(axis=0), "elements of type object are not plain bytes"),
         (
             {"u": np.rec.array([(1, 2.0)]).view(np.ndarray)},

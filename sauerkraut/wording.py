@@ -1,0 +1,14 @@
+"""Numbers with what they count, for people."""
+
+from __future__ import annotations
+
+
+def counted(number: int, what: str, many: str = "") -> str:
+    """Say how many: ``1 rank``, ``4 ranks``.
+
+    Args:
+        number: Of the things.
+        what: One of them.
+        many: More of them; default: with an s.
+    """
+    return f"{number} {what if number == 1 else many or what + 's'}"
