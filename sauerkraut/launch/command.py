@@ -16,6 +16,8 @@ Kind = Literal["openmpi", "hydra", "srun", "none"]
 _LAUNCHER = re.compile(r"(mpirun|mpiexec|orterun|prterun|srun)([.-].*)?")
 _PROGRAM = re.compile(r"python[0-9.]*|.*\.py|sauerkraut")
 _RANKS = ("-n", "-np", "--n", "--np", "--ntasks")
+_NODES = ("-N", "--nodes")  # of srun
+_JOINED = re.compile(r"(-[nN])(\d+)")  # as srun takes them
 KEEPALIVE = {
     f"{prefix}_MCA_oob_tcp_keepalive_{name}": value
     for prefix in ("OMPI", "PRTE")
@@ -61,8 +63,16 @@ class Command:
             return 1
         if ":" in self.words:
             return None
+        return self._number(_RANKS)
+
+    @property
+    def nodes(self) -> int | None:
+        """How many nodes srun is to start them on; None where the command does not say."""
+        return self._number(_NODES)
+
+    def _number(self, names: Sequence[str]) -> int | None:
         for word, value in _options(self.words[: self.program]):
-            if word in _RANKS and value.isdecimal():
+            if word in names and value.isdecimal():
                 return int(value)
         return None
 
@@ -90,14 +100,38 @@ class Command:
         return self._with((*alone.words[: self.program], "true"))
 
     def with_ranks(self, ranks: int) -> Command:
-        """Let it start so many ranks."""
+        """Let it start so many ranks, where it says how many."""
+        return self._with_number(_RANKS, ranks)
+
+    def with_nodes(self, nodes: int, ranks: int | None, without: Iterable[str]) -> Command:
+        """Let srun start so many ranks on so many nodes, which are others than those.
+
+        Args:
+            nodes: How many.
+            ranks: None: what the command or the allocation says.
+            without: Names of nodes.
+        """
+        command = self._with_number(_NODES, nodes)
+        added = [f"--exclude={','.join(without)}"]
+        if command.nodes is None:
+            added.append(f"--nodes={nodes}")
+        if ranks is not None:
+            command = command.with_ranks(ranks)
+            if command.ranks is None:
+                added.append(f"--ntasks={ranks}")
+        after = self.launcher + 1
+        return command.replacing(after, after, added)
+
+    def _with_number(self, names: Sequence[str], number: int) -> Command:
         words = list(self.words)
         for index, word in enumerate(words[: self.program]):
             name, equals, _ = word.partition("=")
-            if word in _RANKS:
-                words[index + 1] = str(ranks)
-            elif equals and name in _RANKS:
-                words[index] = f"{name}={ranks}"
+            if word in names:
+                words[index + 1] = str(number)
+            elif equals and name in names:
+                words[index] = f"{name}={number}"
+            elif (joined := _JOINED.fullmatch(word)) and joined[1] in names:
+                words[index] = f"{joined[1]}{number}"
         return self._with(words)
 
     def replacing(self, start: int, stop: int, words: Sequence[str]) -> Command:
@@ -115,6 +149,8 @@ def _options(words: Sequence[str]) -> list[tuple[str, str]]:
         name, equals, value = word.partition("=")
         if equals and name.startswith("--"):
             pairs.append((name, value))
+        elif joined := _JOINED.fullmatch(word):
+            pairs.append((joined[1], joined[2]))
         else:
             pairs.append((word, words[index + 1] if index + 1 < len(words) else ""))
     return pairs

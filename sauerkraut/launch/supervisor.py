@@ -333,9 +333,19 @@ class Supervisor:
         """An srun in an allocation that has lost nodes: Slurm knows which."""
         if not (down := slurm.nodes_down()):
             return self.command
-        self._say(f"nodes that are down, left out: {', '.join(down)}")
-        after = self.command.launcher + 1
-        return self.command.replacing(after, after, [f"--exclude={','.join(down)}"])
+        names = ", ".join(down)
+        there, allotted = slurm.allotted()
+        nodes, ranks = self.command.nodes or there, self.command.ranks or allotted
+        up = there - len(down)
+        if nodes <= up:
+            self._say(f"nodes that are down, left out: {names}")
+            return self.command.with_nodes(nodes, None, down)
+        left = 0 if ranks is None else ranks * up // nodes
+        if left and self._read(progress.any_ranks, False):
+            self._say(f"nodes that are down: {names}; tasks go on on {left} of {ranks} ranks")
+            return self.command.with_nodes(up, left, down)
+        self._say(f"nodes that are down: {names}; too few are left without them")
+        return self.command.with_nodes(nodes, None, down)
 
     def _pause(self, fruitless: int) -> None:
         seconds = min(LONGEST_PAUSE, PAUSE * 2 ** (fruitless - 1)) if fruitless else 0.0

@@ -39,6 +39,12 @@ def nodes_down() -> list[str]:
     return sorted({name for name, state in pairs if _takes_no_steps(state.strip())})
 
 
+def allotted() -> tuple[int, int | None]:
+    """Nodes and ranks of the allocation around the caller; None: it does not say how many ranks."""
+    nodes, ranks = (os.environ.get(f"SLURM_{name}", "") for name in ("JOB_NUM_NODES", "NTASKS"))
+    return int(nodes) if nodes.isdecimal() else 0, int(ranks) if ranks.isdecimal() else None
+
+
 def _takes_no_steps(state: str) -> bool:
     """``*``: it does not respond. A node that drains keeps the jobs it has."""
     return state.endswith("*") or state.startswith(("down", "drained", "fail", "unknown"))

@@ -1,4 +1,4 @@
-"""Clusters, and jobs of the scripts in `jobs/` that run `tests/programs/paced.py`."""
+"""Clusters, and jobs of the scripts in `jobs/` that run programs at a given pace."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ from tests.processes import run_python
 from tests.slurm import cluster
 
 ROOT = Path(__file__).resolve().parents[2]
-PACED = ROOT / "tests" / "programs" / "paced.py"
+PROGRAMS = ROOT / "tests" / "programs"
 RANKS = 2
 ENDS = ("COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "PREEMPTED")
 
@@ -56,7 +56,8 @@ def undisturbed(launcher, tmp_path_factory):
     def run(steps):
         if steps not in known:
             directory = tmp_path_factory.mktemp("quiet")
-            words = [sys.executable, PACED, f"--steps={steps}", "--pause=0", "--interval=1h"]
+            words = [sys.executable, PROGRAMS / "paced.py", f"--steps={steps}"]
+            words += ["--pause=0", "--interval=1h"]
             subprocess.run(
                 [*launcher.command(RANKS), *map(str, words)],
                 cwd=directory,
@@ -86,9 +87,13 @@ def submit(slurm, launcher, tmp_path):
         checkpoints="ckpt",
         program=(),
         filled=None,
+        of="paced.py",
         **environment,
     ):
-        made.append(Submitted(slurm, launcher, tmp_path, steps, pause, interval, checkpoints))
+        paces = [f"--steps={steps}", f"--pause={pause}", f"--interval={interval}"]
+        paces += [] if checkpoints is None else ["--dir", checkpoints]
+        words = [sys.executable, PROGRAMS / of, *paces]
+        made.append(Submitted(slurm, launcher, tmp_path, words))
         if filled is not None:
             script = made[-1].filled_in(filled)
         made[-1].start(script, options, mpi, program, environment)
@@ -103,13 +108,11 @@ def submit(slurm, launcher, tmp_path):
 class Submitted:
     """One job of a script, in the test's directory."""
 
-    def __init__(self, slurm, launcher, directory, steps, pause, interval, checkpoints):
+    def __init__(self, slurm, launcher, directory, program):
         self.slurm, self.launcher, self.directory = slurm, launcher, directory
         self.checkpoints = directory / "ckpt"
+        self.program = program
         self.number = None
-        self.program = [sys.executable, PACED, f"--steps={steps}", f"--pause={pause}"]
-        self.program += [f"--interval={interval}"]
-        self.program += [] if checkpoints is None else ["--dir", checkpoints]
 
     def filled_in(self, words):
         """Path of what `sauerkraut slurm script` prints."""

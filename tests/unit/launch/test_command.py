@@ -59,6 +59,21 @@ def test_it_can_start_fewer_ranks(launcher, words):
     assert fewer.probe().ranks == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "fewer"),
+    [
+        (["--nodes=3", "-n", "6"], ["--nodes=2", "-n", "4"]),
+        (["-N3", "-n6"], ["-N2", "-n4"]),
+        (["-N", "3"], ["--ntasks=4", "-N", "2"]),
+        ([], ["--nodes=2", "--ntasks=4"]),
+    ],
+)
+def test_srun_can_start_fewer_ranks_on_fewer_nodes(words, fewer):
+    command = Command.of(["srun", *words, "python", "x.py", "-n", "6"])
+    left = command.with_nodes(2, 4, ["n1", "n3"])
+    assert left.words == ("srun", "--exclude=n1,n3", *fewer, "python", "x.py", "-n", "6")
+
+
 @pytest.mark.parametrize("words", [["--dir", "x/ckpt"], ["--dir=x/ckpt"]])
 def test_the_program_tells_its_directory(words):
     assert Command.of(["python", "p.py", *words, "--n=1"]).directory == Path("x/ckpt")
