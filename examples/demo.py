@@ -137,9 +137,10 @@ def killed_run(simulation, chance):
             simulation.watch(job, until=time.monotonic() + 0.2)
         simulation.watch(job, until=time.monotonic() + chance.uniform(0, 1))
         victim = chance.choice(list(WHAT))
-        if not job.kill(victim, chance):
-            if not (simulation.checkpoints / "COMPLETE").exists():
-                raise SystemExit(f"{job.said()}\nFAIL: it ended by itself, but did not finish")
+        running = job.kill(victim, chance)
+        if not running and not (simulation.checkpoints / "COMPLETE").exists():
+            raise SystemExit(f"{job.said()}\nFAIL: it ended by itself, but did not finish")
+        if not running or simulation.step() == simulation.steps:  # its function had returned
             return False
         say(f"\nkill -9: {WHAT[victim]}, at step {simulation.step()} or a little later")
         return True
