@@ -37,6 +37,7 @@ class TaskComm:
     """
 
     __slots__ = ("_context", "_members")
+    __module__ = "sauerkraut.mpi"  # by this name it is in checkpoints
 
     def __init__(self, context: int, members: Sequence[int]) -> None:
         self._context = context

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sauerkraut.checkpoint.agreement import agreed, together
@@ -21,8 +21,8 @@ from sauerkraut.group import Group
 from sauerkraut.mpi.tasks.outcomes import Outcome
 from sauerkraut.mpi.tasks.packing import Packing, Unpacking
 from sauerkraut.mpi.tasks.placing import place
+from sauerkraut.mpi.tasks.record import BESIDE, beside, resident_of
 from sauerkraut.mpi.tasks.residents import Residents, beginning
-from sauerkraut.mpi.tasks.switching import BESIDE, beside, luggage_of
 from sauerkraut.mpi.tasks.task import Letter, Resident, measured
 from sauerkraut.objects.graph import Block
 from sauerkraut.storage import Array, Manifest, Piece, Stream
@@ -69,7 +69,7 @@ class Written:
             {"id": task, "asked": each.asked, "data": packing.put(f"outcomes/{task}", each.data)}
             for task, each in cut.outcomes.items()
         ]
-        letters = pickle.dumps([astuple(each) for each in cut.letters], 5)
+        letters = pickle.dumps([each.fields() for each in cut.letters], 5)
         index = {
             "tasks": tasks,
             "outcomes": outcomes,
@@ -235,13 +235,14 @@ def _thawed(entry: dict[str, Any], snapshot: Snapshot) -> Thawed:
 
 
 def _resident(entry: dict[str, Any], thawed: Thawed) -> Resident:
-    packed, value, error, *call = thawed.values
-    luggage = luggage_of(packed)
-    if not entry["begun"]:
+    told, call = thawed.values[: len(BESIDE)], thawed.values[len(BESIDE) :]
+    resident = resident_of(told)
+    if entry["begun"]:
+        resident.arrived = thawed
+    else:
         function: Any = call[0]
-        return Resident(luggage, begin=beginning(function, tuple(call[1:])))
-    raised = error if isinstance(error, BaseException) else None
-    return Resident(luggage, arrived=thawed, value=value, error=raised)
+        resident.begin = beginning(function, tuple(call[1:]))
+    return resident
 
 
 def _array(task: int, number: int) -> str:

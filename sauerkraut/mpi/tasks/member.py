@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sauerkraut.mpi.tasks.task import Letter, Receive
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,6 +27,22 @@ class Member:
     """Receives for which no message has come, in the order they were posted."""
     led: int = 0
     """Further communicators in which it was the first rank."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivePosted(Receive):
+    """What a task waits for: a message that one of its posted receives takes."""
+
+    posted: Sequence[TaskRequest] = ()
+    what: str = ""
+    """Of those, the one that it needs to go on."""
+
+    def takes(self, letter: Letter) -> bool:
+        """Whether it is that."""
+        return any(each.takes(letter) for each in self.posted)
+
+    def __str__(self) -> str:
+        return self.what
 
 
 def context_of(leader: int, number: int) -> int:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sauerkraut.errors import MigrationError
+from sauerkraut.mpi.tasks.record import resident_of
 from sauerkraut.mpi.tasks.residents import Residents
-from sauerkraut.mpi.tasks.switching import Captured, luggage_of
+from sauerkraut.mpi.tasks.switching import Captured
 from sauerkraut.mpi.tasks.task import Letter, Luggage, Read, Resident
 from sauerkraut.mpi.transfer import Channel, Receiving, Sending
 
@@ -152,16 +153,14 @@ class Moving:
         try:
             thawed = snapshot.thaw()
             thawed.check()
-            packed, value, raised = thawed.values
-            luggage = luggage_of(packed)
+            resident = resident_of(thawed.values)
             thawed.touch_files()
         except Exception as error:  # noqa: BLE001 - the task raises it where it stays
             receiving.refuse(f"{type(error).__name__}: {error}")
             return
+        luggage, resident.arrived = resident.luggage, thawed
         luggage.moves += 1
         luggage.nbytes = nbytes
-        resident = Resident(luggage, arrived=thawed, value=value)
-        resident.error = raised if isinstance(raised, BaseException) else None
         self._arrived(resident)
         receiving.accept()
         late = self._departures.get(luggage.id)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,29 +17,13 @@ from mpi4py import MPI
 from sauerkraut.errors import MigrationError
 from sauerkraut.mpi.tasks import running
 from sauerkraut.mpi.tasks.buffers import place_of
+from sauerkraut.mpi.tasks.member import Member, ReceivePosted
 from sauerkraut.mpi.tasks.messages import receive, send_bytes
 from sauerkraut.mpi.tasks.switching import Request, Waits, Yields, switch
 from sauerkraut.mpi.tasks.task import AwaitRoom, Letter, Receive
 
 if TYPE_CHECKING:
     from sauerkraut.mpi.tasks.comm import TaskComm
-    from sauerkraut.mpi.tasks.member import Member
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivePosted(Receive):
-    """What a task waits for: a message that one of its posted receives takes."""
-
-    posted: Sequence[TaskRequest] = ()
-    what: str = ""
-    """Of those, the one that it needs to go on."""
-
-    def takes(self, letter: Letter) -> bool:
-        """Whether it is that."""
-        return any(each.takes(letter) for each in self.posted)
-
-    def __str__(self) -> str:
-        return self.what
 
 
 class TaskRequest:
@@ -53,6 +36,8 @@ class TaskRequest:
     """
 
     __slots__ = ("_buffer", "_comm", "_dest", "_is_object", "_letter", "_wanted")
+
+    __module__ = "sauerkraut.mpi"  # by this name it is in checkpoints
 
     def __init__(
         self,
@@ -134,6 +119,17 @@ class TaskRequest:
             what = f"one of {len(left)}: {'; '.join(requests[place].what for place in left[:4])}"
             give(receive(_posted(what), sys._getframe()))
         return MPI.UNDEFINED, None
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """As `__setstate__` takes it, of plain values: it is in checkpoints."""
+        wanted = None if self._wanted is None else self._wanted.fields()
+        letter = None if self._letter is None else self._letter.fields()
+        return self._comm, wanted, self._buffer, self._is_object, self._dest, letter
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._comm, wanted, self._buffer, self._is_object, self._dest, letter = state
+        self._wanted = None if wanted is None else Receive(*wanted)
+        self._letter = None if letter is None else Letter(*letter)
 
     # --- what the communicator calls
 

@@ -12,7 +12,7 @@ from sauerkraut.frames import container, stored
 from sauerkraut.frames.stored import StoredStack
 from sauerkraut.mpi.tasks.cut import INDEX
 from sauerkraut.mpi.tasks.packing import Unpacking
-from sauerkraut.mpi.tasks.switching import BESIDE
+from sauerkraut.mpi.tasks.record import BESIDE
 from sauerkraut.objects import inert
 from sauerkraut.storage import Shard
 from sauerkraut.storage.table import NONSENSE

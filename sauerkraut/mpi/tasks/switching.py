@@ -6,7 +6,6 @@ once it goes on, on whatever rank.
 
 from __future__ import annotations
 
-import pickle
 import sys
 from dataclasses import dataclass
 from types import FrameType
@@ -17,6 +16,7 @@ from sauerkraut.frames.capture import capture_stack, freeze_stack
 from sauerkraut.frames.original import Original
 from sauerkraut.frames.snapshot import Snapshot, Thawed
 from sauerkraut.mpi.tasks import running
+from sauerkraut.mpi.tasks.record import BESIDE, beside
 from sauerkraut.mpi.tasks.task import Luggage, Resident, Task, Wait
 
 
@@ -55,9 +55,6 @@ class Captured:
     original: Original
     error: BaseException | None = None
 
-
-BESIDE = ("its messages", "what it waited for", "the error that it waited for")
-"""How people find what is captured beside the stack of a task, see `beside`."""
 
 Request = Yields | Moves | Waits | Ended | Captured
 
@@ -134,21 +131,6 @@ def _captured(resident: Resident, innermost: FrameType) -> Captured:
         original.forget()
         return Captured(None, original, error)
     return Captured(snapshot, original)
-
-
-def beside(resident: Resident) -> list[object]:
-    """What is captured beside the stack of a task, see `BESIDE` and `luggage_of`."""
-    luggage = resident.luggage
-    # The stack of a virtual rank holds objects of its luggage. Any other is quicker by itself.
-    packed = pickle.dumps(luggage, 5) if luggage.member is None else luggage
-    return [packed, resident.value, resident.error]
-
-
-def luggage_of(captured: object) -> Luggage:
-    """The first of what `beside` captured."""
-    luggage = pickle.loads(captured) if isinstance(captured, bytes) else captured
-    assert isinstance(luggage, Luggage), "it was captured so"
-    return luggage
 
 
 def captured_arrived(resident: Resident, arrived: Thawed) -> Captured:

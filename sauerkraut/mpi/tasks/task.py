@@ -27,6 +27,7 @@ class Task:
     """
 
     __slots__ = ("id", "name")
+    __module__ = "sauerkraut.mpi"  # by this name it is in checkpoints
 
     def __init__(self, id: int, name: str) -> None:  # noqa: A002 - what it is
         self.id = id
@@ -70,6 +71,10 @@ class Letter:
     tag: int
     data: bytes
 
+    def fields(self) -> tuple[int, int, int, int, int, bytes]:
+        """All of them, in order, as checkpoints have them."""
+        return self.source, self.dest, self.number, self.context, self.tag, self.data
+
 
 def measured(letters: Sequence[Letter]) -> tuple[int, int]:
     """How many they are, and their bytes."""
@@ -96,6 +101,10 @@ class Receive:
     context: int = 0
     is_object: bool = True
     """Whether the call returns the object that was sent, or the `Letter`."""
+
+    def fields(self) -> tuple[int | None, int | None, int, bool]:
+        """All of them, in order, as checkpoints have them."""
+        return self.source, self.tag, self.context, self.is_object
 
     def takes(self, letter: Letter) -> bool:
         """Whether it is that."""
