@@ -2,8 +2,8 @@
 
 import pytest
 
-from sauerkraut.testing import events
 from tests.hosts.supervised import freeze, thaw
+from tests.incarnations import only_the_last_one_wrote
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
 
@@ -13,17 +13,9 @@ SILENT = ("--end-silent", "30")  # the supervisor is on another host than rank 0
 
 
 def ends_as_if_undisturbed(job, expected, result):
-    """The job is done, and nobody but the restart has committed anything since it began."""
     assert job.wait() == 0, job.said
     assert result.read_text() == expected(STEPS)
-    told = events(job.checkpoints)
-    took_over = max(index for index, each in enumerate(told) if each["event"] == "restart")
-    restarted = told[took_over]["incarnation"]
-    later = [each for each in told[took_over:] if each["event"] in ("commit", "prune", "complete")]
-    assert {each["incarnation"] for each in later} == {restarted}
-    assert len(job.happened("complete")) == 1
-    names = {path.name.partition(".")[2].partition("-")[0] for path in job.checkpoints.iterdir()}
-    assert not names & {"partial", "damaged"}, names
+    only_the_last_one_wrote(job.checkpoints)
 
 
 def test_the_host_of_rank_0_comes_back(five_hosts, supervise, expected, tmp_path):

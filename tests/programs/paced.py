@@ -4,10 +4,12 @@ At each step 8000 bytes go from each rank to the next, in a ring.
 
     paced.py --dir DIR --steps N --pause SECONDS --interval TIME --result FILE
 
-Rank 0 writes the sum, with all its digits, to FILE.
+Rank 0 writes the sum, with all its digits, to FILE, and under Slurm how often the job was
+requeued to `restart-count`.
 """
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -39,6 +41,8 @@ parser.add_argument("--result", default="result")
 options = parser.parse_args()
 
 comm = MPI.COMM_WORLD
+if comm.rank == 0 and "SLURM_JOB_ID" in os.environ:
+    Path("restart-count").write_text(os.environ.get("SLURM_RESTART_COUNT", "0"))
 ckpt = skt.Checkpointer(options.dir, comm, interval=options.interval)
 total = ckpt.run(add_up, options.steps, options.pause)
 if comm.rank == 0:

@@ -173,13 +173,30 @@ class Submitted:
         return self.slurm.job(self.number).get("JobState", "gone")
 
     def wait_for_end(self, limit=240):
-        """Wait until Slurm is done with it; its state."""
+        """Wait until Slurm is done with it; its state, which is no COMPLETED without COMPLETE."""
         self.wait_for(lambda: self.state() in ENDS, limit)
+        assert self.is_complete() or self.state() != "COMPLETED", self.said()
         return self.state()
 
+    def ranks_on(self, node):
+        """PIDs of the program's ranks there."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended
+                variables = (process / "environ").read_bytes().split(b"\0")
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                if f"SLURMD_NODENAME={node}".encode() in variables and words[0].endswith(b"python"):
+                    found.append(int(process.name))
+        return found
+
     def requeues(self):
-        """How often Slurm started it again: SLURM_RESTART_COUNT."""
-        return int(self.slurm.job(self.number)["Restarts"])
+        """How often Slurm started it again, as it says and as the last ranks were told."""
+        count = int(self.slurm.job(self.number)["Restarts"])
+        told = self.directory / "restart-count"
+        assert not told.exists() or int(told.read_text()) <= count
+        if self.state() == "COMPLETED" and told.exists():
+            assert int(told.read_text()) == count
+        return count
 
     def is_complete(self):
         return (self.checkpoints / "COMPLETE").exists()

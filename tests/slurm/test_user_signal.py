@@ -19,7 +19,7 @@ def test_a_preempted_job_checkpoints_first(slurm, submit, undisturbed, mpi):
     job.wait_for(lambda: job.requeues() == 1)
     assert job.commits() == 1  # the one that the signal asked for
     assert job.wait_for_end() == "COMPLETED", job.said()
-    assert (job.result(), job.restarts()) == (undisturbed(200), 1)
+    assert (job.result(), job.restarts(), job.requeues()) == (undisturbed(200), 1, 1)
 
 
 def test_doctor_reads_the_cluster(slurm, tmp_path):
