@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FROM = re.compile(r"^FROM (\S+)", re.MULTILINE)
 IMAGE = "localhost/sauerkraut"
 HEAT = """mpiexec --oversubscribe --mca mpi_yield_when_idle 1 -n 2
-  python /opt/examples/heat2d.py --size=128 --steps=6000 --dir=ckpt"""
+  python /opt/examples/heat2d.py --size=128 --steps=12000 --dir=ckpt"""
 STARTED_AGAIN = ["--user=4321:4321", "--env=SAUERKRAUT_SUPERVISOR=tests"]  # no user of its passwd
 
 
@@ -70,7 +70,7 @@ def test_a_container_that_is_killed_goes_on_in_the_next(engine, volume):
         (volume / name).chmod(0o777)
         return [*STARTED_AGAIN, "--volume", f"{volume / name}:/work"]
 
-    options, job = directory("killed"), [*HEAT.split(), "--interval=1s"]
+    options, job = directory("killed"), [*HEAT.split(), "--interval=0.3s"]
     engine.run(IMAGE, *job, options=["--detach", "--name=killed", "--rm=false", *options])
     checkpoints = volume / "killed" / "ckpt"
     deadline = time.monotonic() + 120
