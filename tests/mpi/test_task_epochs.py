@@ -334,3 +334,29 @@ def test_no_rank_gets_much_more_than_another(size):
     assert place(dict(reversed(loads.items())), size) == ranks
     counts = [list(place(dict.fromkeys(range(40), 0.0), size).values()).count(r) for r in (0, 1)]
     assert size == 1 or max(counts) - min(counts) <= 1
+
+
+def says(what):
+    return what
+
+
+def test_tasks_of_the_same_name_have_a_result_each(on, shared_dir):
+    path = shared_dir / "ckpt"
+
+    def store(pool):
+        tasks = [pool.spawn(says, turn, name="says") for turn in range(2)]
+        tasks.append(pool.spawn(says, 2, name=f"says (task {tasks[0].id})"))
+        tasks.append(pool.spawn(says, 3, name="alone"))
+        pool.checkpoint()
+        return [each.id for each in tasks], pool.run()
+
+    for ids, results in on(SIZE, path, store):
+        first = f"says (task {ids[0]})"
+        assert results == {
+            f"{first} (task {ids[0]})": 0,
+            f"says (task {ids[1]})": 1,
+            f"{first} (task {ids[2]})": 2,
+            "alone": 3,
+        }
+    (results,) = on(1, path, run)  # all tasks have the same home now
+    assert sorted(results.values()) == sorted([*range(4)] * SIZE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -67,7 +68,7 @@ def unheard(found: Mapping[int, Outcome]) -> Iterator[tuple[str, BaseException]]
 
 
 def settle(group: Group, found: Mapping[int, Outcome]) -> dict[str, Any]:
-    """The results of this rank by name. Collective.
+    """The results of this rank by name, see `keys`. Collective.
 
     Raises:
         RankError: on every rank, with what a task raised that nobody waited for.
@@ -76,10 +77,11 @@ def settle(group: Group, found: Mapping[int, Outcome]) -> dict[str, Any]:
 
     def look() -> None:
         errors = []
-        for task in sorted(found):
-            name, value, error = found[task].named()
+        named = {task: found[task].named() for task in sorted(found)}
+        key_of = keys({task: name for task, (name, _, _) in named.items()})
+        for task, (_, value, error) in named.items():
             if error is None:
-                results[name] = value
+                results[key_of[task]] = value
             elif not found[task].asked:
                 found[task].asked = True
                 errors.append(error)
@@ -90,6 +92,17 @@ def settle(group: Group, found: Mapping[int, Outcome]) -> dict[str, Any]:
 
     together(group, "the tasks", look)
     return results
+
+
+def keys(names: Mapping[int, str]) -> dict[int, str]:
+    """Names of tasks by id, none of them twice: those that were have the id, ``name (task 7)``."""
+    found = dict(names)
+    while shared := {name for name, times in Counter(found.values()).items() if times > 1}:
+        found = {
+            task: f"{name} (task {task})" if name in shared else name
+            for task, name in found.items()
+        }
+    return found
 
 
 def _captured(name: str, value: object, error: BaseException | None) -> Outcome:

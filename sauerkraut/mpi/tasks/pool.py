@@ -115,7 +115,8 @@ class TaskPool:
         Args:
             function: Must be found by name on the other ranks, or be one that can be carried.
             args: What it is called with.
-            name: For people, and for the results of `run`; default: its number.
+            name: For people, and for the results of `run`; default: its number. Others may have
+                the same.
         """
         begin = beginning(function, args)
         self._refuse_when_finished("spawn", function)
@@ -167,7 +168,8 @@ class TaskPool:
         """Run all tasks on all ranks until they have ended. Collective.
 
         Returns:
-            What the tasks returned whose home is this rank (that spawned here), by name.
+            What the tasks returned whose home is this rank (that spawned here), by name. Where
+            several of them have the same, each has its id with it: ``"name (task 7)"``.
 
         Raises:
             Deadlock: on every rank: all that are left wait for what can never come; names them,
