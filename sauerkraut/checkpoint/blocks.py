@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from sauerkraut.errors import CaptureError
 from sauerkraut.storage import Place, tiling
+from sauerkraut.storage.selection import integer
 from sauerkraut.wording import counted
 
 
@@ -32,7 +32,7 @@ class Block:
 
     Raises:
         ValueError: neither an axis, nor start and shape; or both; or these are no indices.
-        TypeError: they are no integers.
+        TypeError: they are no integers, or start and shape no tuples of them.
     """
 
     axis: int | None = None
@@ -45,11 +45,11 @@ class Block:
         ):
             raise ValueError("Block: give an axis, or start and shape")
         if self.axis is not None:
-            object.__setattr__(self, "axis", operator.index(self.axis))
+            object.__setattr__(self, "axis", integer("Block: axis=", self.axis))
         if self.start is None or self.shape is None:
             return
         for name, value in (("start", self.start), ("shape", self.shape)):
-            numbers = tuple(map(operator.index, value))
+            numbers = _integers(f"Block: {name}=", value)
             if any(number < 0 for number in numbers):
                 raise ValueError(f"Block: {name}={value} has a negative number")
             object.__setattr__(self, name, numbers)
@@ -69,8 +69,15 @@ class Block:
             return None
         axis = self.axis or 0
         if not -len(shape) <= axis < len(shape):
-            raise ValueError(f"has {axes}, none of which is axis {axis}")
+            advice = f"axes are 0 to {len(shape) - 1}" if shape else "reshape it to (1,)"
+            raise ValueError(f"has {axes}, none of which is axis {axis}: {advice}")
         return axis % len(shape)
+
+
+def _integers(what: str, value: object) -> tuple[int, ...]:
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes):
+        raise TypeError(f"{what} is a tuple with a number for each axis, not {value!r:.40}")
+    return tuple(integer(f"each number of {what}", each) for each in value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,8 +191,7 @@ def _epoch(directory: Path, number: int | None) -> Path:
     for entry in catalog.committed(directory):
         if number in (None, entry.name.number):
             return entry.path
-    which = "no committed epoch" if number is None else f"no committed epoch {number}"
-    raise NoCheckpoint(f"{directory}: {which}")
+    raise catalog.none_committed(directory, number)
 
 
 def _described(manifest: Manifest, rank: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sauerkraut.cli import report
-from sauerkraut.errors import NoCheckpoint, SauerkrautError
+from sauerkraut.errors import SauerkrautError
 from sauerkraut.settings import Settings
 from sauerkraut.storage import Finding, Trust, catalog
 from sauerkraut.wording import counted
@@ -70,12 +70,12 @@ def _wanted(chosen: argparse.Namespace) -> list[catalog.Entry]:
     """
     there = catalog.committed(chosen.directory)
     if not there:
-        raise NoCheckpoint(f"{chosen.directory}: no committed epoch")
+        raise catalog.none_committed(chosen.directory)
     if chosen.epoch is None:
         return there
     missing = set(chosen.epoch) - {entry.name.number for entry in there}
     if missing:
-        raise NoCheckpoint(f"{chosen.directory}: no committed epoch {min(missing)}")
+        raise catalog.none_committed(chosen.directory, min(missing))
     return [entry for entry in there if entry.name.number in chosen.epoch]
 
 

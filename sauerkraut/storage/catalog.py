@@ -73,6 +73,18 @@ def committed(directory: Path) -> list[Entry]:
     return [entry for entry in entries(directory) if entry.name.state == "committed"]
 
 
+def none_committed(directory: Path, number: int | None = None) -> NoCheckpoint:
+    """What to raise where no epoch is committed, or not that of this number; says where to look."""
+    epoch = EpochName.parse(directory.name)
+    if epoch is not None and (directory / layout.MANIFEST).exists():
+        return NoCheckpoint(
+            f"{directory} is one epoch: give the directory of all, {directory.parent}, "
+            f"and epoch {epoch.number}"
+        )
+    which = "no committed epoch" if number is None else f"no committed epoch {number}"
+    return NoCheckpoint(f"{directory}: {which}")
+
+
 def ever_committed(directory: Path) -> bool:
     """Whether there are epochs, good or damaged: then a fresh start would lose what was computed.
 

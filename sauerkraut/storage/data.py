@@ -14,11 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint, NoSuchArray, StorageError
+from sauerkraut.errors import CorruptCheckpoint, NoSuchArray, StorageError
 from sauerkraut.settings import Settings
 from sauerkraut.storage import catalog, disk, dtypes
 from sauerkraut.storage.epoch import Block, GlobalArray, Manifest
-from sauerkraut.storage.selection import select, within
+from sauerkraut.storage.selection import integer, select, within
 from sauerkraut.storage.shard import Shard
 from sauerkraut.storage.table import NONSENSE
 from sauerkraut.storage.tiling import misfit
@@ -51,12 +51,15 @@ def open(  # noqa: A001 - storage.open(DIR)
             are logged, and told when the result is printed.
 
     Raises:
-        NoCheckpoint: there is no committed epoch, or not the one asked for.
+        NoCheckpoint: there is no committed epoch, or not the one asked for; or the directory is
+            that of one epoch.
+        TypeError: ``epoch`` is no integer.
         CorruptCheckpoint: none is whole, or not the one asked for.
         UntrustedCheckpoint: it has a key, and SAUERKRAUT_KEY_FILE does not name it.
         StorageError: it could not be read.
     """
     directory = Path(directory).absolute()
+    epoch = None if epoch is None else integer("epoch=", epoch)
     trust = _trust()
     passed_over: list[str] = []
     for entry in catalog.committed(directory):
@@ -73,8 +76,7 @@ def open(  # noqa: A001 - storage.open(DIR)
             passed_over.append(str(error))
     if passed_over:
         raise CorruptCheckpoint(f"{directory}: no epoch is whole: {passed_over[0]}")
-    which = "no committed epoch" if epoch is None else f"no committed epoch {epoch}"
-    raise NoCheckpoint(f"{directory}: {which}")
+    raise catalog.none_committed(directory, epoch)
 
 
 def _trust() -> Trust:
@@ -295,7 +297,12 @@ class StoredArray:
 
         Raises:
             ValueError: there is no such rank or axis.
+            TypeError: an argument is no integer.
         """
+        rank, size = integer("rank=", rank), integer("size=", size)
+        axis = integer("axis=", axis)
+        if size < 1:
+            raise ValueError(f"size={size}: give the number of ranks, at least 1")
         if not 0 <= rank < size:
             raise ValueError(f"rank {rank} of {size}: ranks are 0 to {size - 1}")
         if not -self.ndim <= axis < self.ndim:

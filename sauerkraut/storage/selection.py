@@ -57,6 +57,21 @@ def select(key: Any, shape: tuple[int, ...]) -> Selection:
     return Selection(tuple(ranges), tuple(finish))
 
 
+def integer(what: str, value: object) -> int:
+    """Read a number of an axis, a rank or an element.
+
+    Raises:
+        TypeError: it is none, or a truth value; says what it was to be.
+    """
+    try:
+        found = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        found = None
+    if found is None or isinstance(value, bool):
+        raise TypeError(f"{what} is an integer, as 0, not {value!r:.40}")
+    return found
+
+
 def _along(key: Any, axis: int, length: int) -> tuple[range, slice | int]:
     if isinstance(key, slice):
         found = range(length)[key]
@@ -64,14 +79,12 @@ def _along(key: Any, axis: int, length: int) -> tuple[range, slice | int]:
             return found[::-1], slice(None, None, -1)
         return found, slice(None)
     try:
-        index = operator.index(key)
+        index = integer("an index", key)
     except TypeError:
-        index = None
-    if index is None or isinstance(key, bool):
         raise TypeError(
             f"{type(key).__name__} as index: take integers, slices and ..., and NumPy's indices of "
             "the result"
-        )
+        ) from None
     if not -length <= index < length:
         raise IndexError(f"index {index} is out of bounds for axis {axis} with size {length}")
     index %= length

@@ -76,9 +76,32 @@ def test_a_block_needs_an_axis_or_a_place(words):
         skt.Block(**words)
 
 
-@pytest.mark.parametrize("words", [{"axis": 0.5}, {"start": (0.5,), "shape": (3,)}])
-def test_a_block_has_integers(words):
-    with pytest.raises(TypeError, match="integer"):
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ({"axis": 0.5}, "Block: axis= is an integer, as 0, not 0.5"),
+        ({"axis": "x"}, "Block: axis= is an integer, as 0, not 'x'"),
+        ({"axis": True}, "Block: axis= is an integer, as 0, not True"),
+        (
+            {"start": (0.5,), "shape": (3,)},
+            "each number of Block: start= is an integer, as 0, not 0.5",
+        ),
+        (
+            {"start": (0, 0), "shape": (3, False)},
+            "each number of Block: shape= is an integer, as 0, not False",
+        ),
+        (
+            {"start": 0, "shape": 3},
+            "Block: start= is a tuple with a number for each axis, not 0",
+        ),
+        (
+            {"start": (0,), "shape": "3"},
+            "Block: shape= is a tuple with a number for each axis, not '3'",
+        ),
+    ],
+)
+def test_a_block_has_integers(words, text):
+    with pytest.raises(TypeError, match=f"^{text}$"):
         skt.Block(**words)
 
 
@@ -232,8 +255,18 @@ def test_a_restart_may_have_another_layout(make, directory):
         ({"u": [1, 2]}, {"u": Block(axis=0)}, "'u' has a layout: save a NumPy array of it, not li"),
         ({}, {"u": Block(axis=0)}, "'u' has a layout: save a NumPy array of it, not nothing"),
         ({"u": np.ma.ones(3)}, Block(axis=0), "not MaskedArray"),
-        ({"u": np.ones(3)}, Block(axis=1), "has 1 axis, none of which is axis 1"),
-        ({"u": np.array(3.0)}, {"u": Block(axis=0)}, "has 0 axes"),
+        ({"u": np.ones(3)}, Block(axis=1), "has 1 axis, none of which is axis 1: axes are 0 to 0$"),
+        (
+            {"u": np.ones((3, 3))},
+            Block(axis=5),
+            "none of which is axis 5: axes are 0 to 1$",
+        ),
+        (
+            {"u": np.ones((3, 3))},
+            Block(axis=-3),
+            "none of which is axis -3: axes are 0 to 1$",
+        ),
+        ({"u": np.array(3.0)}, {"u": Block(axis=0)}, r"has 0 axes, .*: reshape it to \(1,\)$"),
         ({"u": np.ones(3)}, Block(start=(0, 0), shape=(3, 3)), r"has 1 axis, and start=\(0, 0\)"),
         ({"u": np.array([None])}, Block(axis=0), "elements of type object are not plain bytes"),
         (

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import re
 import shutil
 from itertools import pairwise, product
 
@@ -226,8 +227,24 @@ def test_names_and_parts_that_are_not_there(directory, job):
     for words in ((4, 4), (-1, 4), (0, 4, 3)):
         with pytest.raises(ValueError, match=r"ranks are 0 to 3|which has 3 axes"):
             data["fields/u"].part(*words)
+    for words in (("1", 4), (1.0, 4), (1, True), (1, 4, None)):
+        with pytest.raises(TypeError, match=r"^(rank|size|axis)= is an integer, as 0, not "):
+            data["fields/u"].part(*words)
+    with pytest.raises(ValueError, match=r"^size=0: give the number of ranks, at least 1$"):
+        data["fields/u"].part(0, 0)
     with pytest.raises(ValueError, match="cannot be had without a copy"):
         data["fields/u"].__array__(copy=False)
+
+
+def test_the_directory_of_one_epoch_says_where_all_are(directory, job):
+    epoch = store(job, directory, blocks_of(U, ROWS)).path
+    text = re.escape(f"{epoch} is one epoch: give the directory of all, {directory}, and epoch 1")
+    with pytest.raises(NoCheckpoint, match=f"^{text}$"):
+        storage.open(epoch)
+    with pytest.raises(NoCheckpoint, match="no committed epoch 2"):
+        storage.open(directory, epoch=2)
+    with pytest.raises(TypeError, match=r"^epoch= is an integer, as 0, not '1'$"):
+        storage.open(directory, epoch="1")
 
 
 def test_a_run_that_goes_on_may_remove_what_was_chosen(directory, job, monkeypatch):
