@@ -46,7 +46,7 @@ def _by_value(function: types.FunctionType, freezing: Freezing) -> Reduced:
             function.__code__,
             function.__globals__,
             function.__name__,
-            tuple(freezing.shell_of(cell, make_cell) for cell in closure),
+            tuple(_empty(cell, freezing) for cell in closure),
             *_own_builtins(function),
         ),
         (
@@ -66,6 +66,11 @@ def _by_value(function: types.FunctionType, freezing: Freezing) -> Reduced:
         None,
         set_function,
     )
+
+
+def _empty(cell: types.CellType, freezing: Freezing) -> object:
+    """What a function is made with: it may lead to itself. A cell that goes by name is there."""
+    return cell if id(cell) in freezing.anchored else freezing.shell_of(cell, make_cell)
 
 
 def _own_builtins(function: Any) -> tuple[dict[str, Any], ...]:

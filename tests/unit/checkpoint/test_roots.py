@@ -124,6 +124,25 @@ def test_variables_of_the_caller_that_the_function_sets_come_back(make):
     assert start() == (4, [0, 1, 2, 3])
 
 
+def test_functions_of_the_frames_share_variables_of_the_caller(make):
+    tries = []
+
+    def work():
+        def add():
+            tries.append(held.index(add))
+            return tries
+
+        held = [add]
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        return held[0]()
+
+    with pytest.raises(CrashError):
+        make().run(work)
+    assert make().run(work) is tries
+    assert tries == [0]
+
+
 def test_a_class_made_by_a_function_stays_the_class_of_its_root(make):
     def start():
         class Base:
