@@ -56,6 +56,10 @@ class Handles(freezing.Handles, Protocol):
         """
         ...
 
+    def unseen(self) -> str | None:
+        """Which messages in flight were not looked for, once settled; None: all were."""
+        ...
+
     def stream(self) -> bytes:
         """What is stored beside the graph, once settled."""
         ...

@@ -45,9 +45,10 @@ class Settings:
     """SAUERKRAUT_BLOCK_THRESHOLD: bytes from which an array gets a dataset of its own."""
     drain: float = 5.0
     """SAUERKRAUT_DRAIN: seconds a checkpoint waits for requests that are not complete."""
-    marker_ranks: int = 64
+    marker_ranks: int | None = None
     """SAUERKRAUT_MARKER_RANKS: on communicators of more ranks, messages in flight are looked for
-    only from and to rank 0 and along the axes of a Cartesian topology."""
+    only from and to rank 0 and along the axes of a Cartesian topology, and checkpoints say so;
+    None: between all ranks of all communicators."""
     owner_wait: float = 60.0
     """SAUERKRAUT_OWNER_WAIT: seconds a start waits for a dying owner on this host."""
     owner_touch: float = 10.0
@@ -69,6 +70,7 @@ class Settings:
         give_up = number("SAUERKRAUT_GIVE_UP", -1.0)
         node_timeout = number("SAUERKRAUT_NODE_TIMEOUT", -1.0)
         mtbf = number("SAUERKRAUT_MTBF", -1.0)
+        marker_ranks = number("SAUERKRAUT_MARKER_RANKS", -1.0)
         end_time = number("SAUERKRAUT_END_TIME", number("SLURM_JOB_END_TIME", -1.0))
         grace = number("SAUERKRAUT_GRACE", 20.0)
         touch = number("SAUERKRAUT_OWNER_TOUCH", 10.0)
@@ -94,7 +96,7 @@ class Settings:
             signal_latency=number("SAUERKRAUT_SIGNAL_LATENCY", grace / 4),
             block_threshold=int(number("SAUERKRAUT_BLOCK_THRESHOLD", 64 * 1024)),
             drain=number("SAUERKRAUT_DRAIN", 5.0),
-            marker_ranks=int(number("SAUERKRAUT_MARKER_RANKS", 64)),
+            marker_ranks=None if marker_ranks < 0 else int(marker_ranks),
             owner_wait=number("SAUERKRAUT_OWNER_WAIT", 60.0),
             owner_touch=touch,
         )

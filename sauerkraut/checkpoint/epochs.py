@@ -8,6 +8,7 @@ from dataclasses import replace
 from sauerkraut.checkpoint import blocks
 from sauerkraut.checkpoint.agreement import shared, together
 from sauerkraut.checkpoint.blocks import Held
+from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.state import Captured
 from sauerkraut.checkpoint.store import Store
 from sauerkraut.errors import RankError
@@ -22,11 +23,13 @@ class Epochs:
     Args:
         group: The ranks.
         store: The directory, taken.
+        reports: Told what a restart might miss.
     """
 
-    def __init__(self, group: Group, store: Store) -> None:
+    def __init__(self, group: Group, store: Store, reports: Reports) -> None:
         self._group = group
         self._store = store
+        self._reports = reports
         self._handles: Handles | None = None
 
     def take(self, capture: Callable[[Handles | None], Captured], about: About) -> Epoch:
@@ -59,6 +62,8 @@ class Epochs:
                     done = together(self._group, "capture", work)
                 assert captured is not None, "all ranks captured"
                 captured.add("handles", handles.stream())
+                if (unseen := handles.unseen()) is not None:
+                    self._reports.warn(unseen, once="unseen")
             assert captured is not None, "all ranks captured"
             held = [each for _, _, (each, _) in done]
             if any(held):

@@ -86,7 +86,7 @@ class Run:
         self._limit = limit
         self._refusal: Exception | None = None
         self._rehearsed: Mapping[str, Held] | None = None
-        self._epochs = Epochs(group, store)
+        self._epochs = Epochs(group, store, reports)
         self._requests: list[requests.Request] = []
         self._polls = 0
         self._left_behind = False

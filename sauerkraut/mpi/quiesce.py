@@ -137,15 +137,14 @@ def _refuse_twins(table: Table, signatures: Sequence[Any]) -> bool:
 
 def _channels(table: Table) -> list[Channel]:
     """The communicators to exchange markers on: those met, the one given, and the world."""
-    limit = table.settings.marker_ranks
     found = [
-        Channel(number, comm, _peers(comm, limit))
+        Channel(number, comm, _peers(comm, table))
         for number, comm in enumerate(table.comms.handles)
     ]
     if isinstance(table.given, MPI.Intracomm):
-        found.append(Channel(GIVEN, table.given, _peers(table.given, limit)))
+        found.append(Channel(GIVEN, table.given, _peers(table.given, table)))
     if table.given != MPI.COMM_WORLD and (peers := list(table.members.world)):
-        if len(peers) > limit and (rank := table.group.rank) != 0:
+        if _is_large(len(peers), table) and (rank := table.group.rank) != 0:
             peers = [peers[0], peers[rank]]
         found.append(Channel(WORLD, MPI.COMM_WORLD, peers))
     if table.given != MPI.COMM_SELF:
@@ -153,13 +152,20 @@ def _channels(table: Table) -> list[Channel]:
     return found
 
 
-def _peers(comm: MPI.Comm, limit: int) -> Sequence[int]:
+def _is_large(size: int, table: Table) -> bool:
+    """Whether only some pairs of a communicator exchange markers, since the user says so."""
+    limit = table.settings.marker_ranks
+    if limit is None or size <= limit:
+        return False
+    table.partly_seen = max(table.partly_seen, size)
+    return True
+
+
+def _peers(comm: MPI.Comm, table: Table) -> Sequence[int]:
     """Ranks that exchange markers with this one: all, or what keeps large ones linked."""
     if comm.Is_inter():
         return range(MPI.Intercomm(comm).Get_remote_size())
-    if comm.Get_size() <= limit:
-        return range(comm.Get_size())
-    if comm.Get_rank() == 0:
+    if not _is_large(comm.Get_size(), table) or comm.Get_rank() == 0:
         return range(comm.Get_size())
     peers = {0, comm.Get_rank()}
     if comm.Get_topology() == MPI.CART:
@@ -174,9 +180,11 @@ def _agree(
 ) -> Settled | None:
     """Give each communicator its place, and each message to its sender."""
     group = table.group
+    # With the lowest peer all are linked; what all of P say of all would be P^2.
     links = {
-        each.number: {_rank_of(table, each, peer): there for peer, there in each.links.items()}
+        each.number: (_rank_of(table, each, each.peers[0]), each.links[each.peers[0]])
         for each in channels
+        if each.number >= 0 and each.peers[0] in each.links
     }
     silent = [
         _rank_of(table, each, peer)
@@ -186,8 +194,9 @@ def _agree(
     ]
     mail = Mail(table, channels, found)
     nbytes = mail.nbytes + sum(len(each.data) for _, each in table.held)
-    gathered = group.allgather((links, mail.senders, silent, nbytes))
-    table.nbytes = sum(each for *_, each in gathered)
+    gathered = group.allgather((links, mail.senders, silent, nbytes, table.partly_seen))
+    table.nbytes = sum(each for *_, each, _ in gathered)
+    table.partly_seen = max(each for *_, each in gathered)
     order = identity.order_of([each for each, *_ in gathered], signatures)
     mine = order[group.rank]
     mail.deliver([senders for _, senders, *_ in gathered])
@@ -199,7 +208,7 @@ def _agree(
                     "not this one: keep the same ones in variables on all of them"
                 )
         return None
-    for rank, (_, _, there, _) in enumerate(gathered):
+    for rank, (_, _, there, *_) in enumerate(gathered):
         if there:
             raise RankError(
                 f"capture: rank {there[0]} sent no marker to rank {rank} in "

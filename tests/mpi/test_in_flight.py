@@ -66,6 +66,25 @@ def test_rank_0_is_linked_with_all_however_many_there_are(resumed, comm, monkeyp
     assert MPI.COMM_WORLD.recv(tag=2) == f"from {1 - comm.rank}"
 
 
+def twice_with_a_communicator(comm):
+    line = comm.Dup()
+    for _ in range(2):
+        skt.current().checkpoint()
+    line.Free()
+
+
+@pytest.mark.mpi(ranks=4)
+def test_pairs_that_exchange_no_markers_are_named_once(make, comm, monkeypatch, caplog):
+    make().run(twice_with_a_communicator, comm)
+    assert "SAUERKRAUT_MARKER_RANKS" not in caplog.text
+    monkeypatch.setenv("SAUERKRAUT_MARKER_RANKS", "3")
+    make().run(twice_with_a_communicator, comm, fresh=True)
+    said = [each.getMessage() for each in caplog.records]
+    told = [each for each in said if each.startswith("SAUERKRAUT_MARKER_RANKS=3: on a communi")]
+    assert len(told) == (comm.rank == 0)
+    assert all("of 4 ranks" in each for each in told)
+
+
 @pytest.mark.mpi(ranks=(2, 4))
 def test_a_message_of_a_program_that_holds_no_communicator_comes_back(resumed, comm):
     from mpi4py import MPI

@@ -20,7 +20,7 @@ def simulate(comm):
     if isinstance(done, skt.Epoch) and "KILL_AT" in os.environ:
         MPI.COMM_WORLD.barrier()
         os.kill(os.getpid(), signal.SIGKILL)
-    got = bytearray(6)
+    got = bytearray(len(b"from %d" % left))
     comm.Recv([got, MPI.BYTE], left, HELD_TAG)
     return f"seen by a probe: {seen}, received: {got.decode()}"
 

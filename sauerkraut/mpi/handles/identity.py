@@ -29,17 +29,23 @@ def missing_holders(told: Sequence[Sequence[Signature]]) -> dict[Signature, list
 
 
 def order_of(
-    links: Sequence[Mapping[int, Mapping[int, int]]], told: Sequence[Sequence[Signature]]
+    links: Sequence[Mapping[int, Node]], told: Sequence[Sequence[Signature]]
 ) -> list[dict[int, int]]:
     """The place of each communicator in one order of all, by rank and number there.
 
     Args:
-        links: Of each rank: number -> other rank -> its number there.
+        links: Of each rank: number -> what its lowest member, of an intercommunicator that of the
+            other side, calls it. All members hang together by these.
         told: Of each rank, the signatures of its communicators.
 
     Returns:
         Of each rank: number -> place. Some are left out where links are missing or contradict.
     """
+    linked: dict[Node, set[Node]] = {}
+    for rank, own in enumerate(links):
+        for number, other in own.items():
+            linked.setdefault((rank, number), set()).add(other)
+            linked.setdefault(other, set()).add((rank, number))
     places: list[dict[int, int]] = [{} for _ in told]
     place = 0
     for rank, signatures in enumerate(told):
@@ -47,7 +53,7 @@ def order_of(
             if number in places[rank]:
                 continue
             members = {*signature[0], *signature[1]}
-            reached = _reached((rank, number), links)
+            reached = _reached((rank, number), linked)
             if len(reached) == len(members) and {each for each, _ in reached} == members:
                 for member, there in reached:
                     places[member][there] = place
@@ -66,12 +72,10 @@ def places_by_signature(told: Sequence[Sequence[Signature]]) -> list[dict[int, i
     ]
 
 
-def _reached(start: Node, links: Sequence[Mapping[int, Mapping[int, int]]]) -> set[Node]:
+def _reached(start: Node, linked: Mapping[Node, set[Node]]) -> set[Node]:
     reached, waiting = {start}, [start]
     while waiting:
-        rank, number = waiting.pop()
-        for node in links[rank].get(number, {}).items():
-            if node not in reached:
-                reached.add(node)
-                waiting.append(node)
+        new = linked.get(waiting.pop(), set()) - reached
+        reached |= new
+        waiting += new
     return reached

@@ -80,6 +80,8 @@ class Table:
         """What this rank had sent and nobody had received, out of flight until `go_on`."""
         self.nbytes = 0
         """See `sauerkraut.group.Handles`."""
+        self.partly_seen = 0
+        """Ranks of the largest communicator of which only some pairs exchange markers; 0: none."""
         self._in_reach = False
         self._stored = b""
         self.clear()
@@ -167,6 +169,16 @@ class Table:
             return True
         self._stored = pickle.dumps(settled, protocol=5)
         return False
+
+    def unseen(self) -> str | None:
+        """See `sauerkraut.group.Handles`."""
+        if not self.partly_seen:
+            return None
+        return (
+            f"SAUERKRAUT_MARKER_RANKS={self.settings.marker_ranks}: on a communicator of "
+            f"{self.partly_seen} ranks, messages in flight are looked for from and to rank 0 and "
+            "neighbours in a Cartesian topology only; a restart loses all others"
+        )
 
     def stream(self) -> bytes:
         """What is stored beside the graph, once settled."""
