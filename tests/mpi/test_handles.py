@@ -44,6 +44,10 @@ def test_other_handles_are_refused_without_a_checkpointer(comm):
 
 def topologies(comm):
     from mpi4py import MPI
+    from mpi4py.util import pkl5
+
+    class Own(MPI.Intracomm):
+        """As programs derive them."""
 
     ring = [(comm.rank - 1) % comm.size, (comm.rank + 1) % comm.size]
     every = list(range(comm.size))
@@ -60,8 +64,11 @@ def topologies(comm):
         "first": comm.Create_group(comm.group.Incl([0])) if not comm.rank else MPI.COMM_NULL,
         "itself": comm,
         "world": MPI.COMM_WORLD,
+        "pickled": pkl5.Intracomm(comm.Dup()),
+        "own": Own(comm.Dup()),
         "freed": comm.Dup(),
     }
+    made["own"].label = "mine"
     made["freed"].Free()
     again()
     return comm, made
@@ -69,6 +76,7 @@ def topologies(comm):
 
 def test_communicators_of_every_kind_come_back(resumed, comm):
     from mpi4py import MPI
+    from mpi4py.util import pkl5
 
     _, made = resumed(topologies, comm)
     assert made["itself"] is comm
@@ -85,6 +93,10 @@ def test_communicators_of_every_kind_come_back(resumed, comm):
     assert weights == ([3], [4])
     assert (made["first"] == MPI.COMM_NULL) == bool(comm.rank)
     assert made["dist"].neighbor_allgather(comm.rank) == sources
+    assert type(made["pickled"]) is pkl5.Intracomm
+    assert made["pickled"].allgather(comm.rank) == list(range(comm.size))
+    assert (type(made["own"]).__name__, made["own"].label) == ("Own", "mine")
+    assert made["own"].allreduce(1) == comm.size
 
 
 def between(comm):

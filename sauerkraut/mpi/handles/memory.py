@@ -11,8 +11,15 @@ T = TypeVar("T")
 
 
 def base_of(cls: type) -> Any:
-    """The class of mpi4py that ``cls`` is or derives from."""
-    return next(base for base in cls.__mro__ if base.__module__ == MPI.__name__)
+    """The class of mpi4py whose ``__new__`` makes objects of ``cls``.
+
+    Of several bases that is not always the first in the order of look-up: ``pkl5.Intracomm``, of
+    ``pkl5.Comm`` and ``Intracomm``, is made as a ``Comm``.
+    """
+    base = cls
+    while base.__module__ != MPI.__name__ and base.__base__ is not None:
+        base = base.__base__
+    return base
 
 
 def empty(cls: type[T]) -> T:
