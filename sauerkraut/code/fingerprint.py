@@ -9,7 +9,7 @@ from __future__ import annotations
 import dis
 import struct
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from types import CodeType
 
@@ -21,6 +21,7 @@ _BACKWARD = frozenset(op for name, op in dis.opmap.items() if "JUMP_BACKWARD" in
 _EXTENDED_ARG = dis.opmap["EXTENDED_ARG"]
 _NOP = dis.opmap["NOP"]
 _CACHE = dis.opmap["CACHE"]
+_STORE_NAME = dis.opmap["STORE_NAME"]
 
 # From 3.13 on the compiler joins two instructions, if they are on one line.
 _JOINED = {
@@ -61,8 +62,8 @@ def of(code: CodeType) -> bytes:
     """Fingerprint of what ``code`` does: 16 bytes, cached while ``code`` lives.
 
     Covers bytecode (without specialisation and instrumentation), constants by type, names,
-    variables, flags, argument counts, exception table and nested code. File, line numbers,
-    docstring and the name of the function do not count.
+    variables, flags, argument counts, exception table and nested code. File, line numbers (also
+    the one that the body of a class stores), docstring and the name of the function do not count.
     """
     return _exact(code)
 
@@ -75,6 +76,14 @@ def layout_free(code: CodeType) -> bytes:
     return _layout_free(code)
 
 
+def _tells_its_line(code: CodeType) -> bool:
+    """Whether it is the body of a class that sets ``__firstlineno__``, as from 3.13 on."""
+    return (
+        code.co_flags & CO_OPTIMIZED_NEWLOCALS != CO_OPTIMIZED_NEWLOCALS
+        and "__firstlineno__" in code.co_names
+    )
+
+
 def _digest(parts: list[bytes]) -> bytes:
     return blake2b(b"".join(parts), digest_size=16).digest()
 
@@ -84,23 +93,34 @@ def _sized(tag: bytes, data: bytes) -> bytes:
 
 
 def _compute_exact(code: CodeType) -> bytes:
+    if _tells_its_line(code):
+        return _compute_blind(code, of)  # none of its frames is ever resumed
     parts = [b"exact1", _sized(b"b", code.co_code), _sized(b"x", code.co_exceptiontable)]
-    return _digest(parts + _common(code, of))
+    return _digest(parts + _common(code, of, code.co_consts))
 
 
 def _compute_layout_free(code: CodeType) -> bytes:
+    return _compute_blind(code, layout_free)
+
+
+def _compute_blind(code: CodeType, nested: Callable[[CodeType], bytes]) -> bytes:
     instructions = list(_instructions(code.co_code))
+    tells_its_line = _tells_its_line(code)
+    idle = {at for at, (_, _, op, _) in enumerate(instructions) if op == _NOP}
+    for at, (_, _, op, arg) in enumerate(instructions):
+        if tells_its_line and op == _STORE_NAME and code.co_names[arg] == "__firstlineno__":
+            idle |= {at - 1, at}  # the number is loaded, and stored
     # Where each code unit ends up among the instructions that count.
     position: dict[int, int] = {}
     kept = 0
-    for start, end, op, _ in instructions:
+    for at, (start, end, op, _) in enumerate(instructions):
         for unit in range(start, end):
             position[unit] = kept
-        kept += 0 if op == _NOP else 2 if op in _JOINED else 1
+        kept += 0 if at in idle else 2 if op in _JOINED else 1
     position[len(code.co_code) // 2] = kept
     parts = [b"layout1"]
-    for _, end, op, arg in instructions:
-        if op == _NOP:
+    for at, (_, end, op, arg) in enumerate(instructions):
+        if at in idle:
             continue
         if op in _HAS_RELATIVE_JUMP:
             # A jump counts from the end of its instruction, inline caches included.
@@ -108,21 +128,26 @@ def _compute_layout_free(code: CodeType) -> bytes:
         if op in _JOINED:
             one, other = _JOINED[op]
             parts.append(struct.pack("<HqHq", one, arg >> 4, other, arg & 15))
+        elif tells_its_line and op in _HAS_CONST:  # the line is one of them: no place among them
+            parts.append(struct.pack("<H", op) + _constant(code.co_consts[arg], nested))
         else:
             parts.append(struct.pack("<Hq", op, arg))
     for start, end, target, depth in _exception_table(code.co_exceptiontable):
         ends = position.get(start, -1), position.get(end, -1), position.get(target, -1), depth
         parts.append(struct.pack("<4q", *ends))
-    return _digest(parts + _common(code, layout_free))
+    constants = () if tells_its_line else code.co_consts
+    return _digest(parts + _common(code, nested, constants))
 
 
 _exact = _PerCode(_compute_exact)
 _layout_free = _PerCode(_compute_layout_free)
 
 
-def _common(code: CodeType, nested: Callable[[CodeType], bytes]) -> list[bytes]:
-    constants: list[object] = list(code.co_consts)
-    if _first_constant_is_docstring(code):
+def _common(
+    code: CodeType, nested: Callable[[CodeType], bytes], of_code: Sequence[object]
+) -> list[bytes]:
+    constants = list(of_code)
+    if constants and _first_constant_is_docstring(code):
         constants[0] = None  # as under -OO
     counts = (
         code.co_argcount,

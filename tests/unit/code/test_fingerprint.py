@@ -39,6 +39,7 @@ class Outer:
 
     class Inner:
         def method(self):
+            self.one = self.two = self.three = self.four = self.five = 1
             return super().method(), lambda x, /, y=1: (x, y, {"m", "n"})
 
     @property
@@ -61,6 +62,17 @@ def match(x):
             return None
     return (yield from x)
 '''
+
+
+CLASS = """
+def f():
+ class C(dict):
+  x, y = 1, 3
+  y = 3
+  if y:
+   def g(self): self.a = self.b = 3
+ return C
+"""
 
 
 def of(source, name="f"):
@@ -178,6 +190,10 @@ def test_monitored_code_is_the_same_code():
         ("def f(): g()", "def f():\n try: g()\n except E: pass"),
         ("def f():\n 'doc'\n return 'doc'", "def f():\n 'other'\n return 'other'"),
         ("def f(): return ...", "def f(): return None"),
+        (CLASS, CLASS.replace("y = 3", "y = 4")),
+        (CLASS, CLASS.replace("y = 3", "z = 3")),
+        (CLASS, CLASS.replace("self.a", "self.c")),
+        (CLASS, CLASS.replace("if y", "if not y")),
     ],
 )
 def test_differences(one, other):
@@ -192,6 +208,9 @@ def test_differences(one, other):
         ("def f():\n 'doc'\n return 1", "def f():\n 'other doc'\n return 1"),
         ("def f(): return 1", "def f(): # comment\n return 1"),
         ("def f(x): return x + 1", "def f(x):\n y: int\n return x + 1"),
+        (CLASS, "\n" + CLASS),
+        (CLASS, CLASS.replace("class C", "\n" * 300 + " class C")),
+        (CLASS, CLASS.replace("y = 3", "\n  y = 3")),
     ],
 )
 def test_no_differences(one, other):
