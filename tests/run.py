@@ -37,8 +37,9 @@ ENGINE = [
     "tests/unit/test_liveness.py",
     "tests/unit/built",
 ]
+FUZZ = {"SAUERKRAUT_FUZZ": "20000"}  # the same without sanitizers
 LONG = {
-    "SAUERKRAUT_FUZZ": "20000",
+    **FUZZ,
     "SAUERKRAUT_BUILT": "1000",
     "SAUERKRAUT_ROUND_TRIPS": "100000",
 }
@@ -49,7 +50,16 @@ PACKAGES = {  # what a folder of tests needs of the system
 }
 CHAINS = {"3.12": "heat2d-all", "3.13": "nbody-mpiexec", "openmpi": "nbody-rank"}
 """Of the chains of kills those that `make test` repeats there."""
-UNMODIFIED = ["tests/jobs/test_run_verb.py"]
+ENDS = [
+    f"tests/jobs/test_{name}.py"
+    for name in ("run_verb", "leaving", "refusals", "failures", "stopped", "resume_verb")
+]
+"""Unmodified programs, and how jobs end, on every CPython."""
+BOTH = [
+    f"tests/jobs/test_{name}.py"
+    for name in ("many_ranks", "handles", "endurance", "kill_and_resume")
+]
+"""What takes long and is repeated on Open MPI."""
 SLOWLY = ["-o", "faulthandler_timeout=1200"]  # schedulers and time limits take minutes
 
 
@@ -227,7 +237,7 @@ def newer(run, version):
         return
     parts = [*UNIT, *existing(ENGINE)]
     first = {"SAUERKRAUT_BUILT_FROM": f"{version.replace('.', '')}0000"}
-    first |= LONG if version in SANITIZED else {}
+    first |= LONG if version in SANITIZED else FUZZ
     run.pytest(python, *parts, "tests/unit/checkpoint", under=under, **first)
     has_jit = "import sys; sys.exit(not sys._jit.is_available())"
     words = [*under, python, "-c", has_jit]
@@ -301,7 +311,7 @@ def main():
     if everything:
         JOBS[1] = "job"
         QUIETLY.extend(["-o", "faulthandler_timeout=1800"])
-    run.pytest(python, *UNIT, "tests")
+    run.pytest(python, *UNIT, "tests", **(FUZZ if everything else {}))
     ranks(run, python)
     if everything:
         run.pytest(python, *JOBS, "tests", KILLS="60", FLOW_KILLS="40")
@@ -317,18 +327,19 @@ def main():
         if found is None:
             run.missing.append(f"CPython {version}: not on PATH, not under pyenv; not tested")
         elif python := environment_of(run, found, f".venv-{version}"):
-            whole = everything and version in SANITIZED
-            parts = ["tests"] if whole else existing(ENGINE)
             first = {"SAUERKRAUT_BUILT_FROM": f"{version.replace('.', '')}0000"}  # other programs
-            run.pytest(python, *UNIT, *parts, **first)
-            if whole:
+            if not everything:
+                run.pytest(python, *UNIT, *existing(ENGINE), **first)
+            elif version in SANITIZED:
+                run.pytest(python, *UNIT, "tests", **first)
                 sanitized(run, found, version)
-            elif everything:
-                run.pytest(python, *UNIT, *parts, PYTHONMALLOC="debug")
-            ranks(run, python, counts=(1, 2, 4) if everything else (2,))
+            else:
+                run.pytest(python, *UNIT, "tests", **first, **FUZZ)
+                run.pytest(python, *UNIT, *existing(ENGINE), PYTHONMALLOC="debug")
+            ranks(run, python, counts=(4,) if everything else (2,))
             run.pytest(python, *JOBS, *KILLS, "-k", CHAINS[version])
             if everything:
-                run.pytest(python, "-m", "job and not thorough", *PATIENT, *UNMODIFIED)
+                run.pytest(python, "-m", "job and not thorough", *PATIENT, *ENDS)
 
     for version in ("3.14", "3.15") if everything else ():
         newer(run, version)
@@ -337,6 +348,7 @@ def main():
         ranks(run, python, counts=(1, 2, 4) if everything else (2,))
         if everything:
             run.pytest(python, "-m", "job and not thorough", *PATIENT, "tests", KILLS="18")
+            run.pytest(python, "-m", "job and thorough", *PATIENT, *BOTH)
             clusters(run, python)
             hosts(run, python)
         else:
