@@ -50,7 +50,7 @@ class InterpreterMismatch(ResumeError):
 
 
 class WorldSizeMismatch(ResumeError):
-    """The checkpoint was written by another number of ranks."""
+    """Another number of ranks wrote the checkpoint, or was started by the launcher."""
 
 
 class ArgumentsChanged(ResumeError):

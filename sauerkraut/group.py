@@ -83,7 +83,7 @@ class Handles(freezing.Handles, Protocol):
 
 @runtime_checkable
 class Group(Protocol):
-    """Ranks that act together. Every method but `abort` and `stacks` is collective over them."""
+    """Ranks that act together. A method is collective over them unless it says otherwise."""
 
     @property
     def rank(self) -> int:
@@ -121,6 +121,14 @@ class Group(Protocol):
 
     def handles(self) -> Handles | None:
         """A table for the handles of one checkpoint or restart; None: they are refused."""
+        ...
+
+    def refuse_strays(self) -> None:
+        """Refuse to be the whole job where a launcher started several ranks. Not collective.
+
+        Raises:
+            WorldSizeMismatch: MPI knows nothing of the others.
+        """
         ...
 
     def stacks(self) -> str:
@@ -170,6 +178,9 @@ class SoloGroup:
 
     def handles(self) -> None:
         """None: one process without MPI has no handles."""
+
+    def refuse_strays(self) -> None:
+        """One process is what was asked for."""
 
     def stacks(self) -> str:
         """There are no others."""

@@ -24,6 +24,7 @@ from sauerkraut.errors import (
     ResumeError,
     Superseded,
     UntrustedCheckpoint,
+    WorldSizeMismatch,
 )
 from sauerkraut.group import Group
 
@@ -140,10 +141,16 @@ class UncaughtErrors:
         self._process = os.getpid()
 
     def install(self) -> None:
-        """Put the hook before the one that is there; the main thread's errors only."""
+        """Put the hook before the one that is there; the main thread's errors only.
+
+        Raises:
+            WorldSizeMismatch: this rank was to be one of many, and MPI knows of none of them.
+        """
         if self._before is None:
             self._before = sys.excepthook
             sys.excepthook = self._handle
+        with self.alike(WorldSizeMismatch):
+            self._group.refuse_strays()
 
     def remove(self) -> None:
         """Take the hook back, unless another was put before it."""

@@ -12,7 +12,6 @@ restart, 87 do not restart.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -25,16 +24,14 @@ from sauerkraut.checkpoint import interval as intervals
 from sauerkraut.checkpoint import optimum, trial
 from sauerkraut.checkpoint import program as programs
 from sauerkraut.checkpoint.checkpointer import Checkpointer
+from sauerkraut.checkpoint.leaving import REFUSED
 from sauerkraut.checkpoint.run import site
 from sauerkraut.cli import report
 from sauerkraut.code import safepoints
 from sauerkraut.code.safepoints import Safepoint, Wanted
-from sauerkraut.errors import SafepointError, StorageError
+from sauerkraut.errors import SafepointError, StorageError, WorldSizeMismatch
 from sauerkraut.wording import counted
-
-RANKS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
-"""Where launchers tell how many ranks there are."""
-LAUNCHED = (*RANKS, "PMIX_RANK", "PMI_RANK")
+from sauerkraut.world import is_launched, refuse_strays
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +90,11 @@ def run(chosen: argparse.Namespace) -> int:
         wanted = [Wanted.parse(each) for each in chosen.at]
     except ValueError as error:
         report.usage("run", str(error))
-    comm = world()
+    try:
+        comm = world()
+    except WorldSizeMismatch as error:
+        print(f"sauerkraut run: {error}", file=sys.stderr)
+        return REFUSED
     known, finished = ([], False) if chosen.fresh else _known(chosen.dir, comm)
     program = prepared(chosen, wanted, known)
     if not wanted:
@@ -200,13 +201,19 @@ def _tell(comm: Any, text: str) -> None:
 
 
 def world() -> Any:
-    """The communicator of all ranks, where a launcher started this process; else None."""
-    if not any(name in os.environ for name in LAUNCHED):
+    """The communicator of all ranks, where a launcher started this process; else None.
+
+    Raises:
+        WorldSizeMismatch: it was started as one of many that MPI knows nothing of.
+    """
+    if not is_launched():
+        refuse_strays(1)
         return None
     from sauerkraut.mpi import world
 
-    told = next((int(os.environ[name]) for name in RANKS if name in os.environ), None)
-    return world.of(told)
+    comm = world.comm()
+    refuse_strays(comm.size)
+    return comm
 
 
 def prepared(

@@ -87,7 +87,7 @@ class CheckpointFlow:
         self._path = str(Path(state_path).absolute())
         self._ranks = Ranks(group.of(comm), group.of(comm))
         self._uncaught = UncaughtErrors(self._ranks.group)
-        if self._ranks.many:
+        if comm is not None:
             self._uncaught.install()
         self._reports = Reports(self._ranks.group.rank, quiet=quiet)
         place = polling.place_of(state_path)

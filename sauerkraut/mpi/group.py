@@ -28,6 +28,7 @@ from sauerkraut.mpi.patience import LOST, Patience
 from sauerkraut.mpi.redelivery import Traffic
 from sauerkraut.mpi.watch import Watch
 from sauerkraut.settings import Settings
+from sauerkraut.world import refuse_strays
 
 T = TypeVar("T")
 
@@ -119,6 +120,11 @@ class MpiGroup:
     def handles(self) -> Table:
         """A table for the handles of one checkpoint or restart."""
         return Table(self, self._members, self._given, self._settings, self._traffic)
+
+    def refuse_strays(self) -> None:
+        """See `sauerkraut.group.Group`; ``COMM_SELF`` is given by those that want to be alone."""
+        if self._given != MPI.COMM_SELF:
+            refuse_strays(MPI.COMM_WORLD.Get_size())
 
     def stacks(self) -> str:
         """Where the other ranks are, as lines for people: their Python stacks. Not collective.
