@@ -6,7 +6,7 @@ import pytest
 
 from sauerkraut import storage
 from sauerkraut.errors import CorruptCheckpoint, StorageError
-from sauerkraut.storage import catalog, layout, owner
+from sauerkraut.storage import catalog, disk, layout, owner
 from sauerkraut.storage.disk import Call
 from sauerkraut.storage.sealed import SealedFile
 from sauerkraut.testing import faults, powercut
@@ -52,12 +52,13 @@ def check(job, directory, promises):
         raise BrokenPromiseError("epochs are back after a fresh start")
     if kept.get("complete") and complete is None:
         raise BrokenPromiseError("the run is not complete any more")
+    wrong = kept.get("wrong", ())  # not by the power cut
     for entry in committed.values():
-        if findings := catalog.verify(entry.path):
+        if entry.name.number not in wrong and (findings := catalog.verify(entry.path)):
             raise BrokenPromiseError(f"{entry.name}: {findings}")
     for entry in catalog.entries(directory):
         for file in sorted(entry.path.iterdir()):
-            if sealed_but_broken(file):
+            if entry.name.number not in wrong and sealed_but_broken(file):
                 raise BrokenPromiseError(f"{file} has a seal and is not whole")
     if "decided" in kept and any(e.name.state == "fenced" for e in catalog.entries(directory)):
         raise BrokenPromiseError("a fenced attempt is back")
@@ -67,7 +68,8 @@ def check(job, directory, promises):
     newest = 0 if again.newest is None else again.newest.number
     if newest < max(kept.get("committed") or [0]):
         raise BrokenPromiseError(f"newest is {newest}, {kept['committed'][-1]} had been committed")
-    if any(entry.name.state == "damaged" for entry in catalog.entries(directory)):
+    damaged = {e.name.number for e in catalog.entries(directory) if e.name.state == "damaged"}
+    if damaged - {*wrong}:
         raise BrokenPromiseError("a start found a damaged epoch")
     again.ownership.close()
 
@@ -127,7 +129,7 @@ def life_of_a_restart(job):
         attempt = dead.attempt()
         piece = storage.Piece(0, (storage.Stream("control", b"rank 0 at step 2"),))
         storage.write(attempt, piece, dead.trust)
-        promise("died", None)
+        promise("died", "before its last fsync")
         again = job(
             directory,
             world_size=1,
@@ -146,21 +148,56 @@ def life_of_a_restart(job):
     return life
 
 
+def life_of_a_fall_back(job):
+    """Take over where a seal is missing and the newest epoch is damaged; fall back; leave."""
+
+    def life(directory, promise):
+        dead = job(directory, keep=2).start()
+        dead.checkpoint()
+        newest = dead.checkpoint()
+        attempt = dead.attempt()
+        piece = storage.Piece(0, (storage.Stream("control", b"rank 0 at step 3"),))
+        storage.write(attempt, piece, dead.trust)  # and rank 1 never did
+        shard = newest.path / layout.shard(1)
+        with disk.File.open_to_write(shard) as file:
+            file.write(shard.stat().st_size - 5000, b"?")
+            file.sync()
+        promise("wrong", newest.number)
+        promise("died", None)
+        again = job(
+            directory,
+            take_over=dead.ownership.incarnation.id,
+            acknowledged=promise,
+            foreign=True,
+        ).start()
+        promise("gone", newest.path.name)  # it is never chosen again
+        promise("committed", again.newest.number)
+        assert [(e.name.number, e.name.state) for e in catalog.entries(directory)] == [
+            (3, "trash"),
+            (2, "damaged"),
+            (1, "committed"),
+        ]
+        again.leave()
+
+    return life
+
+
 def recorded(life, job, directory):
     """Record a life below a directory; returns calls, promises, the directory, the first cut."""
     root = directory / "recorded"
     root.mkdir(parents=True)
     calls, promises = record(LIVES[life](job), root)
     since = 0
-    for count, what, _ in promises:
-        if what == "died":  # before its last fsync: what it wrote is in the page cache only
+    for count, what, when in promises:
+        if what == "died":
+            since = count
+        if what == "died" and when is not None:  # what it wrote is in the page cache only
             last = max(n for n in range(count) if calls[n].operation == "fsync")
             calls[last] = Call("nothing", root)
-            since = count
     return calls, [promise for promise in promises if promise[1] != "died"], root, since
 
 
-LIVES = {"run": life_of_a_run, "restart": life_of_a_restart}
+LIVES = {"run": life_of_a_run, "restart": life_of_a_restart, "fall back": life_of_a_fall_back}
 
 
 @pytest.mark.parametrize("life", LIVES)
@@ -184,4 +221,4 @@ def test_every_single_fsync_is_needed(job, directory, life):
                 needless.append(f"call {index}, fsync {call.path.name}: {around}")
         machine.replay(call)
     assert not needless, "\n".join(needless)
-    assert needed > 5
+    assert needed > 4
