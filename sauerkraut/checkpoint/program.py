@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib.machinery
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from sauerkraut.checkpoint.beginning import OfProgram
 from sauerkraut.code import carried, fingerprint
 from sauerkraut.code.safepoints import Finder, Safepoint, Source, Wanted
 from sauerkraut.errors import CodeChanged
@@ -109,28 +110,28 @@ class Program:
         global _running
         _running = self
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> OfProgram:
         """What an epoch says of the program, so that a restart finds it and what it imports."""
         now = dict(os.environ)
         path: list[Any] = sys.path
         names = self._environment.keys() | now.keys()
-        return {
-            "functions": self.functions,
-            "path": [each for each in path if isinstance(each, str)],  # others mean nothing
-            "environment": {
+        return OfProgram(
+            functions=self.functions,
+            path=[each for each in path if isinstance(each, str)],  # others mean nothing
+            environment={
                 name: now.get(name)
                 for name in names
                 if now.get(name) != self._environment.get(name)
             },
-        }
+        )
 
-    def check(self, record: Mapping[str, Any]) -> None:
+    def check(self, record: OfProgram) -> None:
         """Refuse an epoch of another source; nothing is touched.
 
         Raises:
             CodeChanged: names what differs.
         """
-        then: Mapping[str, str] = record["functions"]
+        then = record.functions
         names = [*then, *(name for name in self.functions if name not in then)]
         changed = [name for name in names if then.get(name) != self.functions.get(name)]
         if changed:
@@ -142,15 +143,15 @@ class Program:
                 "code: put the script back, or start anew with --fresh"
             )
 
-    def return_to(self, record: Mapping[str, Any]) -> None:
+    def return_to(self, record: OfProgram) -> None:
         """Set the path of modules and the environment as the program had changed them.
 
         Its code comes back with the safepoints that it had: further epochs tell of these, too.
         """
         places = {each.place for each in self._points}
         self._points += [each for each in self._known if each.place not in places]
-        sys.path[:] = record["path"]
-        for name, value in record["environment"].items():
+        sys.path[:] = record.path
+        for name, value in record.environment.items():
             if value is None:
                 os.environ.pop(name, None)
             else:

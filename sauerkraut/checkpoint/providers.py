@@ -10,6 +10,7 @@ from typing import Any
 
 from sauerkraut.checkpoint.blocks import Block, Held
 from sauerkraut.errors import CaptureError, ResumeError
+from sauerkraut.nonsense import NONSENSE
 from sauerkraut.objects import graph
 from sauerkraut.storage import Array, Piece, Stream, dtypes
 
@@ -138,7 +139,10 @@ class Providers:
             if load is None:
                 continue
             stream, blocks = graph_parts(piece, f"providers/{name}/")
-            data: Any = graph.thaw((stream, [block.memory for block in blocks]))[0]
+            values: list[Any] = graph.thaw((stream, [block.memory for block in blocks]))
+            if [type(value) for value in values] != [dict]:
+                raise ResumeError(f"the epoch holds no data of provider {name!r}: it is no dict")
+            (data,) = values
             start = f"providers/{name}/blocks/"
             for array in piece.arrays:
                 if array.name.startswith(start):
@@ -194,18 +198,29 @@ def _read(array: Array) -> Any:
     """The block that was stored, over the memory it was read into."""
     import numpy as np
 
-    return np.frombuffer(memoryview(array.data), dtypes.parse(array.dtype)).reshape(array.shape)
+    try:
+        elements = np.frombuffer(memoryview(array.data), dtypes.parse(array.dtype))
+        return elements.reshape(array.shape)
+    except NONSENSE as error:
+        raise ResumeError(f"{array.path} of the epoch is no array: {error}") from error
 
 
 def graph_parts(piece: Piece, prefix: str = "") -> tuple[Any, list[graph.Block]]:
-    """The stream and the blocks of an object graph that lies below ``prefix``."""
-    stream = next(each.data for each in piece.streams if each.name == f"{prefix}objects")
+    """The stream and the blocks of an object graph that lies below ``prefix``.
+
+    Raises:
+        ResumeError: it is not there, or one of its blocks is not.
+    """
+    streams = [each.data for each in piece.streams if each.name == f"{prefix}objects"]
     start = f"{prefix}arrays/"
-    numbered = {
-        int(each.name[len(start) :]): graph.Block(
+    named = {
+        each.name.removeprefix(start): graph.Block(
             memoryview(each.data), each.dtype, each.shape, each.path
         )
         for each in piece.arrays
         if each.name.startswith(start)
     }
-    return stream, [numbered[i] for i in range(len(numbered))]
+    try:
+        return streams[0], [named[str(i)] for i in range(len(named))]
+    except LookupError as error:
+        raise ResumeError(f"the epoch lacks {prefix}objects, or an array of them") from error

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sauerkraut.errors import StorageError
+from sauerkraut.nonsense import NONSENSE
 from sauerkraut.storage import disk, layout
-from sauerkraut.storage.table import NONSENSE
 
 READABLE = 0o644  # whoever may place one need not be the one who runs the job
 LARGEST = 64 << 10

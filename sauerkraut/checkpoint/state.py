@@ -7,7 +7,6 @@ Beside it lies a small record of how the run was started, which is read before a
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
@@ -18,6 +17,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from sauerkraut.checkpoint import program
+from sauerkraut.checkpoint.beginning import Beginning, OfProgram
 from sauerkraut.checkpoint.blocks import Held
 from sauerkraut.checkpoint.bystanders import Bystanders
 from sauerkraut.checkpoint.options import Options
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 _BETWEEN = ("sauerkraut.checkpoint.", "sauerkraut.frames.")
 """Modules whose frames lie between `Checkpointer.run` and the function given to it."""
+_INTERPRETER = (sys.implementation.name, platform.python_version())
 
 
 @dataclass(slots=True)
@@ -266,21 +267,20 @@ class State:
         return [*values, *self._roots.states()], [*names, *self._roots.names]
 
     def _piece(self, streams: list[Stream], snapshot: graph.Frozen | Snapshot) -> Captured:
-        record: dict[str, Any] = {
-            "arguments": self._arguments,
-            "providers": self.providers.names,
-            "roots": self._roots.names,
-            "interpreter": [sys.implementation.name, platform.python_version()],
-            "environment": process_state.environment(),
-        }
-        if self._program is not None:
-            record["program"] = self._program.record()
+        beginning = Beginning(
+            self._arguments,
+            self.providers.names,
+            self._roots.names,
+            _INTERPRETER,
+            process_state.environment(),
+            None if self._program is None else self._program.record(),
+        )
         arrays = [
             Array(f"arrays/{i}", each.memory, each.dtype, each.shape, each.path)
             for i, each in enumerate(snapshot.blocks)
         ]
         saved = self.providers.save(self._threshold)
-        run = Stream("run", json.dumps(record).encode())
+        run = Stream("run", beginning.to_json())
         piece = Piece(self.rank, (run, *streams, *saved.streams), (*arrays, *saved.arrays))
         return Captured(piece, (snapshot, *saved.frozen), saved.held, saved.numbers)
 
@@ -307,23 +307,23 @@ class State:
         Raises:
             InterpreterMismatch, ArgumentsChanged, ResumeError: says what differs.
         """
-        record = json.loads(bytes(_stream(stored.piece, "run")))
-        wrote = record["interpreter"]
-        here = [sys.implementation.name, platform.python_version()]
-        if _minor(wrote) != _minor(here):
+        beginning = _beginning(stored.piece)
+        wrote = beginning.interpreter
+        if _minor(wrote) != _minor(_INTERPRETER):
             raise InterpreterMismatch(
-                f"{' '.join(wrote)} wrote it, this is {' '.join(here)}: start it with that Python"
+                f"{' '.join(wrote)} wrote it, this is {' '.join(_INTERPRETER)}: "
+                "start it with that Python"
             )
-        self._compare_program(record.get("program"))
-        differing = arguments.difference(record["arguments"], self._arguments)
+        self._compare_program(beginning.program)
+        differing = arguments.difference(beginning.arguments, self._arguments)
         if same_arguments and differing:
             way = "same_arguments=False ignores it"
             if self._program is not None:
                 way = "a restart goes on with the captured ones, --fresh starts anew"
             raise ArgumentsChanged(f"{differing}; {way}")
-        self._compare_roots(record["roots"])
-        self.providers.check(record["providers"])
-        differing_facts = process_state.compare(record["environment"], process_state.environment())
+        self._compare_roots(beginning.roots)
+        self.providers.check(beginning.providers)
+        differing_facts = process_state.compare(beginning.environment, process_state.environment())
         if differing_facts and self._options.strict:
             raise ResumeError(
                 f"the epoch was written elsewhere: {'; '.join(differing_facts)} "
@@ -334,12 +334,12 @@ class State:
         if self._program is None:  # else its modules are not imported yet
             self._compare_code(stored)
 
-    def _compare_program(self, record: Mapping[str, Any] | None) -> None:
-        if (record is None) != (self._program is None):
-            how = "a program that calls Checkpointer.run" if record is None else "`sauerkraut run`"
+    def _compare_program(self, then: OfProgram | None) -> None:
+        if (then is None) != (self._program is None):
+            how = "a program that calls Checkpointer.run" if then is None else "`sauerkraut run`"
             raise ResumeError(f"{how} wrote it: start it in the same way")
-        if self._program is not None and record is not None:
-            self._program.check(record)
+        if self._program is not None and then is not None:
+            self._program.check(then)
 
     def _compare_roots(self, then: list[str]) -> None:
         """Each root of the epoch needs an object of this start that becomes it."""
@@ -372,8 +372,8 @@ class State:
         Raises:
             ResumeError: see `Snapshot.thaw`, `graph.thaw`.
         """
-        if self._program is not None:  # what it imports must be found
-            self._program.return_to(json.loads(bytes(_stream(stored.piece, "run")))["program"])
+        if self._program is not None and (then := _beginning(stored.piece).program) is not None:
+            self._program.return_to(then)  # what it imports must be found
         stream, blocks = graph_parts(stored.piece)
         snapshot = Snapshot.of_parts(_control(stored.piece), stream, blocks)
         self._thawed = snapshot.thaw(
@@ -383,8 +383,15 @@ class State:
         if self._program is not None:
             self._compare_code(stored)
         self._values = self._thawed.values
-        if stored.manifest.about.final:
+        if stored.manifest.about.final and self._values:
             self.value, *self._values = self._values
+        match self._values:
+            case [dict(), {"directory": str(), "umask": int()}, *states]:
+                whole = len(states) == len(self._roots.names)
+            case _:
+                whole = False
+        if not whole:
+            raise ResumeError("the objects of the epoch are not those of a run")
 
     def restore(self) -> None:
         """Set files, working directory, roots and globals to what they were."""
@@ -423,6 +430,10 @@ def _stream(piece: Piece, name: str) -> Any:
     )
 
 
+def _beginning(piece: Piece) -> Beginning:
+    return Beginning.of_json(bytes(_stream(piece, "run")))
+
+
 def _control(piece: Piece) -> bytes:
     """The control section; the final epochs of early writers have none, as nothing was in it."""
     written = [bytes(each.data) for each in piece.streams if each.name == "control"]
@@ -437,5 +448,5 @@ def _fingerprint(name: str) -> bytes | None:
     return fingerprint.of(code) if isinstance(code, CodeType) else None
 
 
-def _minor(interpreter: Sequence[str]) -> tuple[str, list[str]]:
+def _minor(interpreter: tuple[str, str]) -> tuple[str, list[str]]:
     return interpreter[0], interpreter[1].split(".")[:2]

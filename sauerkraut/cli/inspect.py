@@ -25,10 +25,10 @@ from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint
 from sauerkraut.flow import handlers
 from sauerkraut.flow.record import Record
 from sauerkraut.frames import aftermath, stored
+from sauerkraut.nonsense import NONSENSE, wrong
 from sauerkraut.objects import inert
 from sauerkraut.storage import Array, Manifest, Shard, catalog, dtypes, layout, postmortem
 from sauerkraut.storage.epoch import GlobalArray
-from sauerkraut.storage.table import NONSENSE
 from sauerkraut.wording import counted
 
 
@@ -118,8 +118,13 @@ def _postmortem(path: Path) -> dict[str, Any]:
 
 def _read_postmortem(path: Path) -> dict[str, Any]:
     with Shard.open(path) as shard:
-        told: dict[str, Any] = json.loads(bytes(shard.stream("postmortem")))
-        left = aftermath.read(bytes(shard.stream("frames")), shard.stream("objects"))
+        try:
+            values = json.loads(bytes(shard.stream("postmortem")))
+            told = {key: str(values[key]) for key in ("error", "traceback", "host", "time")}
+            datetime.fromisoformat(told["time"])
+            left = aftermath.read(bytes(shard.stream("frames")), shard.stream("objects"))
+        except NONSENSE as error:
+            raise CorruptCheckpoint(f"{path} holds no post-mortem: {wrong(error)}") from error
         of_run = {"rank": shard.seal.rank, "world_size": shard.world_size, "epoch": shard.epoch}
     shown = [{**frame, "locals": [_left(local) for local in frame["locals"]]} for frame in left]
     return {**of_run, **told, "frames": shown}

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from sauerkraut.errors import CorruptCheckpoint, StorageError
 from sauerkraut.flow.record import Record
 from sauerkraut.flow.stores import Commit, History, State
+from sauerkraut.nonsense import NONSENSE, wrong
 
 KEY = "checkpoint_flow"
 """Key under which the record travels, as JSON, in the dict that ``write`` is given."""
@@ -76,7 +77,7 @@ class Adapted:
             if KEY in state:
                 return Record.of_json(json.loads(state[KEY]))
             return Record.of_state(state)
-        except (KeyError, TypeError, ValueError) as error:
+        except NONSENSE as error:
             raise CorruptCheckpoint(
-                f"{self.where}: what read() returned tells of no run: {error!r}"
+                f"{self.where}: what read() returned tells of no run: {wrong(error)}"
             ) from error

@@ -25,6 +25,7 @@ from typing import Any
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError
 from sauerkraut.flow.lines import Given, complete
+from sauerkraut.nonsense import NONSENSE
 from sauerkraut.storage import Trust, disk, hashes
 from sauerkraut.storage.disk import File
 
@@ -160,7 +161,7 @@ def _frame(
             offset += _aligned(int(part_bytes))
         alone = len(given) == len(lines)
         return Frame(start, nbytes, dict(values["record"]), lines, tuple(parts), alone=alone)
-    except (KeyError, TypeError, ValueError):
+    except NONSENSE:
         return None
 
 

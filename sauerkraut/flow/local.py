@@ -16,6 +16,7 @@ from sauerkraut.flow.journal import Contents, Frame, Writer
 from sauerkraut.flow.lock import Lock
 from sauerkraut.flow.record import Record, StepRecord
 from sauerkraut.flow.stores import Commit, History, State
+from sauerkraut.nonsense import NONSENSE, wrong
 from sauerkraut.settings import Settings
 from sauerkraut.storage import Trust, disk
 from sauerkraut.storage.disk import File
@@ -65,10 +66,10 @@ class LocalFile:
             try:
                 steps = [StepRecord.of_line(line) for line in frame.lines]
                 self._frames.append((frame, Record.of_head(frame.record, steps)))
-            except (KeyError, TypeError, ValueError) as error:
+            except NONSENSE as error:
                 raise CorruptCheckpoint(
                     f"{self.where}: the frame at byte {frame.start} holds no record that this "
-                    f"version reads: {error!r}"
+                    f"version reads: {wrong(error)}"
                 ) from error
         self._end = contents.end
         self._runs = {record.run for _, record in self._frames}

@@ -13,6 +13,7 @@ from typing import Any
 from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.frames import labels
 from sauerkraut.frames.exclusion import Exclude
+from sauerkraut.nonsense import NONSENSE, wrong
 from sauerkraut.objects import graph, inert
 from sauerkraut.objects.graph import Frozen
 
@@ -149,10 +150,10 @@ def read(rows: bytes, objects: Any) -> list[dict[str, Any]]:
         ResumeError: they are damaged. Damaged values cost the values only.
     """
     try:
-        frames: list[dict[str, Any]] = json.loads(rows)
-        told = [local for frame in frames for local in frame["locals"]]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ResumeError(f"the post-mortem cannot be read: {error!r}") from error
+        frames = [_told(frame) for frame in json.loads(rows)]
+    except NONSENSE as error:
+        raise ResumeError(f"the post-mortem cannot be read: {wrong(error)}") from error
+    told = [local for frame in frames for local in frame["locals"]]
     try:
         values, _ = inert.read(objects)
     except ResumeError:
@@ -161,3 +162,20 @@ def read(rows: bytes, objects: Any) -> list[dict[str, Any]]:
         shown = index < len(values) and "refused" not in local
         local["value"] = inert.text(values[index]) if shown else None
     return frames
+
+
+def _told(frame: Mapping[str, Any]) -> dict[str, Any]:
+    """A row that `freeze` made; what raises `NONSENSE` is none."""
+    found = []
+    for local in frame["locals"]:
+        row: dict[str, Any] = {key: str(local[key]) for key in ("name", "type")}
+        row["bytes"] = int(local["bytes"])
+        if "refused" in local:
+            row["refused"] = str(local["refused"])
+        found.append(row)
+    return {
+        **{key: str(frame[key]) for key in ("file", "function", "source")},
+        "line": int(frame["line"]),
+        "locals": found,
+        "excluded": [str(name) for name in frame["excluded"]],
+    }

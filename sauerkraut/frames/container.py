@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from sauerkraut import _native
 from sauerkraut.errors import ResumeError
+from sauerkraut.nonsense import NONSENSE, wrong
 from sauerkraut.objects.graph import Block
 
 MAGIC = b"SAUERKRT"
@@ -131,18 +132,24 @@ def _parts(sections: Sequence[tuple[int, Any]]) -> Parts:
     control, objects, table = bytes(control), bytes(objects), bytes(table)
     if not rest and table == _NO_BLOCKS:
         return Parts(control, objects)
-    described = json.loads(table)
-    blocks = [section for kind, section in rest if kind == BLOCK]
-    more = {kind: bytes(section) for kind, section in rest[len(blocks) :]}
-    if len(blocks) != len(described) or len(rest) != len(blocks) + len(more):
-        raise ResumeError("snapshot's block table does not match its blocks")
-    return Parts(
-        control,
-        objects,
-        tuple(
-            Block(memory, d["dtype"], tuple(d["shape"]), d["path"])
-            for memory, d in zip(blocks, described, strict=True)
-        ),
-        more.get(NOTES, b""),
-        more.get(GLOBALS, b""),
-    )
+    memories = [section for kind, section in rest if kind == BLOCK]
+    more = {kind: bytes(section) for kind, section in rest[len(memories) :]}
+    if len(rest) != len(memories) + len(more) or BLOCK in more:
+        raise ResumeError("snapshot has sections that do not belong together")
+    blocks = _blocks(table, memories)
+    return Parts(control, objects, blocks, more.get(NOTES, b""), more.get(GLOBALS, b""))
+
+
+def _blocks(table: bytes, memories: Sequence[Any]) -> tuple[Block, ...]:
+    """The blocks, as their table describes them."""
+    try:
+        described = [(str(d["dtype"]), d["shape"], str(d["path"])) for d in json.loads(table)]
+        blocks = tuple(
+            Block(memory, dtype, tuple(map(int, shape)), path)
+            for memory, (dtype, shape, path) in zip(memories, described, strict=True)
+        )
+    except NONSENSE as error:
+        raise ResumeError(
+            f"snapshot's block table does not describe its blocks: {wrong(error)}"
+        ) from error
+    return blocks

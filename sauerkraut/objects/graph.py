@@ -234,10 +234,20 @@ def thaw(
 
 
 def code_names(stream: bytes) -> Mapping[str, bytes]:
-    """Fingerprints, at capture, of the project functions the graph refers to by name."""
-    table, _ = _read_table(stream)
-    code: Mapping[str, bytes] = table["code"]
-    return code
+    """Fingerprints, at capture, of the project functions the graph refers to by name.
+
+    Runs code that the stream names, as `thaw` does.
+
+    Raises:
+        ResumeError: the table of the stream cannot be read here.
+    """
+    try:
+        table, _ = _read_table(stream)
+        return dict(table["code"])
+    except (SauerkrautError, MemoryError):
+        raise
+    except Exception as error:
+        raise ResumeError(f"the objects cannot be read here: {_told(error)}") from error
 
 
 def _file(stream: Any, length: int) -> io.BytesIO:

@@ -24,6 +24,7 @@ from typing import Any
 from sauerkraut.code import fingerprint, reference
 from sauerkraut.code.reference import CodeReference
 from sauerkraut.errors import CaptureError, ResumeError
+from sauerkraut.nonsense import NONSENSE, wrong
 from sauerkraut.objects import graph
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ PROCESS = os.urandom(8).hex()
 
 _INLINE = 1 << 62  # no memory is larger: arrays stay inside the stream
 _PRIVATE = "__main_of_"
+_OF_MODULE = ("name", "file", "package", "source")  # what is told of each, as text or None
 _resuming_main = threading.RLock()
 
 
@@ -252,10 +254,14 @@ def thaw_globals(stream: bytes, shared: Sequence[object], private: str) -> None:
 def read_notes(text: bytes) -> dict[str, Any]:
     """The notes of a container. Raises ResumeError when they are not ours."""
     try:
-        notes = json.loads(text or b"{}")
-        rows = [(row["name"], row["file"], row["source"]) for row in notes.get("modules", ())]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ResumeError(f"the notes of the frame are damaged: {error}") from error
-    if not all(isinstance(name, str) for name, _, _ in rows):
+        notes = dict(json.loads(text or b"{}"))
+        rows = [{key: row[key] for key in _OF_MODULE} for row in notes.get("modules", ())]
+        process, *names = [notes.get("process"), *(row["name"] for row in rows)]
+        texts = [each for row in rows for each in row.values() if each is not None]
+    except NONSENSE as error:
+        raise ResumeError(f"the notes of the frame are damaged: {wrong(error)}") from error
+    if not all(isinstance(each, str) for each in (*names, *texts)):
         raise ResumeError("the notes of the frame are damaged: a module has no name")
-    return dict(notes)
+    if names and not isinstance(process, str):
+        raise ResumeError("the notes of the frame are damaged: they name no process")
+    return {**notes, "modules": rows}

@@ -9,11 +9,11 @@ from errno import ENOENT
 from pathlib import Path
 
 from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint, StorageError
+from sauerkraut.nonsense import NONSENSE, wrong
 from sauerkraut.storage import disk, layout, manifest
 from sauerkraut.storage.epoch import Manifest
 from sauerkraut.storage.layout import EpochName
 from sauerkraut.storage.shard import Shard
-from sauerkraut.storage.table import NONSENSE
 from sauerkraut.storage.trust import ANYBODY, Trust
 
 
@@ -130,7 +130,7 @@ def completion(directory: Path) -> Completion | None:
             return None
         raise
     except NONSENSE as error:
-        raise CorruptCheckpoint(f"{path} does not name an epoch: {error!r}") from error
+        raise CorruptCheckpoint(f"{path} does not name an epoch: {wrong(error)}") from error
 
 
 def missing(manifest: Manifest) -> list[Path]:

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sauerkraut.errors import CorruptCheckpoint, NoSuchArray, StorageError
+from sauerkraut.nonsense import NONSENSE
 from sauerkraut.settings import Settings
 from sauerkraut.storage import catalog, disk, dtypes
 from sauerkraut.storage.epoch import Block, GlobalArray, Manifest
 from sauerkraut.storage.selection import integer, select, within
 from sauerkraut.storage.shard import Shard
-from sauerkraut.storage.table import NONSENSE
 from sauerkraut.storage.tiling import misfit
 from sauerkraut.storage.trust import Trust
 from sauerkraut.wording import counted

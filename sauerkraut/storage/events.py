@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sauerkraut.errors import StorageError
+from sauerkraut.nonsense import NONSENSE
 from sauerkraut.storage import disk, layout
 from sauerkraut.storage.disk import File
 from sauerkraut.storage.ownership import Ownership
@@ -66,7 +67,7 @@ def read(directory: Path) -> list[dict[str, Any]]:
     for line in text.splitlines():
         try:
             values = json.loads(line)
-        except ValueError:
+        except NONSENSE:
             continue
         if isinstance(values, dict):
             lines.append(values)

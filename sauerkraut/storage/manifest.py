@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError
+from sauerkraut.nonsense import NONSENSE, wrong
 from sauerkraut.storage import disk, layout, sealed
 from sauerkraut.storage.epoch import About, Block, Epoch, GlobalArray, Manifest, Seal
 from sauerkraut.storage.layout import Modes
 from sauerkraut.storage.sealed import Content, SealedFile
 from sauerkraut.storage.skeleton import Source, Virtual
-from sauerkraut.storage.table import NONSENSE, place_of
+from sauerkraut.storage.table import place_of
 from sauerkraut.storage.trust import Trust
 
 _TEXT = "manifest"
@@ -100,7 +101,7 @@ def read(epoch: Path, trust: Trust | None = None) -> Manifest:
         try:
             return _parse(epoch, file.header, json.loads(bytes(text)))
         except NONSENSE as error:
-            raise CorruptCheckpoint(f"{path} does not describe an epoch: {error!r}") from error
+            raise CorruptCheckpoint(f"{path} does not describe an epoch: {wrong(error)}") from error
 
 
 def problems(epoch: Path, trust: Trust) -> list[tuple[str | None, str]]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sauerkraut.errors import DirectoryOwned, StorageError, Superseded
+from sauerkraut.nonsense import NONSENSE
 from sauerkraut.storage import disk, layout
 from sauerkraut.storage.incarnation import Incarnation, Process
-from sauerkraut.storage.table import NONSENSE
 
 _ROOM = 512
 """OWNER is padded to a multiple of this: its owner rewrites it in place, through its descriptor."""

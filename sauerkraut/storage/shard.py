@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Self
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError
+from sauerkraut.nonsense import NONSENSE, wrong
 from sauerkraut.storage import disk, layout, owner, sealed
 from sauerkraut.storage.disk import Closing
 from sauerkraut.storage.epoch import About, Attempt, Block, Seal
 from sauerkraut.storage.layout import Modes
 from sauerkraut.storage.piece import Array, Piece, Stream
 from sauerkraut.storage.sealed import Content, SealedFile
-from sauerkraut.storage.table import NONSENSE, Extent
+from sauerkraut.storage.table import Extent
 from sauerkraut.storage.trust import Trust
 
 _LOOK_AGAIN = 0.1  # seconds
@@ -152,7 +153,7 @@ class Shard(Closing):
             self.seal = Seal(int(rank), file.path.name, file.nbytes, file.digest, blocks)
         except NONSENSE as error:
             raise CorruptCheckpoint(
-                f"{file.path} has a header that cannot be: {error!r}"
+                f"{file.path} has a header that cannot be: {wrong(error)}"
             ) from error
         self.path = file.path
         self._file = file

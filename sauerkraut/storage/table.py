@@ -11,9 +11,11 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import NoneType
 from typing import Any
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError, UntrustedCheckpoint
+from sauerkraut.nonsense import NONSENSE
 from sauerkraut.storage import hashes
 from sauerkraut.storage.piece import Place
 
@@ -25,15 +27,6 @@ _PLAIN, _KEYED = 1, 2
 _HEAD = struct.Struct("<16sIIQQQQQ16s16x")  # see Head
 _KEY_ID_AT = struct.calcsize("<16sIIQQQQQ")
 KEY_ID_SIZE = 16
-NONSENSE = (
-    ValueError,
-    TypeError,
-    LookupError,
-    OverflowError,
-    AttributeError,
-    RecursionError,
-)
-"""What reading JSON values of the wrong kind raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,14 +197,16 @@ def _extent(described: dict[str, Any], digests: bytes) -> tuple[Extent, bytes]:
     mine = hashes.count(nbytes) * hashes.SIZE
     if nbytes < 0 or mine > len(digests):
         raise ValueError("digests are missing")
-    dtype = described.get("dtype")
+    name, dtype = described.get("name"), described.get("dtype")
+    if not all(isinstance(each, (str, NoneType)) for each in (name, dtype)):
+        raise TypeError("a name that is no text")
     shape = None if dtype is None else tuple(map(int, described["shape"]))
     return (
         Extent(
             offset=int(described["offset"]),
             nbytes=nbytes,
             digests=digests[:mine],
-            name=described.get("name"),
+            name=name,
             dtype=dtype,
             shape=shape,
             path=str(described.get("path", "")),

@@ -14,10 +14,12 @@ from mpi4py import MPI
 import sauerkraut as skt
 from sauerkraut import mpi
 from sauerkraut.checkpoint import requests
-from sauerkraut.errors import CaptureError, MigrationError, ResumeError
+from sauerkraut.errors import CaptureError, CorruptCheckpoint, MigrationError, ResumeError
 from sauerkraut.launch.progress import newest_epoch
+from sauerkraut.mpi.tasks import cut
 from sauerkraut.mpi.tasks.placing import place
-from sauerkraut.storage import catalog
+from sauerkraut.storage import Shard, catalog
+from tests.nonsense import changes, reseal
 from tests.programs import exchanging
 
 pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
@@ -315,6 +317,32 @@ def test_a_damaged_epoch_is_passed_over(on, comm, shared_dir):
         shard.write_bytes(data)
     comm.barrier()
     assert united(on(1, path, run)) == united(undisturbed)
+
+
+@pytest.mark.parametrize("text", [b"[]", b'{"tasks": [{"id": 0}]}', b"[" * 100_000, b"\xff"])
+def test_an_epoch_whose_index_tells_of_no_tasks_is_passed_over(on, comm, shared_dir, text):
+    path = shared_dir / "ckpt"
+    undisturbed = on(SIZE, path, start(path))
+    if comm.rank == 0:
+        reseal(epochs(path)[-1], lambda name, data: text if name == cut.INDEX else data, [0])
+    comm.barrier()
+    assert united(on(1, path, run)) == united(undisturbed)
+
+
+def test_indexes_that_cannot_be_are_damage(on, comm, shared_dir):
+    path = shared_dir / "ckpt"
+    on(SIZE, path, start(path))
+    if comm.rank == 0:
+        with Shard.open(epochs(path)[1] / "shard-00000.h5") as shard:
+            index = bytes(shard.stream(cut.INDEX))
+            refused = 0
+            for text in changes(index, 300):
+                try:
+                    cut.parsed(text, shard.path)
+                except CorruptCheckpoint:
+                    refused += 1
+        assert refused > 75
+    comm.barrier()
 
 
 def test_a_directory_of_something_else_is_refused(on, comm, shared_dir):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sauerkraut.checkpoint.agreement import agreed, together
@@ -19,11 +20,12 @@ from sauerkraut.frames.capture import capture_values
 from sauerkraut.frames.snapshot import Snapshot, Thawed
 from sauerkraut.group import Group
 from sauerkraut.mpi.tasks.outcomes import Outcome
-from sauerkraut.mpi.tasks.packing import Packing, Unpacking
+from sauerkraut.mpi.tasks.packing import Packing, Unpacking, place_of
 from sauerkraut.mpi.tasks.placing import place
 from sauerkraut.mpi.tasks.record import BESIDE, beside, resident_of
 from sauerkraut.mpi.tasks.residents import Residents, beginning
 from sauerkraut.mpi.tasks.task import Letter, Resident, measured
+from sauerkraut.nonsense import NONSENSE, wrong
 from sauerkraut.objects.graph import Block
 from sauerkraut.storage import Array, Manifest, Piece, Stream
 from sauerkraut.storage.epoch import TASKS
@@ -192,8 +194,7 @@ class _Reading:
                     outcome = self.outcomes[each["id"]] = Outcome(unpacking.get(each["data"]))
                     outcome.asked = each["asked"]
                 if shard % size == rank:
-                    letters = pickle.loads(unpacking.get(index["letters"]))
-                    self.letters += [Letter(*each) for each in letters]
+                    self.letters += _letters(unpacking.get(index["letters"]), opened.path)
 
     def residents(self) -> list[Resident]:
         """The tasks that were read; none of them runs."""
@@ -212,13 +213,58 @@ def _indexes(store: Store, group: Group, manifest: Manifest) -> dict[int, dict[s
     found = {}
     for shard in range(group.rank, manifest.world_size, group.size):
         with store.open(manifest, shard) as opened:
-            found[shard] = json.loads(bytes(Unpacking(opened).whole(INDEX)))
+            found[shard] = parsed(bytes(Unpacking(opened).whole(INDEX)), opened.path)
     return found
+
+
+def parsed(index: bytes, where: Path) -> dict[str, Any]:
+    """What `Written` told of one shard. Raises CorruptCheckpoint when it is something else."""
+    try:
+        values = json.loads(index)
+        return {
+            "tasks": [_entry(each) for each in values["tasks"]],
+            "outcomes": [
+                {
+                    "id": int(each["id"]),
+                    "asked": bool(each["asked"]),
+                    "data": place_of(each["data"]),
+                }
+                for each in values["outcomes"]
+            ],
+            "letters": place_of(values["letters"]),
+        }
+    except NONSENSE as error:
+        raise CorruptCheckpoint(f"{where} does not describe tasks: {wrong(error)}") from error
+
+
+def _entry(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": int(values["id"]),
+        "name": str(values["name"]),
+        "begun": bool(values["begun"]),
+        "moves": int(values["moves"]),
+        "load": float(values["load"]),
+        "seconds": float(values["seconds"]),
+        "control": place_of(values["control"]),
+        "objects": place_of(values["objects"]),
+        "arrays": [
+            (str(dtype), tuple(map(int, shape)), str(path))
+            for dtype, shape, path in values["arrays"]
+        ],
+    }
+
+
+def _letters(data: bytes, where: Path) -> list[Letter]:
+    """Messages. Raises CorruptCheckpoint when they are something else."""
+    try:
+        return [Letter(*each) for each in pickle.loads(data)]
+    except (pickle.UnpicklingError, EOFError, ImportError, *NONSENSE) as error:
+        raise CorruptCheckpoint(f"{where} holds no messages: {wrong(error)}") from error
 
 
 def _snapshot(entry: dict[str, Any], unpacking: Unpacking) -> Snapshot:
     blocks = [
-        Block(unpacking.whole(_array(entry["id"], i)), dtype, tuple(shape), path)
+        Block(unpacking.whole(_array(entry["id"], i)), dtype, shape, path)
         for i, (dtype, shape, path) in enumerate(entry["arrays"])
     ]
     control, objects = (unpacking.get(entry[part]) for part in ("control", "objects"))

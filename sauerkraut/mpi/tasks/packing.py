@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sauerkraut.errors import CorruptCheckpoint
 from sauerkraut.storage import Shard, Stream
 
@@ -10,8 +12,17 @@ SMALL = 64 << 10
 PACK = 4 << 20
 """Bytes from which the next one begins."""
 
-Place = list[str | int]
-"""Name of the stream, the first byte in it, and how many: as JSON knows it."""
+Place = tuple[str, int, int]
+"""Name of the stream, the first byte in it, and how many."""
+
+
+def place_of(values: Any) -> Place:
+    """Read a place that went through JSON. Raises ValueError or TypeError when it is none."""
+    name, first, length = values
+    place = str(name), int(first), int(length)
+    if min(place[1:]) < 0:
+        raise ValueError(f"{values!r} is no place in a stream")
+    return place
 
 
 class Packing:
@@ -30,11 +41,11 @@ class Packing:
         """Store ``data``, by itself as ``name`` if it is large; where it can be found."""
         if len(data) > SMALL:
             self._large.append(Stream(f"{self._prefix}/{name}", data))
-            return [self._large[-1].name, 0, len(data)]
+            return self._large[-1].name, 0, len(data)
         if not self._packs or len(self._packs[-1]) >= PACK:
             self._packs.append(bytearray())
         pack = self._packs[-1]
-        place: Place = [self._name(len(self._packs) - 1), len(pack), len(data)]
+        place = self._name(len(self._packs) - 1), len(pack), len(data)
         pack += data
         return place
 
@@ -56,7 +67,7 @@ class Unpacking:
 
     def get(self, place: Place) -> bytes:
         """The bytes at a place. Raises as `Shard.stream`."""
-        name, first, length = str(place[0]), int(place[1]), int(place[2])
+        name, first, length = place
         pack = self._packs.get(name)
         if pack is None:
             pack = self.whole(name)

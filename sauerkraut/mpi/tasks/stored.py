@@ -11,11 +11,11 @@ from sauerkraut.errors import CorruptCheckpoint
 from sauerkraut.frames import container, stored
 from sauerkraut.frames.stored import StoredStack
 from sauerkraut.mpi.tasks.cut import INDEX
-from sauerkraut.mpi.tasks.packing import Unpacking
+from sauerkraut.mpi.tasks.packing import Unpacking, place_of
 from sauerkraut.mpi.tasks.record import BESIDE
+from sauerkraut.nonsense import NONSENSE, wrong
 from sauerkraut.objects import inert
 from sauerkraut.storage import Shard
-from sauerkraut.storage.table import NONSENSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,11 @@ def read(shard: Shard) -> StoredTasks:
             *_counts(index["kept"]),
         )
     except NONSENSE as error:
-        raise CorruptCheckpoint(f"{shard.path} does not describe tasks: {error!r}") from error
+        raise CorruptCheckpoint(f"{shard.path} does not describe tasks: {wrong(error)}") from error
 
 
 def _task(entry: Mapping[str, Any], unpacking: Unpacking) -> StoredTask:
-    control, objects = (unpacking.get(entry[part]) for part in ("control", "objects"))
+    control, objects = (unpacking.get(place_of(entry[part])) for part in ("control", "objects"))
     letters, letter_bytes = _counts(entry["letters"])
     waits, begun = entry["waits"], bool(entry["begun"])
     return StoredTask(
@@ -122,7 +122,7 @@ def _call(called: list[object]) -> str:
 
 
 def _outcome(entry: Mapping[str, Any], unpacking: Unpacking) -> StoredOutcome:
-    parts = container.read(memoryview(unpacking.get(entry["data"])))
+    parts = container.read(memoryview(unpacking.get(place_of(entry["data"]))))
     match stored.beside(parts.control, parts.objects):
         case [str(name), _, object() as raised] if raised is not None:
             return StoredOutcome(int(entry["id"]), name, None, inert.text(raised) or "an error")
