@@ -4,7 +4,8 @@ Per frame: file, line, function and the source line; per local: type, dtype and 
 value where it is small. Generators and coroutines that wait come after the frames. Arrays that all
 ranks hold together come first, with the shape of the whole. The newest committed epoch unless
 --epoch names another, all ranks unless --rank does. Of a TaskPool: the tasks that were with each
-rank, what each waited for, its messages and frames. For a directory postmortem-N in that of the
+rank, what each waited for, its messages and frames. Of a run that has returned: the value, where it
+is small, and the arrays that were stored. For a directory postmortem-N in that of the
 checkpoints: the frames that an error left. No code of the checkpoint runs.
 """
 
@@ -14,14 +15,15 @@ import argparse
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sauerkraut.cli import flow, frames, report, tasks
-from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint
+from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint, ResumeError
 from sauerkraut.flow import handlers
 from sauerkraut.flow.record import Record
 from sauerkraut.frames import aftermath, stored
@@ -47,11 +49,11 @@ def run(chosen: argparse.Namespace) -> int:
         return _show_postmortem(chosen)
     path = _epoch(chosen.directory, chosen.epoch)
     manifest = catalog.read_manifest(path)
-    if isinstance(told := manifest.about.more.get("flow"), dict):
-        return _show_flow(chosen, manifest, Record.of_json(told))
     ranks = range(manifest.world_size) if chosen.rank is None else chosen.rank
     if not all(0 <= rank < manifest.world_size for rank in ranks):
         raise NoCheckpoint(f"{path}: its ranks are 0 to {manifest.world_size - 1}")
+    if isinstance(told := manifest.about.more.get("flow"), dict):
+        return _show_flow(chosen, manifest, _record(told, path), ranks)
     stacks = [{"rank": rank, **_described(manifest, rank)} for rank in ranks]
     if chosen.json:
         document = {
@@ -76,6 +78,10 @@ def run(chosen: argparse.Namespace) -> int:
 
 def _rank_lines(stack: dict[str, Any]) -> Iterator[str]:
     yield f"rank {stack['rank']}"
+    if (returned := stack.get("returned")) is not None:
+        value = returned["value"]
+        yield f"  no frames: the run has returned{'' if value is None else f' {value}'}"
+        yield from map(_row, returned["arrays"])
     for frame in (*stack["frames"], *stack["generators"]):
         yield from frames.lines(frame)
 
@@ -136,11 +142,19 @@ def _left(told: dict[str, Any]) -> dict[str, Any]:
     return {**frames.described_local(local), **refused}
 
 
-def _show_flow(chosen: argparse.Namespace, manifest: Manifest, record: Record) -> int:
+def _record(told: dict[str, Any], epoch: Path) -> Record:
+    try:
+        return Record.of_json(told)
+    except NONSENSE as error:
+        raise CorruptCheckpoint(f"{epoch} tells of no pipeline: {wrong(error)}") from error
+
+
+def _show_flow(
+    chosen: argparse.Namespace, manifest: Manifest, record: Record, ranks: Sequence[int]
+) -> int:
     """Show the steps of a pipeline, which has no stacks, and the states that it left."""
     newest = handlers.stored_at(chosen.directory).read()
     failure = newest.failure if newest.newest == record else None
-    ranks = range(manifest.world_size) if chosen.rank is None else chosen.rank
     states = {rank: _state_of_flow(manifest, rank) for rank in ranks}
     if chosen.json:
         flow_of = replace(record, failure=failure).to_json()
@@ -155,17 +169,24 @@ def _show_flow(chosen: argparse.Namespace, manifest: Manifest, record: Record) -
     for rank, rows in states.items():
         print(f"\nrank {rank}")
         for row in rows:
-            nbytes = report.size(row["bytes"]) if row["bytes"] else ""
-            print(report.printable(f"  {row['key']}  {row['value'] or ''}  {nbytes}".rstrip()))
+            print(report.printable(_row(row)))
     return 0
+
+
+def _row(row: dict[str, Any]) -> str:
+    """A key of a state, or an array, for people."""
+    nbytes = report.size(row["bytes"]) if row["bytes"] else ""
+    return f"  {row['key']}  {row['value'] or ''}  {nbytes}".rstrip()
 
 
 def _state_of_flow(manifest: Manifest, rank: int) -> list[dict[str, Any]]:
     """The keys of the state, with values where they are small, and its arrays."""
     seal = manifest.seals[rank]
     with Shard.open(manifest.epoch.path / seal.file, seal=seal) as shard:
-        (state, *_), _ = inert.read(shard.stream("flow/objects"))
-        arrays = shard.arrays()
+        if "flow/objects" not in shard.names():
+            raise CorruptCheckpoint(f"{shard.path} holds no state of a pipeline")
+        values, _ = inert.read(shard.stream("flow/objects"))
+        state, arrays = values[0] if values else None, shard.arrays()
     rows = [
         {"key": f"state[{key!r}]", "value": inert.text(value), "bytes": None}
         for key, value in (state.items() if isinstance(state, dict) else ())
@@ -205,10 +226,23 @@ def _described(manifest: Manifest, rank: int) -> dict[str, Any]:
         return tasks.described(manifest, rank)
     seal = manifest.seals[rank]
     with Shard.open(manifest.epoch.path / seal.file, seal=seal) as shard:
+        if manifest.about.final and "objects" in shard.names():
+            return {"frames": [], "generators": [], "returned": _returned(shard)}
         if not {"control", "objects"} <= set(shard.names()):
             return {"frames": [], "generators": []}
         stack = stored.read(bytes(shard.stream("control")), shard.stream("objects"))
     return frames.described_stack(stack)
+
+
+def _returned(shard: Shard) -> dict[str, Any]:
+    """The value that a run returned, where it is small, and all arrays of its end."""
+    value = None
+    with suppress(ResumeError):
+        value = next((inert.text(each) for each in inert.read(shard.stream("objects"))[0]), None)
+    return {
+        "value": value,
+        "arrays": [{"key": each.path, **_array(each)} for each in shard.arrays()],
+    }
 
 
 def _global(array: GlobalArray) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 
 import sauerkraut as skt
 from sauerkraut import storage
+from sauerkraut.flow import CheckpointFlow
 from sauerkraut.storage import About, Array, Incarnation, Ownership, Piece, Stream, Trust
 
 RANKS = 2
@@ -176,3 +177,30 @@ def test_an_array_of_unknown_elements_is_shown(sauerkraut, tmp_path):
     assert "  f/u  decimal  (3,)  of no known type  blocks of ranks: 1" in shown
     (row,) = sauerkraut("inspect", "--json", tmp_path / "ckpt").json["arrays"]
     assert row["bytes"] is None
+
+
+def returned(steps):
+    return {"steps": steps, "field": np.zeros(20_000)}
+
+
+def test_a_run_that_has_returned_shows_its_value(sauerkraut, tmp_path):
+    skt.Checkpointer(tmp_path / "ckpt", quiet=True).run(returned, 42)
+
+    shown = sauerkraut("inspect", tmp_path / "ckpt").out
+    (rank,) = sauerkraut("inspect", "--json", tmp_path / "ckpt").json["ranks"]
+
+    assert "final: the run has returned\n\nrank 0\n  no frames: the run has returned {" in shown
+    assert "'steps': 42" in rank["returned"]["value"]
+    (row,) = rank["returned"]["arrays"]
+    assert (row["value"], row["bytes"]) == ("<f8 (20000,)", 160_000)
+    assert f"\n  {row['key']}  <f8 (20000,)  156.2 KiB\n" in shown
+
+
+def test_a_rank_that_a_pipeline_does_not_have(sauerkraut, tmp_path):
+    flow = CheckpointFlow(tmp_path / "ckpt", handler="hdf5", quiet=True)
+    flow.add_step()(lambda state, data: state.update(x=1))
+    flow.run({})
+
+    done = sauerkraut("inspect", "--rank", "3", tmp_path / "ckpt")
+
+    assert (done.status, "its ranks are 0 to 0" in done.err) == (1, True)
