@@ -1,8 +1,9 @@
-"""Check every byte of the committed epochs: 0 good, 1 damage, 2 usage.
+"""Check every byte of the committed epochs: 0 good, 1 damage, 2 usage, 87 not checked.
 
 All committed epochs, or those that --epoch names; files that belong to none are mentioned. With
-SAUERKRAUT_KEY_FILE set, owner, permissions and key are checked too. Nothing is changed and no code
-of a checkpoint runs.
+SAUERKRAUT_KEY_FILE set, owner, permissions and key are checked too; epochs that were written with a
+key cannot be checked without it, nor with another. Nothing is changed and no code of a checkpoint
+runs.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sauerkraut.cli import report
-from sauerkraut.errors import SauerkrautError
+from sauerkraut.errors import SauerkrautError, UntrustedCheckpoint
 from sauerkraut.settings import Settings
 from sauerkraut.storage import Finding, Trust, catalog
 from sauerkraut.wording import counted
@@ -29,19 +30,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Check; 1 when a byte is wrong or a file cannot be read."""
+    """Check; 1 when a byte is wrong or a file cannot be read.
+
+    Raises:
+        UntrustedCheckpoint: Some could not be checked, with this key or without one, and none of
+            the others is damaged.
+    """
     settings = Settings.from_environment()
     trust = Trust.of(settings) if settings.key_file else None
-    results = []
+    results: list[tuple[catalog.Entry, list[Finding]]] = []
+    refused: dict[catalog.Entry, UntrustedCheckpoint] = {}
     for entry in _wanted(chosen):
         try:
             findings = catalog.verify(entry.path, trust)
+        except UntrustedCheckpoint as error:
+            findings = []
+            refused[entry] = error
         except SauerkrautError as error:  # one that cannot be read must not hide the others
             findings = [Finding(entry.path.name, None, str(error))]
         if findings and not entry.path.exists():  # a run that goes on removed it meanwhile
             continue
         results.append((entry, findings))
-        if not chosen.json:
+        if not chosen.json and entry in refused:
+            print(f"epoch {entry.name.number}: not checked")
+        elif not chosen.json:
             _print(entry, findings)
     others = catalog.others(chosen.directory)
     if chosen.json:
@@ -49,7 +61,8 @@ def run(chosen: argparse.Namespace) -> int:
             {
                 "epoch": entry.name.number,
                 "path": entry.path,
-                "good": not findings,
+                "good": None if entry in refused else not findings,
+                "refused": str(refused[entry]) if entry in refused else None,
                 "findings": [asdict(finding) for finding in findings],
             }
             for entry, findings in results
@@ -59,7 +72,11 @@ def run(chosen: argparse.Namespace) -> int:
     elif others:
         shown = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
         print(report.printable(f"not of any epoch, left alone: {len(others)} ({shown})"))
-    return 1 if any(findings for _, findings in results) else 0
+    if any(findings for _, findings in results):
+        return 1
+    for error in refused.values():
+        raise error
+    return 0
 
 
 def _wanted(chosen: argparse.Namespace) -> list[catalog.Entry]:
