@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -165,7 +166,7 @@ class Consensus:
         self._pending = None
         self.completed += 1
         if differs(largest):
-            raise mismatch(self.group.allgather((self._call, self._call.kind)))
+            raise mismatch(self.group.allgather((self._call, sys.argv[0])))
         return decode(largest)
 
     def agree(self, call: Call, flags: Flags = NONE, timeout: float | None = None) -> Outcome:
@@ -234,15 +235,28 @@ def decode(largest: Sequence[int]) -> Outcome:
     )
 
 
-def mismatch(calls: Sequence[tuple[Call, Kind]]) -> RankError:
-    """Name the calls that should have been the same."""
+def mismatch(calls: Sequence[tuple[Call, str]]) -> RankError:
+    """Name the calls that should have been the same.
+
+    Args:
+        calls: Of each rank, and the program that it runs.
+    """
     ranks_of: dict[str, list[int]] = {}
     for rank, (call, _) in enumerate(calls):
         ranks_of.setdefault(str(call), []).append(rank)
     named = "; ".join(f"{_ranks(ranks)}: {call}" for call, ranks in ranks_of.items())
     advice = "call poll and checkpoint equally often, at the same place, on every rank"
-    if all(kind in (Kind.POLL, Kind.LEAVING) for _, kind in calls):
-        advice += "; a task farm polls between batches"
+    programs: dict[str, list[int]] = {}
+    for rank, (_, program) in enumerate(calls):
+        programs.setdefault(program, []).append(rank)
+    if len(programs) > 1:
+        run = ", ".join(f"{name} on {_ranks(ranks)}" for name, ranks in programs.items())
+        advice = (
+            f"they run different programs, {run}: give each a communicator of its ranks alone "
+            "(Split) and a directory"
+        )
+    elif all(call.kind in (Kind.POLL, Kind.LEAVING) for call, _ in calls):
+        advice += "; a task farm polls between batches, or is made a sauerkraut.mpi.TaskPool"
     return RankError(
         f"ranks disagree: {named} ({advice})",
         {rank: str(call) for rank, (call, _) in enumerate(calls)},

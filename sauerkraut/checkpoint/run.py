@@ -289,7 +289,8 @@ class Run:
     def _say_left_behind(self) -> None:
         self._reports.warn(
             "some ranks returned from the function given to run, others still poll: "
-            "no further checkpoint in this run (a task farm polls between batches)",
+            "no further checkpoint in this run (a task farm polls between batches, or is made a "
+            "sauerkraut.mpi.TaskPool)",
             once="left behind",
         )
 

@@ -278,23 +278,25 @@ def test_one_error_handler_of_many_communicators_comes_back(resumed, comm):
     assert resumed(handled_alike, comm) == 35
 
 
-def strangers(half):
+def strangers(half, kind):
     from mpi4py import MPI
 
-    larger = MPI.COMM_WORLD.Dup()
+    larger = MPI.COMM_WORLD.Dup() if kind == "dup" else MPI.COMM_WORLD
     try:
         skt.current().checkpoint()
     except CaptureError as error:
         return str(error)
     finally:
-        larger.Free()
+        if kind == "dup":
+            larger.Free()
 
 
 @pytest.mark.mpi(ranks=(2, 4))
-def test_a_communicator_with_ranks_of_no_epoch_is_refused_by_variable(comm, shared_dir):
+@pytest.mark.parametrize("kind", ["dup", "world"])
+def test_a_communicator_with_ranks_of_no_epoch_is_refused_by_variable(comm, shared_dir, kind):
     half = comm.Split(comm.rank % 2)
     ckpt = skt.Checkpointer(shared_dir / f"half-{comm.rank % 2}", half, interval=None, quiet=True)
-    told = ckpt.run(strangers, half)
+    told = ckpt.run(strangers, half, kind)
     assert "strangers() -> local 'larger': mpi4py.MPI.Intracomm cannot be captured; " in told
     assert "it has members outside of the communicator given to the Checkpointer" in told
     ckpt.close()

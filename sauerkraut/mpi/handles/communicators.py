@@ -23,9 +23,14 @@ from sauerkraut.objects.freezing import Reduced, refuse
 if TYPE_CHECKING:
     from sauerkraut.mpi.handles.table import Table
 
+_OUTSIDE = "it has members outside of the communicator given to the Checkpointer"
 _STRANGERS = (
-    "it has members outside of the communicator given to the Checkpointer (a spawned or connected "
-    "job, a larger communicator): free it before the checkpoint, or give the Checkpointer all ranks"
+    f"{_OUTSIDE} (a spawned or connected job, a larger communicator): free it before the "
+    "checkpoint, or give the Checkpointer all ranks"
+)
+_WORLD = (
+    f"{_OUTSIDE}, and messages between them and others would be lost: give the Checkpointer all "
+    "ranks; where none is in flight at checkpoints, take COMM_WORLD where it is used"
 )
 
 
@@ -141,6 +146,16 @@ def reduce(comm: MPI.Comm, table: Table) -> Reduced:
     number = table.comms.number_of(comm)
     state = (number, table.comms.description_of(number), attributes_of(comm))
     return (empty, (type(comm),), state, None, None, keep)
+
+
+def refuse_larger_world(handle: Any, members: Members) -> None:
+    """Refuse ``COMM_WORLD`` where the Checkpointer has only a part of it.
+
+    Raises:
+        CaptureError: what its other ranks send would be in no epoch.
+    """
+    if isinstance(handle, MPI.Comm) and handle == MPI.COMM_WORLD and not members.hold_world:
+        raise refuse(handle, _WORLD)
 
 
 def given() -> Any:

@@ -31,6 +31,14 @@ class Members:
         world.Free()
         return {} if MPI.UNDEFINED in ranks else {there: rank for rank, there in enumerate(ranks)}
 
+    @functools.cached_property
+    def hold_world(self) -> bool:
+        """Whether all ranks of ``COMM_WORLD`` are in ``comm``."""
+        world = MPI.COMM_WORLD.Get_group()
+        ranks = self.of(world)
+        world.Free()
+        return ranks is not None
+
     def of(self, group: MPI.Group) -> tuple[int, ...] | None:
         """Ranks of the members of ``group``, in its order; None: not all are in ``comm``."""
         ranks = group.Translate_ranks(None, self.all)

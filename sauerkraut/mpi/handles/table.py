@@ -120,6 +120,7 @@ class Table:
         if isinstance(handle, MPI.buffer):
             return windows.reduce_buffer(handle)
         if isinstance(handle, MPI.Status) or is_named(handle):
+            communicators.refuse_larger_world(handle, self.members)
             return handle.__reduce_ex__(5)
         if isinstance(handle, MPI.Comm):
             return communicators.reduce(handle, self)
