@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from errno import ENOENT
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint, StorageError
 from sauerkraut.nonsense import NONSENSE, wrong
-from sauerkraut.storage import disk, layout, manifest
+from sauerkraut.storage import claims, disk, layout, manifest
 from sauerkraut.storage.epoch import Manifest
 from sauerkraut.storage.layout import EpochName
 from sauerkraut.storage.shard import Shard
@@ -181,6 +182,9 @@ def _others_in(epoch: Path) -> list[str]:
 def verify(epoch: Path, trust: Trust | None = None) -> list[Finding]:
     """Check every byte of every file of an epoch, running nothing; an empty list means whole.
 
+    Also whether arrays can be what is said of them: as many bytes as type and shape take, and
+    blocks that fill the array that all ranks hold together.
+
     Args:
         epoch: Its directory.
         trust: Its key is needed for an epoch that has one; None: no key.
@@ -198,11 +202,24 @@ def verify(epoch: Path, trust: Trust | None = None) -> list[Finding]:
         ]
     except CorruptCheckpoint as error:
         return [Finding(layout.MANIFEST, None, str(error))]
+    findings += [
+        Finding(layout.MANIFEST, array.name, problem)
+        for array in found.arrays().values()
+        if (problem := claims.problem(array)) is not None
+    ]
     for seal in found.seals:
         try:
             with Shard.open(epoch / seal.file, trust, seal=seal) as shard:
-                problems = shard.problems()
+                problems = [*shard.problems(), *_of_wrong_size(shard)]
         except CorruptCheckpoint as error:
             problems = [(None, str(error))]
         findings += [Finding(seal.file, stream, problem) for stream, problem in problems]
     return findings
+
+
+def _of_wrong_size(shard: Shard) -> Iterator[tuple[str, str]]:
+    """Arrays that have not the bytes they should, and how."""
+    for array in shard.arrays():
+        problem = claims.wrong_size(array.dtype, array.shape, shard.nbytes(array.name))
+        if problem is not None:
+            yield f"{layout.rank_group(shard.seal.rank)}/{array.name}", problem

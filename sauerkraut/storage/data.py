@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sauerkraut.errors import CorruptCheckpoint, NoSuchArray, StorageError
-from sauerkraut.nonsense import NONSENSE
 from sauerkraut.settings import Settings
-from sauerkraut.storage import catalog, disk, dtypes
+from sauerkraut.storage import catalog, claims, disk, dtypes
 from sauerkraut.storage.epoch import Block, GlobalArray, Manifest
 from sauerkraut.storage.selection import integer, select, within
 from sauerkraut.storage.shard import Shard
-from sauerkraut.storage.tiling import misfit
 from sauerkraut.storage.trust import Trust
 from sauerkraut.wording import counted
 
@@ -91,7 +89,7 @@ def _whole(path: Path, trust: Trust) -> Manifest:
         raise CorruptCheckpoint(f"{missing[0]} is missing")
     arrays = manifest.arrays()
     for array in arrays.values():
-        problem = _problem(array)
+        problem = claims.problem(array)
         if problem is not None:
             raise CorruptCheckpoint(f"{path}: {array.name}: {problem}")
     for seal in manifest.seals:
@@ -105,32 +103,9 @@ def _whole(path: Path, trust: Trust) -> Manifest:
 def _must_be_full(shard: Shard, blocks: list[Block]) -> None:
     """Refuse blocks that are said to be larger than what is there: memory is taken for them."""
     for block in blocks:
-        expected = math.prod(block.shape) * dtypes.parse(block.dtype).itemsize
-        if shard.nbytes(block.name) != expected:
-            raise CorruptCheckpoint(
-                f"{shard.path}: {block.name}: has {shard.nbytes(block.name)} bytes, and "
-                f"{block.dtype} of shape {block.shape} {expected}"
-            )
-
-
-def _problem(array: GlobalArray) -> str | None:
-    """Why no array can be made of the blocks; None where one can."""
-    import numpy as np
-
-    for block in array.blocks.values():
-        if (block.dtype, block.place.shape) != (array.dtype, array.shape):
-            return "its blocks are those of several arrays"
-    try:
-        dtypes.text(dtypes.parse(array.dtype))
-    except NONSENSE as error:
-        return f"elements of no known type: {error}"
-    try:
-        np.broadcast_to(np.uint8(0), array.shape)  # takes no memory
-    except NONSENSE as error:
-        return f"no shape of NumPy's: {error}"
-    if not array.shape:
-        return "has no axes"
-    return misfit(array.shape, {rank: (b.place.start, b.shape) for rank, b in array.blocks.items()})
+        problem = claims.wrong_size(block.dtype, block.shape, shard.nbytes(block.name))
+        if problem is not None:
+            raise CorruptCheckpoint(f"{shard.path}: {block.name}: {problem}")
 
 
 class Data(Mapping[str, "StoredArray"]):

@@ -1,6 +1,7 @@
 """Arrays of epochs that are damaged, forged or of others: refused before memory is taken."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sauerkraut.errors import (
     CorruptCheckpoint,
     UntrustedCheckpoint,
 )
-from sauerkraut.storage import layout
+from sauerkraut.storage import catalog, layout
 from tests.unit.storage.stored_arrays import ROWS, U, blocks_of, store
 
 
@@ -50,6 +51,14 @@ def test_blocks_that_make_no_array_are_damage(directory, job, wheres, text):
     store(job, directory, blocks_of(U, wheres))
     with pytest.raises(CorruptCheckpoint, match=rf"epoch-00000001: fields/u: .*{text}"):
         storage.open(directory)
+    (finding,) = verified(directory)
+    assert (finding.file, finding.stream) == ("manifest.h5", "fields/u")
+    assert re.search(text, finding.problem)
+
+
+def verified(directory):
+    """What `sauerkraut verify` finds."""
+    return catalog.verify(directory / "epoch-00000001")
 
 
 def lying(dtype, shape, name="f/u"):
@@ -75,6 +84,25 @@ def test_a_block_has_as_many_bytes_as_it_says(directory, job, dtype, shape, text
     store(job, directory, lying(dtype, shape))
     with pytest.raises(CorruptCheckpoint, match=text):
         storage.open(directory, epoch=1)
+    assert any(re.search(text, each.problem) for each in verified(directory))
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 3), (-4, -3), (10**30,)])
+def test_an_array_of_one_rank_has_as_many_bytes_as_it_says(directory, job, shape, monkeypatch):
+    """HDF5 refuses to write such a one: its table is forged."""
+    plain = storage.table._described
+
+    def forged(extent):
+        described = plain(extent)
+        return described | {"shape": shape} if "shape" in described else described
+
+    monkeypatch.setattr(storage.table, "_described", forged)
+    u = np.arange(12.0)
+    store(job, directory, iter([storage.Array("arrays/0", u, "<f8", u.shape, "f:u")]))
+    monkeypatch.undo()
+    (finding,) = verified(directory)
+    assert (finding.file, finding.stream) == ("shard-00000.h5", "ranks/00000/arrays/0")
+    assert finding.problem.startswith("has 96 bytes, and <f8 of shape ")
 
 
 def test_names_of_strangers_are_printed_without_obeying(directory, job):
