@@ -388,3 +388,53 @@ def test_tasks_of_the_same_name_have_a_result_each(on, shared_dir):
         }
     (results,) = on(1, path, run)  # all tasks have the same home now
     assert sorted(results.values()) == sorted([*range(4)] * SIZE)
+
+
+def says_before_the_other_reads(directory, other):
+    for _ in range(3):
+        mpi.send(bytes(300), other, tag=1)
+    exchanging.wait_for_epoch(directory)
+    mpi.send(bytes(300), other, tag=1)
+    mpi.send("read first", other, tag=2)
+
+
+def reads_last_first():
+    last = mpi.recv(tag=2)
+    return last, [len(mpi.recv(tag=1)) for _ in range(4)]
+
+
+def test_a_smaller_mailbox_after_a_restart_stops_nobody(on, shared_dir, alone):
+    path = shared_dir / "ckpt"
+
+    def begin(pool):
+        if pool.rank == 0:
+            reader = pool.spawn(reads_last_first, name="reads")
+            pool.spawn(says_before_the_other_reads, path, reader)
+        pool.checkpoint()
+        return pool.run()
+
+    undisturbed = united(on(SIZE, path, begin, mailbox=100_000))
+    assert undisturbed["reads"] == ("read first", [300] * 4)
+    went_on = alone(epochs(path)[1], "went-on")
+    for _ in range(2):  # the second one finds that it is finished
+        assert united(on(SIZE, went_on, run, mailbox=100)) == undisturbed
+
+
+def sends_to_nobody(directory, task, nbytes):
+    mpi.send(bytes(nbytes), task)
+    exchanging.wait_for_epoch(directory)
+
+
+def test_a_restarted_pool_may_be_closed_at_once(on, shared_dir, alone):
+    """While what was kept for a task that nobody knows goes to its home, another rank now."""
+    path = shared_dir / "ckpt"
+
+    def begin(pool):
+        pool.spawn(sends_to_nobody, path, 1001, 10 << 20)
+        pool.checkpoint()
+        pool.run()
+
+    on(1, path, begin)
+    went_on = alone(epochs(path)[1], "went-on")
+    assert all(on(SIZE, went_on, lambda pool: pool.restarted is not None))
+    on(SIZE, went_on, run)

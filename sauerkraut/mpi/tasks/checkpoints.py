@@ -236,18 +236,24 @@ class Checkpoints:
         answered = self._group.bcast(tuple(each.id for each in self._requests))
         written: Written | None = None
 
-        def capture() -> tuple[int, int, int, int]:
+        def capture() -> tuple[int, ...]:
             nonlocal written
             self._store.wait_swept()
             written = write()
-            return written.piece.nbytes, written.alive, written.ended, written.following
+            told = written.alive, written.ended, written.following, written.mailbox
+            return written.piece.nbytes, *told
 
         try:
-            nbytes, alive, ended, following = zip(
+            nbytes, alive, ended, following, mailbox = zip(
                 *together(self._group, "a checkpoint of tasks", capture), strict=True
             )
             assert written is not None, "all ranks captured"
-            told = {"alive": sum(alive), "ended": sum(ended), "next": max(following)}
+            told = {
+                "alive": sum(alive),
+                "ended": sum(ended),
+                "next": max(following),
+                "mailbox": max(mailbox),
+            }
             about = self._about(told, answered, final=final)
             epoch = self._store.write(written.piece, about, sum(nbytes))
         except Superseded as error:

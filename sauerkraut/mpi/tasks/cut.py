@@ -47,6 +47,8 @@ class Cut:
     """Messages that it keeps for tasks it has not heard of."""
     following: int
     """No task has this number, or a larger one."""
+    mailbox: int
+    """See `TaskPool`."""
     whereabouts: list[tuple[int, int, int]] = field(default_factory=list)
     """Task, rank and moves of those whose home it is."""
     measured: dict[int, float] = field(default_factory=dict)
@@ -58,7 +60,7 @@ class Written:
 
     def __init__(self, cut: Cut, residents: Residents, rank: int) -> None:
         self.alive, self.ended = len(cut.residents), len(cut.outcomes)
-        self.following = cut.following
+        self.following, self.mailbox = cut.following, cut.mailbox
         self._held: list[Snapshot] = []
         self._arrays: list[Array] = []
         packing = Packing(TASKS)
@@ -164,7 +166,8 @@ def read(store: Store, group: Group, manifest: Manifest) -> Cut | str:
         for each in tasks
         if each["id"] % group.size == group.rank
     ]
-    return Cut(residents, reading.outcomes, reading.letters, int(told["next"]), whereabouts)
+    following, mailbox = int(told["next"]), int(told.get("mailbox", 0))
+    return Cut(residents, reading.outcomes, reading.letters, following, mailbox, whereabouts)
 
 
 class _Reading:

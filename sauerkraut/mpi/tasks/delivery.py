@@ -47,11 +47,20 @@ class Delivery:
         """Of tasks whose home this rank is."""
         self.events = 0
         """Whatever came or went so far."""
-        self._told = mailbox // 4
-        self._limit = mailbox + self._told  # so much may have been read, and not told yet
+        self._mailbox = mailbox
         self._askers: dict[int, set[int]] = {}  # task -> ranks with others that wait for its end
         self._awaiting: dict[int, set[int]] = {}  # task -> those here that wait for its end
         self._over: set[int] = set()
+
+    @property
+    def _told(self) -> int:
+        """Bytes that a task may have read and not told of."""
+        return self._mailbox // 4
+
+    @property
+    def _limit(self) -> int:
+        """Bytes from which a task waits that has sent them."""
+        return self._mailbox + self._told
 
     # --- what tasks that run here ask for
 
@@ -250,7 +259,12 @@ class Delivery:
     # --- from one run to the next
 
     def restore(self, cut: Cut) -> None:
-        """Take over what this rank has of an epoch."""
+        """Take over what this rank has of an epoch.
+
+        Tasks have sent each other as much as the mailbox held then, and may wait for what another
+        one sends after that: it holds no less now.
+        """
+        self._mailbox = max(self._mailbox, cut.mailbox)
         self.outcomes = cut.outcomes
         for task, rank, moves in cut.whereabouts:
             self.where.learn(task, rank, moves)
@@ -266,4 +280,11 @@ class Delivery:
     def cut(self, following: int, measured: dict[int, float]) -> Cut:
         """What is to be stored of it, now that nothing is under way; see `Cut`."""
         letters = self.where.letters()
-        return Cut(list(self.residents), self.outcomes, letters, following, measured=measured)
+        return Cut(
+            list(self.residents),
+            self.outcomes,
+            letters,
+            following,
+            self._mailbox,
+            measured=measured,
+        )

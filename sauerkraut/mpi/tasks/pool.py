@@ -51,7 +51,8 @@ class TaskPool:
             text like "90s", "10min", "2h"; None: on request only, as by signals.
         keep: How many epochs are kept, at least 1.
         mailbox: Bytes that a task may have sent to another one that has not read them; then it
-            waits until it has.
+            waits until it has. After a restart no less than when the tasks were stored: what they
+            sent before may be in there.
         balance: How tasks are moved to even out loads while they run: "greedy", "refine",
             "diffusive", "rotate", or a function of the `Load` of each task and the number of ranks
             that returns which task goes to which rank, the same on all. None: they stay.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -78,6 +79,13 @@ class Post:
         return any_came
 
     def finish(self) -> None:
-        """Wait until what was sent is received."""
-        MPI.Request.Waitall(self._under_way)
-        self._under_way = []
+        """Wait until what any rank has sent is received; nobody is told of it. Collective."""
+        all_sent: MPI.Request | None = None
+        began, status = time.monotonic(), self._status
+        while all_sent is None or not all_sent.Test():
+            while (found := self._comm.Improbe(MPI.ANY_SOURCE, self._tag, status)) is not None:
+                wire.receive(found, status)
+            self._under_way = [each for each in self._under_way if not each.Test()]
+            if all_sent is None and not self._under_way:
+                all_sent = self._comm.Ibarrier()
+            wire.rest(time.monotonic() - began)
