@@ -74,8 +74,8 @@ def run(chosen: argparse.Namespace) -> int:
         print(report.printable(f"not of any epoch, left alone: {len(others)} ({shown})"))
     if any(findings for _, findings in results):
         return 1
-    for error in refused.values():
-        raise error
+    for refusal in refused.values():
+        raise refusal
     return 0
 
 

@@ -29,7 +29,7 @@ from sauerkraut.flow import common, states
 from sauerkraut.flow.record import Failure, Record
 from sauerkraut.flow.stores import Commit, History, State
 from sauerkraut.group import Group
-from sauerkraut.nonsense import NONSENSE
+from sauerkraut.nonsense import NONSENSE, wrong
 from sauerkraut.settings import Settings
 from sauerkraut.storage import About, Array, Manifest, Piece, Stream, Trust, catalog
 from sauerkraut.wording import counted
@@ -213,7 +213,7 @@ class Epochs:
             except CorruptCheckpoint as error:
                 notes.append(f"{error}: passed over")
             except NONSENSE as error:
-                notes.append(f"{entry.path}: no record that this version reads: {told(error)}")
+                notes.append(f"{entry.path}: no record that this version reads: {wrong(error)}")
         if notes and not found:
             raise CorruptCheckpoint(f"{self.where}: no epoch can be read: {notes[0]}")
         if others:
