@@ -97,8 +97,9 @@ def _drain(
     table.complete |= {each.handle for each in table.pending} - {each.handle for each in left}
     for request in left:
         table.refused[MPI.Request, request.handle] = (
-            f"it is not complete after {table.settings.drain:g} s (SAUERKRAUT_DRAIN): "
-            "complete it (Wait) before the checkpoint"
+            f"it is not complete after {table.settings.drain:g} s (SAUERKRAUT_DRAIN), and MPI does "
+            "not tell from whom it waits, so a restart could not post it again: post it after the "
+            "checkpoint, or complete it before (Wait; Cancel, where nothing will come)"
         )
     mail = Mail(table, named, found)
     numbers = [{place: number for number, place in each.items()} for each in places]

@@ -237,6 +237,38 @@ def test_what_cannot_come_back_is_refused_by_variable(make, comm, kind, told):
     assert f"refused() -> local 'held': mpi4py.MPI.{told} cannot be captured; " in str(raised.value)
 
 
+PERSISTENT = {
+    "Send_init": ("send_init or recv_init of sauerkraut.mpi.persistent", 1, 0),
+    "Recv_init": ("send_init or recv_init of sauerkraut.mpi.persistent", 1, 0),
+    "Psend_init": ("a partitioned one: free it before the checkpoint", 1, 1, 0),
+    "Precv_init": ("a partitioned one: free it before the checkpoint", 1, 1, 0, 0),
+    "Allreduce_init": ("a persistent collective operation does not tell", 2),
+    "Bcast_init": ("a persistent collective operation does not tell", 1),
+    "Barrier_init": ("a persistent collective operation does not tell", 0),
+}
+"""Call -> the advice for what it makes, its buffers, what else it is given."""
+
+
+def persistent(comm, name):
+    _, buffers, *arguments = PERSISTENT[name]
+    held = getattr(comm, name)(*(np.zeros(2) for _ in range(buffers)), *arguments)
+    try:
+        skt.current().checkpoint()
+    finally:
+        held.Free()
+
+
+@pytest.mark.mpi(ranks=2)
+@pytest.mark.parametrize("name", PERSISTENT)
+def test_persistent_requests_are_refused_with_advice_of_their_kind(make, comm, name):
+    from mpi4py import MPI
+
+    if MPI.Get_version() < (4, 0) and name not in ("Send_init", "Recv_init"):
+        pytest.skip(f"missing: an MPI of version 4, for {name}")
+    with pytest.raises(CaptureError, match=PERSISTENT[name][0]):
+        make().run(persistent, comm, name)
+
+
 def handled(comm):
     from mpi4py import MPI
 

@@ -20,6 +20,12 @@ from sauerkraut.objects.freezing import Reduced, refuse
 if TYPE_CHECKING:
     from sauerkraut.mpi.handles.table import Table
 
+_AGAIN = "free it before the checkpoint and make it again after"
+_POINT_TO_POINT = (
+    "it does not tell its peer and tag: make it by send_init or recv_init of "
+    f"sauerkraut.mpi.persistent, which remember them; a partitioned one: {_AGAIN}"
+)
+_COLLECTIVE = f"a persistent collective operation does not tell what it was made of: {_AGAIN}"
 _OBJECT = 1  # tag of a message to oneself, received at once
 
 
@@ -46,11 +52,7 @@ def reduce(request: MPI.Request, table: Table) -> Reduced:
     """
     call = None
     if isinstance(request, MPI.Prequest) and (call := persistent.call_of(request)) is None:
-        raise refuse(
-            request,
-            "it does not tell its peer and tag: make it by send_init or recv_init of "
-            "sauerkraut.mpi.persistent, which remember them",
-        )
+        raise refuse(request, _POINT_TO_POINT if _has_peer(request) else _COLLECTIVE)
     if isinstance(request, MPI.Grequest):
         raise refuse(request, "complete it and keep its result: a generalized request is code")
     if (reason := table.refused.get((MPI.Request, request.handle))) is not None:
@@ -139,6 +141,12 @@ def _possible(wish: Outcome, rank: int, size: int, largest: int) -> Outcome:
     if 0 <= wish.source < size and 0 <= wish.tag <= largest:
         return wish
     return Outcome(rank, 0, 0, wish.cancelled)
+
+
+def _has_peer(request: MPI.Prequest) -> bool:
+    """Whether a persistent request is to send or receive; else it is a collective operation."""
+    # what mpi4py keeps of a call, so that its buffer lives as long
+    return any(type(kept).__name__ == "_p_msg_p2p" for kept in gc.get_referents(request))
 
 
 def _received(request: MPI.Request, nbytes: int) -> bytes | None:
