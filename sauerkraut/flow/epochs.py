@@ -205,11 +205,11 @@ class Epochs:
         for entry in entries:
             try:
                 manifest = catalog.read_manifest(entry.path, self._trust)
-                told = manifest.about.more.get(KEY)
-                if told is None:
+                record = manifest.about.more.get(KEY)
+                if record is None:
                     others += 1
                     continue
-                found.append((manifest, Record.of_json(told)))
+                found.append((manifest, Record.of_json(record)))
             except CorruptCheckpoint as error:
                 notes.append(f"{error}: passed over")
             except NONSENSE as error:
