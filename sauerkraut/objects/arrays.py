@@ -8,6 +8,7 @@ Imported only in programs that imported numpy.
 from __future__ import annotations
 
 import array
+import io
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
@@ -16,7 +17,7 @@ import numpy as np
 from sauerkraut._native import address_of
 from sauerkraut.errors import CaptureError
 from sauerkraut.objects import memory_maps, thawing
-from sauerkraut.objects.freezing import Freezing, Reduced, Shell, reduces, same
+from sauerkraut.objects.freezing import Freezing, Reduced, Shell, reduces, refuse, same
 from sauerkraut.objects.state import ArrayState
 
 ALIGNMENT = 64
@@ -107,6 +108,15 @@ def bounds_of(array: Array) -> tuple[int, int]:
     return low, high + array.itemsize
 
 
+def extent_of(owner: Any) -> tuple[int, int]:
+    """Addresses of the first byte that an owner of memory has and after the last."""
+    if isinstance(owner, np.ndarray):
+        return bounds_of(owner)
+    with owner.getbuffer() if isinstance(owner, io.BytesIO) else memoryview(owner) as buffer:
+        low = address_of(buffer)
+        return low, low + buffer.nbytes
+
+
 def root_of(value: Array) -> tuple[Array, object]:
     """The last array on the base chain, and what it borrows from (None: it owns its bytes)."""
     root = value
@@ -131,6 +141,13 @@ def reduce_array(value: Array, freezing: Freezing) -> Reduced:
     root, base = root_of(value)
     if base is not None and freezing.handles is not None:
         root, base = freezing.handles.owner_of(root, base)
+    if base is not None and (owner := freezing.owners.get(id(base))) is not None:
+        if isinstance(owner, np.ndarray):
+            root, base = owner, None
+        elif not isinstance(owner, Memory):
+            return (view, (owner, *description_of(value, extent_of(owner)[0])))
+        else:
+            base = owner.owner
     if value.dtype.hasobject or root.dtype.hasobject:
         return _reduce_object_array(value, root)
     if id(root) in freezing.anchored:
@@ -142,8 +159,7 @@ def reduce_array(value: Array, freezing: Freezing) -> Reduced:
     if isinstance(root, np.memmap) and root.mode != "c":
         return memory_maps.reduce_mapped(value, root, freezing)
     if isinstance(base, (bytearray, bytes, array.array)):
-        start = np.frombuffer(base, np.uint8).__array_interface__["data"][0] if len(base) else 0
-        return (view, (base, *description_of(value, start)))
+        return (view, (base, *description_of(value, extent_of(base)[0])))
     return view_of_memory(value, memory_of(root, base, freezing), freezing)
 
 
@@ -161,6 +177,12 @@ def _reduce_state(state: ArrayState, freezing: Freezing) -> Reduced:
         return (same, (value.copy(),))
     # Not through `reduce_array`: the array or its root may be anchored, its contents are not.
     root, base = root_of(state.array)
+    if id(base) in freezing.owners:
+        raise refuse(
+            state.array,
+            "it is an argument of run over memory that another captured object has as well, and "
+            "would come back apart from it; pass a copy",
+        )
     return view_of_memory(value, memory_of(root, base, freezing), freezing)
 
 
@@ -249,6 +271,8 @@ def view(
     if isinstance(owner, tuple):
         owner, first = owner
         offset -= first
+    elif isinstance(owner, io.BytesIO):
+        owner = owner.getbuffer()
     elif isinstance(owner, np.ndarray):
         owner = flat_bytes(owner)
     if 0 in shape:

@@ -110,6 +110,8 @@ class Freezing:
             as well; None: they go by name alone.
         name_of: how a person finds an object that is a value or an attribute of one.
         memories: root owner's id -> its memory, in order of first use.
+        owners: what arrays are written as views of, by the id of what they say they borrow from;
+            empty in the first pass. See `common_memory.owners`.
         shells: stand-ins by id of the object they stand for, see `shell_of`.
         namespaces: globals dicts of no module, by id, in order of first use.
         globals_of: globals that a code object runs with, by its id.
@@ -140,6 +142,7 @@ class Freezing:
         self.generators = generators
         self.handles = handles
         self.memories: dict[int, Memory] = {}
+        self.owners: dict[int, object] = {}
         self.shells: dict[int, tuple[object, Shell]] = {}
         self.namespaces: dict[int, dict[str, object]] = {}
         self.globals_of: dict[int, dict[str, Any]] = {}

@@ -34,6 +34,7 @@ class Attempt:
     """To freeze a graph; see `graph.freeze` for the arguments.
 
     Attributes:
+        anchored: what is written by name.
         parts: the kinds of what follows the values in the stream, in order.
     """
 
@@ -53,6 +54,7 @@ class Attempt:
         self.anchors = standard_streams()
         self.anchors[id(vars(builtins))] = "module builtins"
         self.anchors |= {id(obj): f"anchor {name}" for name, obj in anchors.items()}
+        self.anchored = list(anchors.values())
         self.threshold = threshold
         self.carry_main = carry_main
         self.carried: set[str] = set()
@@ -107,13 +109,25 @@ class Attempt:
     def _once(self, pickler: Callable[..., Any]) -> tuple[io.BytesIO, Freezing]:
         freezing = self._new_freezing()
         stream, memo = self._write(pickler, freezing)
-        if freezing.weak_targets:
-            # Weak references were written as dead; now it is known which are not.
+        owners = self._owners(freezing, memo) if freezing.memories else {}
+        if freezing.weak_targets or owners:
+            # Weak references were written as dead; now it is known which are not. And who owns the
+            # memory of arrays that do not tell.
             again = self._new_freezing()
             again.strong = frozenset(memo().keys())
+            again.owners = owners
             stream, _ = self._write(pickler, again)
             freezing = again
         return stream, freezing
+
+    def _owners(self, freezing: Freezing, memo: Callable[[], dict[int, Any]]) -> dict[int, object]:
+        from sauerkraut.objects import common_memory
+
+        if not common_memory.borrows(freezing):
+            return {}
+        return common_memory.owners(
+            freezing, [*(obj for _, obj in memo().values()), *self.anchored]
+        )
 
     def _new_freezing(self) -> Freezing:
         if self.generators is not None:
