@@ -7,6 +7,8 @@ from typing import Any
 from sauerkraut.objects.freezing import Freezing, Reducer, reduces, refuse
 
 _REOPEN = "close it before the checkpoint and open it again in on_restart, or exclude it"
+_ATTACH = "other processes have its memory too: copy it, and attach it again in on_restart"
+_SERVED = "it lives in the process of a Manager: keep a copy of what it holds, or exclude it"
 _JOIN = "join it before the checkpoint, or exclude it and start it again in on_restart"
 
 _ADVICE: dict[str, str] = {
@@ -26,9 +28,15 @@ _ADVICE: dict[str, str] = {
         "open the file inside a function that returns before the checkpoint",
     ),
     "multiprocessing.connection._ConnectionBase": _REOPEN,
+    "multiprocessing.managers.BaseManager": _SERVED,
+    "multiprocessing.managers.BaseProxy": _SERVED,
     "multiprocessing.pool.Pool": "close it before the checkpoint, or exclude it",
     "multiprocessing.process.BaseProcess": _JOIN,
     "multiprocessing.queues.Queue": "close it before the checkpoint, or exclude it",
+    "multiprocessing.shared_memory.ShareableList": _ATTACH,
+    "multiprocessing.shared_memory.SharedMemory": _ATTACH,
+    "multiprocessing.sharedctypes.SynchronizedBase": _ATTACH,
+    "multiprocessing.synchronize.SemLock": "it is shared with other processes; exclude it",
     "_sre.SRE_Scanner": "iterate over a list of the matches",
     "select.epoll": _REOPEN,
     "selectors.BaseSelector": _REOPEN,

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import multiprocessing
+import multiprocessing.shared_memory
 import queue
 import subprocess
 import sys
@@ -129,6 +130,32 @@ def test_child_processes_and_pools_are_named():
         assert "Pool cannot be captured; close it" in refused(pool)
         pool.terminate()
         pool.join()
+
+
+def test_memory_and_locks_of_other_processes_are_named():
+    context = multiprocessing.get_context("spawn")
+    for value in (context.Value("i", 3), context.Array("d", 3)):
+        assert "cannot be captured; other processes have its memory too" in refused(value)
+    assert "its memory is that of mmap" in refused(context.RawArray("d", 3))
+    assert "Lock cannot be captured; it is shared with other processes" in refused(context.Lock())
+    block = multiprocessing.shared_memory.SharedMemory(create=True, size=64)
+    try:
+        numbers = multiprocessing.shared_memory.ShareableList([1, 2])
+        try:
+            for value in (block, numbers):
+                assert "cannot be captured; other processes have its memory" in refused(value)
+        finally:
+            numbers.shm.close()
+            numbers.shm.unlink()
+    finally:
+        block.close()
+        block.unlink()
+
+
+def test_what_a_manager_serves_is_named():
+    with multiprocessing.get_context("spawn").Manager() as manager:
+        for value in (manager, manager.dict(), manager.Lock(), manager.Value("i", 3)):
+            assert "cannot be captured; it lives in the process of a Manager" in refused(value)
 
 
 def test_executors_and_futures_are_named():
