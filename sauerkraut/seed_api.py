@@ -67,7 +67,8 @@ def copy_current_frame(
         None.
 
     Raises:
-        CaptureError: a local or the frame cannot be captured; names it. Nothing has changed.
+        CaptureError: a local or the frame cannot be captured; names it. Nothing has changed. For an
+            array on a device of a library that is not known it is a RuntimeError, too.
         KeyError: ``exclude_locals`` names a local that is not there; lists those that are.
         IndexError: an index in it is out of range.
         TypeError: an argument is of the wrong type.

@@ -311,6 +311,8 @@ def main():
     if everything:
         JOBS[1] = "job"
         QUIETLY.extend(["-o", "faulthandler_timeout=1800"])
+    told = run.command(python, "-m", "tests.unit.objects.gpu")[1]
+    run.missing.extend(line.rstrip() for line in told)
     run.pytest(python, *UNIT, "tests", **(FUZZ if everything else {}))
     ranks(run, python)
     if everything:

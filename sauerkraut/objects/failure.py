@@ -74,8 +74,9 @@ def explain(
         told = describe(type(culprit)) if tracing.way else "an object"
         reason = f"{told} cannot be captured; exclude it or register a reducer ({error})"
     separator = " " if isinstance(error, RecursionError) else ": "
+    refusal = type(error) if isinstance(error, CaptureError) else CaptureError
     del error  # its traceback leads here: a circle would keep what the program gives up
-    return CaptureError(f"{links}{separator}{reason}" if links else reason)
+    return refusal(f"{links}{separator}{reason}" if links else reason)
 
 
 def _names_in_generator(generators: Generators, place: int) -> Callable[[int], str]:

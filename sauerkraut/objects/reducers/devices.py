@@ -9,12 +9,16 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from sauerkraut.errors import ResumeError
-from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
+from sauerkraut.errors import CaptureError, ResumeError
+from sauerkraut.objects.freezing import Freezing, Reduced, describe, reduces
 
 _HOST_KINDS = (1, 3)  # kDLCPU, kDLCUDAHost of DLPack
 _KINDS = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 13: "CUDA managed"}
 _KEEP_THEIR_DEVICE = ("torch",)
+
+
+class UnknownDeviceError(CaptureError, RuntimeError):
+    """An array is on a device of a library that is not known; a RuntimeError, as the seed says."""
 
 
 def is_device_array(cls: type) -> bool:
@@ -34,10 +38,9 @@ def reduce_unknown(value: Any, _: Freezing) -> Any:
     device = _device_of(value)
     if device is None:
         return NotImplemented
-    raise refuse(
-        value,
-        f"it lies on {device}, and its library is not known here; copy it to the host before "
-        "the checkpoint, or register a reducer",
+    raise UnknownDeviceError(
+        f"{describe(type(value))} cannot be captured; it lies on {device}, and its library is not "
+        "known here; copy it to the host before the checkpoint, or register a reducer"
     )
 
 

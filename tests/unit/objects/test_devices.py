@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 
+import sauerkraut as skt
 from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.objects import freezing, graph
 from tests.unit.objects.crossing import round_trip
@@ -153,8 +154,63 @@ def test_unknown_libraries_are_refused_by_name(monkeypatch):
         graph.freeze([{"a": Exporter(10, 0)}], names=lambda _: "f() -> local 'held'")
     with pytest.raises(CaptureError, match=r"OnCuda cannot be captured; it lies on a CUDA device"):
         graph.freeze([OnCuda()])
+    with pytest.raises(RuntimeError, match=r"local 'held' -> item 'a': .*on CUDA 5, and"):
+        graph.freeze([{"a": Exporter(2, 5)}], names=lambda _: "f() -> local 'held'")
     (back,) = round_trip(Exporter(1, 0))  # in host memory
     assert np.array_equal(back.data, np.arange(3.0))
     monkeypatch.setattr(freezing, "_user_by_type", {})
     freezing.register_reducer(Exporter, lambda value: (Exporter, value.device))
     assert round_trip(Exporter(2, 5))[0].device == (2, 5)
+
+
+@pytest.mark.parametrize("serialize", [False, True])
+def test_the_seeds_functions_raise_what_the_seed_raises(serialize):
+    def sample():
+        held = Exporter(2, 5)
+        skt.copy_current_frame(serialize=serialize, exclude_dead_locals=False)
+        return held
+
+    with pytest.raises(RuntimeError, match=r"local 'held': .*Exporter cannot be .* on CUDA 5"):
+        sample()
+
+
+class Tensor:
+    """What of torch.Tensor is seen: it says where it lies, and pickles itself."""
+
+    __module__ = "torch"
+    __qualname__ = "Tensor"
+    asked = 0
+
+    def __init__(self, data, device):
+        self.data, self.device = data, device
+
+    def __dlpack_device__(self):
+        Tensor.asked += 1
+        return (2, self.device)
+
+    def __reduce_ex__(self, protocol):
+        return (Tensor, (self.data, self.device))
+
+
+class Parameter(Tensor):
+    __module__ = "torch.nn.parameter"
+    __qualname__ = "Parameter"
+
+    def __reduce_ex__(self, protocol):
+        return (Parameter, (self.data, self.device))
+
+
+def test_tensors_pickle_themselves(monkeypatch):
+    monkeypatch.setattr(Tensor, "asked", 0)
+    for name, cls in (("torch", Tensor), ("torch.nn.parameter", Parameter)):
+        made = types.ModuleType(name)
+        setattr(made, cls.__qualname__, cls)
+        monkeypatch.setitem(sys.modules, name, made)
+        tensor = cls(np.arange(3.0), 2)
+        back, again, data = round_trip(tensor, {"a": tensor}, tensor.data)
+        assert type(back) is cls
+        assert back is again["a"]
+        assert back.device == 2
+        data[0] = 5.0
+        assert back.data.tolist() == [5.0, 1.0, 2.0]
+    assert Tensor.asked == 0
