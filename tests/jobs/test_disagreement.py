@@ -1,8 +1,12 @@
 """Ranks that do unlike things end with one error on all of them, never in a hang."""
 
 import re
+import sys
 
 import pytest
+
+from tests.jobs.conftest import LIMIT, SOON
+from tests.processes import run
 
 pytestmark = pytest.mark.job
 
@@ -104,6 +108,25 @@ def test_the_end_of_the_program_is_as_good_as_close(step):
     done = step("ending_before_close")
     assert done.status == 0, done.said
     assert len(done.values) == 4
+
+
+def test_a_rank_that_is_gone_ends_the_job(launcher, stepping, tmp_path):
+    if launcher.name != "openmpi":  # MPICH's -disable-auto-cleanup lets them live now and then
+        pytest.skip("missing: Open MPI, whose launcher can let the others live")
+    first, *words = launcher.command(4)
+    # to a file: a launcher that lets them live may not read their last lines
+    to_file = ["sh", "-c", 'exec "$@" 2>>said', "sh"]
+    done = run(
+        *(first, "--enable-recovery", *words, *to_file, sys.executable, stepping, "dying", "ckpt"),
+        cwd=tmp_path,
+        environment={**launcher.environment, **SOON, "SAUERKRAUT_PATIENCE": "0.5"},
+        check=False,
+        timeout=LIMIT,
+    )
+    said = (tmp_path / "said").read_text()
+    assert done.returncode == 86, done.stderr
+    assert re.search(r"rank \d: rank 1 is gone; ending the job", said), said
+    assert not (tmp_path / "ckpt" / "COMPLETE").exists()
 
 
 def test_a_rank_that_does_not_come_is_named_and_given_up_when_asked_to(step):

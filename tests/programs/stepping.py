@@ -56,6 +56,15 @@ def signalled(n):
     return total
 
 
+def dying(n):
+    """One rank is killed at one step."""
+    for step in range(options.steps):
+        if step == options.at and rank == options.rank:
+            os.kill(os.getpid(), signal.SIGKILL)
+        ckpt.poll(step)
+        time.sleep(options.pause)
+
+
 def unwinding(n):
     """What `finally` and `with` would delete must survive the stop."""
     precious = Path(f"precious-{rank}")
