@@ -34,6 +34,7 @@ ENGINE = [
     "tests/unit/code",
     "tests/unit/objects",
     "tests/unit/seed",
+    "tests/unit/test_golden_stacks.py",
     "tests/unit/test_liveness.py",
     "tests/unit/built",
 ]

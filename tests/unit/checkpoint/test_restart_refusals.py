@@ -1,10 +1,17 @@
 """Starts of a program that changed since its epoch, each a process of its own."""
 
 import os
+import platform
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.processes import run_python
+
+STACKS = Path(__file__).resolve().parents[2] / "data" / "stacks-1"
 
 PROGRAM = """
 import sys
@@ -113,3 +120,19 @@ def test_another_environment_is_warned_of_and_refused_when_it_must_be_the_same(s
 def test_the_same_environment_passes_where_it_must_be_the_same(start):
     done = start(strict=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_epoch_of_another_minor_version_of_python_is_refused_naming_both(tmp_path):
+    shutil.copy(STACKS / "program.py", tmp_path)
+    other = max({*STACKS.glob("cpython-*")} - {STACKS / sys.implementation.cache_tag})
+    shutil.copytree(other / "ckpt", tmp_path / "ckpt")
+    for each in (tmp_path / "ckpt", *(tmp_path / "ckpt").rglob("*")):
+        each.chmod(0o700 if each.is_dir() else 0o600)
+    done = run_python("program.py", "run", cwd=tmp_path, check=False)
+    assert done.returncode == 87, done.stderr
+    assert done.stderr.startswith("sauerkraut: InterpreterMismatch: ")
+    minor = other.name.removeprefix("cpython-3")
+    assert f"cpython 3.{minor}." in done.stderr
+    assert f"wrote it, this is cpython {platform.python_version()}: start it" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert [each.name for each in (tmp_path / "ckpt").glob("epoch-*")] == ["epoch-00000002"]
