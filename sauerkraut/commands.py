@@ -1,4 +1,4 @@
-"""Ask another program: one command, what it prints, and nothing where it is not there."""
+"""Commands: that of this process, and others, of which what they print is wanted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ LIMIT = 60.0
 """Seconds that a launcher has to say something."""
 # One write: what unbuffered ranks print in pieces is interleaved by the launcher.
 _SIZE = "import sys; from mpi4py import MPI; sys.stdout.write(f'size {MPI.COMM_WORLD.size}\\n')"
+
+
+def of_this_process() -> tuple[str, ...]:
+    """What started this process, for another environment: a Python of PATH by its own path."""
+    if not sys.orig_argv:
+        return ()
+    python, *words = sys.orig_argv
+    return (python if "/" in python else sys.executable or python, *words)
 
 
 def output(

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
+from sauerkraut import commands
 from sauerkraut.checkpoint import program
 from sauerkraut.checkpoint.beginning import Beginning, OfProgram
 from sauerkraut.checkpoint.blocks import Held
@@ -224,7 +225,10 @@ class State:
         if self._program is not None:
             more["safepoints"] = self._program.safepoints()
         return About(
-            command=tuple(sys.orig_argv), working_directory=self._started_in, more=more, **fields
+            command=commands.of_this_process(),
+            working_directory=self._started_in,
+            more=more,
+            **fields,
         )
 
     def _extent(self, frame: FrameType) -> tuple[FrameType, list[str]]:

@@ -2,8 +2,10 @@
 
 The command, its working directory and the number of ranks are those of the newest committed epoch;
 it runs under `mpiexec -n RANKS`, or under what --launcher says ("srun -n 8"); a job of one rank
-runs without a launcher. Ends with 0 only when the run is complete, whatever the launcher says,
-with 86 when it ended without an error and is not complete, else with the launcher's status.
+runs without a launcher. The mpiexec is the first, of that on PATH and that beside the command's
+Python, that gives two ranks one world. Ends with 0 only when the run is complete, whatever the
+launcher says, with 86 when it ended without an error and is not complete, else with the launcher's
+status.
 """
 
 from __future__ import annotations
@@ -12,15 +14,18 @@ import argparse
 import os
 import queue
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from sauerkraut.cli import report
 from sauerkraut.errors import CorruptCheckpoint, NoCheckpoint, StorageError
 from sauerkraut.launch import progress
+from sauerkraut.launch.mpiexec import find_launcher
 from sauerkraut.settings import Settings
 from sauerkraut.storage import Manifest, Trust, catalog, owner
 
@@ -48,8 +53,9 @@ def run(chosen: argparse.Namespace) -> int:
     about = manifest.about
     if not about.command:
         raise StorageError(f"{manifest.epoch.path} does not say what the job's command was")
-    command = [*_launcher(chosen.launcher, manifest.world_size), *about.command]
-    environment = {"PYTHONHASHSEED": progress.hash_seed(chosen.directory)}
+    launcher, settings = _launcher(chosen.launcher, manifest)
+    command = [*launcher, *about.command]
+    environment = {"PYTHONHASHSEED": progress.hash_seed(chosen.directory), **settings}
     if chosen.take_over:
         environment["SAUERKRAUT_TAKE_OVER"] = _owner(chosen.directory)
     described = {
@@ -62,8 +68,7 @@ def run(chosen: argparse.Namespace) -> int:
     if chosen.json:
         report.print_json(described)
     else:
-        settings = [f"{name}={value}" for name, value in environment.items()]
-        line = shlex.join(["env", *settings, *command])
+        line = shlex.join(["env", *(f"{k}={v}" for k, v in environment.items()), *command])
         shown = sys.stdout if chosen.dry_run else sys.stderr
         print(f"cd {shlex.quote(about.working_directory)} && {line}", file=shown)
     if chosen.dry_run:
@@ -90,13 +95,27 @@ def newest_manifest(directory: Path) -> Manifest:
     raise first or NoCheckpoint(f"{directory}: no committed epoch")
 
 
-def _launcher(words: str | None, ranks: int) -> list[str]:
+def _launcher(words: str | None, manifest: Manifest) -> tuple[list[str], Mapping[str, str]]:
+    """What starts the ranks, and the variables that it needs."""
     if words is not None:
         try:
-            return shlex.split(words)
+            return shlex.split(words), {}
         except ValueError as error:
             raise StorageError(f"--launcher {words!r}: {error}") from error
-    return [] if ranks == 1 else ["mpiexec", "-n", str(ranks)]
+    ranks = manifest.world_size
+    if ranks == 1:
+        return [], {}
+    python = manifest.about.command[0]
+    if "/" in python:  # also as it was given: beside a virtual environment's lies its mpiexec
+        python = str(Path(manifest.about.working_directory, python))
+    try:
+        found = find_launcher(shutil.which(python) or python)
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"{error}; or say what starts them: --launcher 'srun -n {ranks}'"
+        ) from error
+    # its options are for more ranks than cores
+    return [found.mpiexec, "-n", str(ranks)], found.environment
 
 
 def _owner(directory: Path) -> str:

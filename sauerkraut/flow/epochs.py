@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sauerkraut import storage
+from sauerkraut import commands, storage
 from sauerkraut.checkpoint.agreement import agreed, shared, together
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.store import NFS_WAIT, Store
@@ -309,7 +308,7 @@ def _about(record: Record) -> About:
     return About(
         step=len(record.steps) if record.finished else record.index,
         of=len(record.steps),
-        command=tuple(sys.orig_argv),
+        command=commands.of_this_process(),
         working_directory=str(Path.cwd()),
         more={KEY: record.to_json()},
     )

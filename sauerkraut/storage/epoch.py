@@ -36,7 +36,7 @@ class About:
     restarts: int = 0
     """Restarts of this timeline before this epoch."""
     command: tuple[str, ...] = ()
-    """``sys.orig_argv`` of rank 0."""
+    """``sys.orig_argv`` of rank 0, with the path of a Python that was found on PATH."""
     working_directory: str = ""
     """Of rank 0, when staging started."""
     more: Mapping[str, Any] = field(default_factory=dict)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from sauerkraut.launch.mpiexec import Launcher, find_launcher
 from sauerkraut.testing.chain import ChainError, Kill, histogram, kill_and_resume
 from sauerkraut.testing.job import Job, events
-from sauerkraut.testing.launcher import Launcher, find_launcher
 
 __all__ = [
     "ChainError",

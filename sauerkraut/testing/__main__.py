@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from sauerkraut.testing.launcher import find_launcher
+from sauerkraut.launch.mpiexec import find_launcher
 
 launcher = find_launcher()
 words = [*launcher.command(int(sys.argv[1])), *sys.argv[2:]]

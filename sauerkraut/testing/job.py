@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from sauerkraut.testing.launcher import Launcher
+from sauerkraut.launch.mpiexec import Launcher
 
 Victim = Literal["rank", "all", "mpiexec"]
 

@@ -34,14 +34,12 @@ def start(launcher, tmp_path):
 def resume(launcher, tmp_path):
     """Run the verb from another directory than the job's."""
 
-    def resume():
+    def resume(*options, **environment):
+        options = options or ("--launcher", " ".join(launcher.command(4)))
         return run_python(
-            "-m",
-            "sauerkraut",
-            "resume",
-            *("--launcher", " ".join(launcher.command(4)), tmp_path / "ckpt"),
+            *("-m", "sauerkraut", "resume", *options, tmp_path / "ckpt"),
             cwd="/",
-            env={**os.environ, **launcher.environment, **SOON},
+            env={**os.environ, **launcher.environment, **SOON, **environment},
             timeout=120,
             check=False,
         )
@@ -86,3 +84,27 @@ def test_a_stopped_job_exits_85_and_is_finished(start, resume, tmp_path):
     assert resume().returncode == 0
 
     assert len((tmp_path / "heat2d.log").read_text().splitlines()) == 214
+
+
+@pytest.mark.timeout(200)
+def test_without_a_launcher_the_mpiexec_beside_the_recorded_python_is_used(start, resume, tmp_path):
+    """Its environment is not active, and the mpiexec on PATH is that of another MPI."""
+    other = tmp_path / "bin" / "mpiexec"
+    other.parent.mkdir()
+    other.write_text('#!/bin/sh\n[ "$1" = --version ] && exit\nshift 2\n"$@"\n"$@"\n')
+    other.chmod(0o755)
+    with start() as job:
+        wait_for_commit(job, tmp_path / "ckpt")
+        job.kill("all", random.Random(2))
+        job.wait(60)
+
+    done = resume(
+        "--take-over",
+        PATH=f"{other.parent}:/usr/bin:/bin",
+        PRTE_MCA_rmaps_default_mapping_policy=":oversubscribe",
+        OMPI_MCA_rmaps_base_oversubscribe="1",
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert f"{Path(sys.executable).parent}/mpiexec -n 4 " in done.stderr
+    assert (tmp_path / "heat2d.npy").exists()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from functools import reduce
 from operator import or_
 from pathlib import Path
 
+from sauerkraut import commands
 from sauerkraut.checkpoint import interval as intervals
 from sauerkraut.checkpoint import leaving, requests
 from sauerkraut.checkpoint.agreement import refuse_unlike, together
@@ -274,7 +274,7 @@ class Checkpoints:
             final=final,
             requests=answered,
             restarts=0 if self.restarted is None else self.restarted.count,
-            command=tuple(sys.orig_argv),
+            command=commands.of_this_process(),
             working_directory=str(Path.cwd()),
             more={
                 TASKS: told,

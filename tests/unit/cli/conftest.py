@@ -41,14 +41,14 @@ def checkpoints(tmp_path):
 
 @pytest.fixture
 def commit(checkpoints):
-    """Commit an epoch of one rank whose command is `true`, with more about it."""
+    """Commit an epoch of one rank, or of more, whose command is `true`, with more about it."""
 
-    def commit(**more):
+    def commit(ranks=1, **more):
         ownership = Ownership.take(checkpoints, Incarnation.of_this_job())
         about = About(command=("true",), more=more)
-        attempt = storage.begin(ownership, world_size=1, parent=None, about=about)
-        seal = storage.write(attempt, Piece(0, ()), Trust())
-        epoch = storage.publish(ownership, attempt, [seal], seconds=0.1, trust=Trust())
+        attempt = storage.begin(ownership, world_size=ranks, parent=None, about=about)
+        seals = [storage.write(attempt, Piece(rank, ()), Trust()) for rank in range(ranks)]
+        epoch = storage.publish(ownership, attempt, seals, seconds=0.1, trust=Trust())
         ownership.release()
         return epoch.path
 

@@ -1,6 +1,7 @@
 """`sauerkraut resume` starts the recorded command again, and judges by COMPLETE alone."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +14,11 @@ def test_dry_run_shows_directory_ranks_and_command(sauerkraut, checkpoints, tmp_
 
     document = sauerkraut("resume", "--dry-run", "--json", checkpoints).json
 
-    assert document["command"][:5] == ["mpiexec", "-n", "2", sys.executable, "-c"]
+    mpiexec, *words = document["command"]
+    assert Path(mpiexec).name == "mpiexec"
+    assert words[:4] == ["-n", "2", sys.executable, "-c"]
     assert document["working_directory"] == str(tmp_path)
-    assert document["environment"] == {"PYTHONHASHSEED": "7"}
+    assert document["environment"]["PYTHONHASHSEED"] == "7"
     assert (document["epoch"], document["ranks"]) == (3, 2)
 
 
@@ -27,6 +30,16 @@ def test_the_recorded_hash_seed_wins(sauerkraut, checkpoints, commit, monkeypatc
 
     assert document["environment"] == {"PYTHONHASHSEED": "5"}
     assert document["command"] == ["true"]  # one rank needs no launcher
+
+
+def test_no_launcher_that_gives_the_ranks_one_world(sauerkraut, checkpoints, commit, tmp_path):
+    commit(ranks=2)  # its command is no Python
+
+    done = sauerkraut("resume", checkpoints)
+
+    assert (done.status, done.err.count("\n")) == (1, 1)
+    assert "no mpiexec gives two ranks" in done.err
+    assert done.err.endswith("or say what starts them: --launcher 'srun -n 2'\n")
 
 
 def test_another_launcher(sauerkraut, checkpoints):
