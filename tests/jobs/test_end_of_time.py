@@ -1,8 +1,5 @@
 """`interval="auto"`: a job checkpoints and stops before its time is over."""
 
-import os
-import subprocess
-import sys
 import time
 
 import pytest
@@ -12,8 +9,13 @@ from sauerkraut.testing import events
 pytestmark = [pytest.mark.job, pytest.mark.thorough]
 
 PROGRAM = """\
+import sys
 import time
 import sauerkraut as skt
+
+comm = None
+if "ranks" in sys.argv:
+    from mpi4py.MPI import COMM_WORLD as comm
 
 
 def work(steps):
@@ -23,26 +25,21 @@ def work(steps):
     return step
 
 
-ckpt = skt.Checkpointer("ckpt", interval="auto")
-print(ckpt.run(work, 3000))
+ckpt = skt.Checkpointer("ckpt", comm, interval="auto", budget="5%")
+value = ckpt.run(work, 3000)
+if comm is None or comm.rank == 0:
+    print(value)
 """
 
 
-def test_a_job_stops_before_its_end_and_goes_on(tmp_path):
+@pytest.mark.parametrize("ranks", [0, 2])
+def test_a_job_stops_before_its_end_and_goes_on(on_ranks, tmp_path, ranks):
     (tmp_path / "program.py").write_text(PROGRAM)
     soon = {"SAUERKRAUT_SIGNAL_LATENCY": "0.1", "SAUERKRAUT_RESERVE": "20", "PYTHONHASHSEED": "0"}
 
     def start(**environment):
-        return subprocess.run(
-            [sys.executable, "program.py"],
-            cwd=tmp_path,
-            env={**os.environ, **soon, **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        words = ["program.py", *(["ranks"] if ranks else [])]
+        return on_ranks(ranks, *words, environment={**soon, **environment}, timeout=60)
 
     stopped = start(SAUERKRAUT_END_TIME=str(time.time() + 30))
     assert (stopped.returncode, stopped.stdout) == (85, ""), stopped.stderr

@@ -166,6 +166,57 @@ def test_what_one_rank_makes_comes_back(resumed, comm):
     assert (held["status"].source, held["status"].tag) == (0, 17)
 
 
+SIDE = 4  # of the block that data types are tried on, in doubles
+TYPES = {
+    "dup": lambda mpi: mpi.DOUBLE.Dup(),
+    "contiguous": lambda mpi: mpi.DOUBLE.Create_contiguous(3),
+    "vector": lambda mpi: mpi.DOUBLE.Create_vector(3, 1, SIDE),
+    "hvector": lambda mpi: mpi.DOUBLE.Create_hvector(3, 1, 8 * SIDE),
+    "indexed": lambda mpi: mpi.DOUBLE.Create_indexed([2, 1], [1, 7]),
+    "indexed_block": lambda mpi: mpi.DOUBLE.Create_indexed_block(2, [1, 7]),
+    "hindexed": lambda mpi: mpi.DOUBLE.Create_hindexed([2, 1], [8, 56]),
+    "hindexed_block": lambda mpi: mpi.DOUBLE.Create_hindexed_block(2, [8, 56]),
+    "struct": lambda mpi: mpi.Datatype.Create_struct([1, 2], [0, 24], [mpi.DOUBLE, mpi.INT]),
+    "subarray": lambda mpi: mpi.DOUBLE.Create_subarray([SIDE, SIDE], [2, 2], [1, 1]),
+    "darray": lambda mpi: mpi.DOUBLE.Create_darray(
+        1, 0, [SIDE, SIDE], [mpi.DISTRIBUTE_BLOCK] * 2, [mpi.DISTRIBUTE_DFLT_DARG] * 2, [1, 1]
+    ),
+    "resized": lambda mpi: mpi.DOUBLE.Create_resized(0, 24),
+    "f90_real": lambda mpi: mpi.Datatype.Create_f90_real(15, 307),
+}
+
+
+def typed(comm, name):
+    from mpi4py import MPI
+
+    held = TYPES[name](MPI)
+    if not held.is_predefined:
+        held.Commit()
+    before = taken_by(held)
+    again()
+    after = taken_by(held)
+    if not held.is_predefined:
+        held.Free()
+    return before, after, comm.rank
+
+
+def taken_by(datatype):
+    """What two elements of it take out of a block of numbers, and where the next would begin."""
+    from mpi4py import MPI
+
+    block, taken = np.arange(4.0 * SIDE * SIDE), np.zeros(4 * SIDE * SIDE)
+    MPI.COMM_SELF.Sendrecv([block, 2, datatype], 0, 1, [taken, MPI.DOUBLE], 0, 1)
+    return taken.tolist(), datatype.Get_extent(), datatype.Get_size()
+
+
+@pytest.mark.mpi(ranks=1)
+@pytest.mark.parametrize("name", TYPES)
+def test_data_types_of_every_constructor_come_back(resumed, comm, name):
+    before, after, _ = resumed(typed, comm, name)
+    assert after == before
+    assert after[0] != [0.0] * len(after[0])
+
+
 def hung_on(comm, keyval):
     from mpi4py import MPI
 
