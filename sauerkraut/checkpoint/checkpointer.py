@@ -13,16 +13,19 @@ from typing import Any, Literal, ParamSpec, Self, TypeVar
 from sauerkraut.checkpoint import interval as intervals
 from sauerkraut.checkpoint import optimum
 from sauerkraut.checkpoint.blocks import Block
+from sauerkraut.checkpoint.interval import TimeLimit
 from sauerkraut.checkpoint.job import Job
 from sauerkraut.checkpoint.metrics import check, numbers, optional
 from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.checkpoint.run import Run
+from sauerkraut.group import Group
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _current: Checkpointer | None = None
+_runs_begun = 0
 
 
 def current() -> Checkpointer:
@@ -34,6 +37,11 @@ def current() -> Checkpointer:
     if _current is None:
         raise RuntimeError("no Checkpointer is running: call this inside Checkpointer.run")
     return _current
+
+
+def runs_begun() -> int:
+    """How many runs this process has begun; for our own use."""
+    return _runs_begun
 
 
 class Checkpointer:
@@ -194,7 +202,7 @@ class Checkpointer:
                 cannot be captured, or a checkpoint failed and stopping was asked for or
                 ``on_failure`` is "raise". Earlier epochs stay valid.
             TypeError, ValueError: a metric is no number; ``step`` or ``of``, where a poll looks.
-            RuntimeError: not inside `run`.
+            RuntimeError: not inside `run`, or in a process that was forked there.
         """
         if metrics:
             check(metrics)
@@ -222,7 +230,7 @@ class Checkpointer:
             RankError: on every rank, and also of the class of what failed: nothing was committed,
                 and earlier epochs stay valid.
             TypeError, ValueError: a metric is no number; nothing was begun.
-            RuntimeError: not inside `run`.
+            RuntimeError: not inside `run`, or in a process that was forked there.
         """
         run = self.inside("checkpoint")
         values = numbers(metrics)
@@ -231,8 +239,7 @@ class Checkpointer:
         try:
             return run.checkpoint(sys._getframe(1), passed, values)
         finally:
-            if outstanding:
-                self._polls_left = run.window
+            self._polls_left = run.window if outstanding else min(self._polls_left, run.window)
 
     def provide(
         self,
@@ -322,7 +329,7 @@ class Checkpointer:
         # else the other ranks may never come here: the error ends the job, or all leave with it
 
     def _claim(self) -> None:
-        global _current
+        global _current, _runs_begun
         if self._job.meeting.closed:
             raise RuntimeError("run: this Checkpointer is closed")
         if self._claimed:
@@ -331,6 +338,7 @@ class Checkpointer:
             raise RuntimeError("run: another Checkpointer is running in this process")
         self._claimed = True
         _current = self
+        _runs_begun += 1
 
     def _let_go(self) -> None:
         global _current
@@ -344,4 +352,38 @@ class Checkpointer:
         """
         if self._job.run is None or not self._job.meeting.running:
             raise RuntimeError(f"{name}: call it inside the function given to Checkpointer.run")
+        self._job.meeting.refuse_forked(name)
         return self._job.run
+
+    @property
+    def group(self) -> Group:
+        """The ranks; for our own use."""
+        return self._job.group
+
+    @property
+    def running(self) -> bool:
+        """Whether the function given to `run` runs; for our own use."""
+        return self._job.meeting.running
+
+    def limited(self, limit: TimeLimit | None) -> TimeLimit | None:
+        """Limit the time of what runs now, on every rank alike; for our own use.
+
+        Returns:
+            The limit until now.
+        """
+        before, self._job.limit = self._job.limit, limit
+        if self._job.run is not None:
+            self._job.run.limit(limit)
+        return before
+
+    def end_part(
+        self, part: str, error: BaseException | None, late: Callable[[BaseException], object]
+    ) -> None:
+        """See `Run.end_part`; for our own use."""
+        run = self.inside("end_part")
+        passed = run.window - self._polls_left
+        outstanding = run.consensus.outstanding
+        try:
+            run.end_part(passed, part, error, late)
+        finally:
+            self._polls_left = run.window if outstanding else min(self._polls_left, run.window)

@@ -6,7 +6,8 @@ together meet in an error that names them, and never in collectives that cannot 
 
 A record is a list of 64-bit integers reduced by MAX. What must be equal on all ranks is sent twice,
 once negated: the largest value and the smallest, which differ when any rank differs. A rank that
-is leaving or has failed is neutral there. Flags are one field each, since MAX of bits is no OR.
+is leaving or has failed, altogether or in a part, is neutral there. Flags are one field each, since
+MAX of bits is no OR.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag, auto
+from types import FrameType
 
 from sauerkraut.errors import RankError
 from sauerkraut.group import Group, Pending
@@ -36,6 +38,8 @@ class Kind(IntEnum):
     CLOSE = 4
     LEAVING = 5
     FAILED = 6
+    PART = 7
+    FAILED_PART = 8
 
 
 NAMES = {
@@ -43,7 +47,11 @@ NAMES = {
     Kind.CLOSE: "close or end of program",
     Kind.LEAVING: "end of run",
     Kind.FAILED: "failure",
+    Kind.PART: "end of a part",
+    Kind.FAILED_PART: "failure of a part",
 }
+NEUTRAL_KINDS = (Kind.LEAVING, Kind.FAILED, Kind.FAILED_PART)
+"""Calls that go with any of the others'."""
 
 
 class Flags(IntFlag):
@@ -58,6 +66,8 @@ class Flags(IntFlag):
     """Another incarnation has taken the directory over."""
     OVERDUE = auto()
     """The function given to ``run`` has taken longer than it may on this rank."""
+    FAILED_PART = auto()
+    """A part of it that all ranks end together has failed on this rank."""
 
 
 NONE = Flags(0)
@@ -80,7 +90,8 @@ class Call:
         where = f" in {self.site}" if self.site else ""
         step = "" if self.step is None else f", step {self.step:.12g}"
         poll = f" {self.polls}" if self.kind is Kind.POLL else ""
-        return f"{name}{poll}{where}{step}"
+        after = f" after {self.polls} polls" if self.kind is Kind.PART else ""
+        return f"{name}{poll}{where}{step}{after}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +128,8 @@ class Consensus:
     """How many have been completed in this run."""
     posted_poll: int = 0
     """Number of the poll at which the last one was posted."""
+    unlike_part: RankError | None = None
+    """Raised on this rank for another call where others ended a part: they do not wait for it."""
     _pending: Pending | None = None
     _call: Call = field(default_factory=lambda: Call(Kind.START))
     _posted_at: float = 0.0
@@ -140,7 +153,7 @@ class Consensus:
         if call.polls > self.posted_poll and self._posted_at > 0:
             self._poll_seconds = (now - self._posted_at) / (call.polls - self.posted_poll)
         self.posted_poll, self._posted_at = call.polls, now
-        self._begin(call, flags)
+        self.begin(call, flags)
         self._cost = time.monotonic() - now
 
     def restart_clock(self, polls: int) -> None:
@@ -166,15 +179,20 @@ class Consensus:
         self._pending = None
         self.completed += 1
         if differs(largest):
-            raise mismatch(self.group.allgather((self._call, sys.argv[0])))
+            calls = self.group.allgather((self._call, sys.argv[0]))
+            error = mismatch(calls)
+            if self._call.kind is not Kind.PART and any(c.kind is Kind.PART for c, _ in calls):
+                self.unlike_part = error
+            raise error
         return decode(largest)
 
     def agree(self, call: Call, flags: Flags = NONE, timeout: float | None = None) -> Outcome:
         """Do one consensus at once, outside the rhythm of polls. Raises as `complete` does."""
-        self._begin(call, flags)
+        self.begin(call, flags)
         return self.complete(timeout)
 
-    def _begin(self, call: Call, flags: Flags) -> None:
+    def begin(self, call: Call, flags: Flags) -> None:
+        """Start one outside the rhythm of polls; returns at once."""
         self._call = call
         self.group.where = str(call)
         record = encode(call, flags, self._poll_seconds, self._cost)
@@ -198,14 +216,20 @@ class Consensus:
         return self.gap
 
 
+def site(frame: FrameType) -> str:
+    """Name a call for people and for comparison, as in ``relax (heat2d.py:81)``."""
+    code = frame.f_code
+    return f"{code.co_qualname} ({code.co_filename.rpartition('/')[2]}:{frame.f_lineno})"
+
+
 def encode(call: Call, flags: Flags, poll_seconds: float, cost_seconds: float) -> list[int]:
     """Return the record of ``call``; see the module."""
-    neutral = call.kind in (Kind.LEAVING, Kind.FAILED)
+    neutral = call.kind in NEUTRAL_KINDS
     record: list[int] = []
     for value in (call.kind, call.polls, _number(call.step), _digest(call.site)):
         record += [NEUTRAL, NEUTRAL] if neutral else [value, -value]
     record += [
-        not neutral,
+        call.kind not in (Kind.LEAVING, Kind.FAILED),
         call.kind is Kind.LEAVING,
         call.kind is Kind.FAILED,
         int(poll_seconds * 1e9),
@@ -216,7 +240,7 @@ def encode(call: Call, flags: Flags, poll_seconds: float, cost_seconds: float) -
 
 def differs(largest: Sequence[int]) -> bool:
     """Whether the ranks that are neither leaving nor failed made different calls."""
-    return any(largest[i] != -largest[i + 1] for i in range(0, 8, 2)) and bool(largest[8])
+    return largest[0] != NEUTRAL and any(largest[i] != -largest[i + 1] for i in range(0, 8, 2))
 
 
 def decode(largest: Sequence[int]) -> Outcome:

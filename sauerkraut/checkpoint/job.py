@@ -50,18 +50,18 @@ class Job:
         """The run that was begun; None where it had finished before."""
         self.restarted: Restart | None = None
         self.limit: TimeLimit | None = None
-        """How long the function may run; set before it does, on every rank."""
+        """How long the function, or what runs in it now, may take; on every rank alike."""
         self._settings = Settings.from_environment()
         if options.postmortem is None:
             options = replace(options, postmortem=self._settings.postmortem)
         self._options = options
         self._comm = comm
-        self._group = groups.of(comm, self._settings)
-        self._reports = Reports(self._group.rank, quiet=quiet)
+        self.group = groups.of(comm, self._settings)
+        self._reports = Reports(self.group.rank, quiet=quiet)
         self._refuse_unlike(path)
         self._store = Store(
             path,
-            self._group,
+            self.group,
             self._settings,
             keep=options.keep,
             share=options.share,
@@ -69,19 +69,19 @@ class Job:
             postmortems=bool(options.postmortem),
         )
         self._signals = Signals()
-        self._uncaught = UncaughtErrors(self._group)
+        self._uncaught = UncaughtErrors(self.group)
         self._uncaught.install()
-        self.meeting = Meeting(self._group, comm, path.name)
+        self.meeting = Meeting(self.group, comm, path.name)
 
     def _refuse_unlike(self, path: Path) -> None:
         """Refuse a directory and options that differ between ranks."""
         told = {"directory": str(path)}
         told |= {name: repr(getattr(self._options, name)) for name in Options.SAME_EVERYWHERE}
         try:
-            refuse_unlike(self._group, "Checkpointer", told)
+            refuse_unlike(self.group, "Checkpointer", told)
         except RankError:
-            if self._group is not self._comm:
-                self._group.close()
+            if self.group is not self._comm:
+                self.group.close()
             raise
 
     def execute(
@@ -102,7 +102,7 @@ class Job:
             self._reports.warn("signals are not heeded: run was not called in the main thread")
         try:
             state = State(
-                self._group.rank,
+                self.group.rank,
                 fn,
                 args,
                 kwargs,
@@ -125,7 +125,7 @@ class Job:
         with self._raising_together():
             self.meeting.agree(Kind.START)
             start = restarts.begin(
-                self._group,
+                self.group,
                 self._store,
                 state,
                 self._reports,
@@ -139,13 +139,13 @@ class Job:
     def _call(self, state: State, start: restarts.Start) -> Any:
         """Call the function or resume its frames, and end the run on all ranks."""
         self.run = run = Run(
-            self._group,
+            self.group,
             self._store,
             state,
             self._options,
             signals=self._signals,
             reports=self._reports,
-            latency=self._group.bcast(self._latency()),
+            latency=self.group.bcast(self._latency()),
             start=start,
             schedule=self._schedule(),
             limit=self.limit,
@@ -154,7 +154,10 @@ class Job:
         state.base = sys._getframe()  # it calls the outermost one
         try:
             value = state.call() if start.restart is None else state.resume(start.restart)
+            self.meeting.refuse_forked("end of run")
         except BaseException as error:
+            if self.meeting.forked:  # the run is its parent's
+                raise
             if not program.has_ended(error):
                 run.fail(error)
                 self._uncaught.raised_together(error)

@@ -42,6 +42,19 @@ class Meeting:
             _open.append(self)
             atexit.register(self._at_exit)
 
+    @property
+    def forked(self) -> bool:
+        """Whether this process was forked since: then it is no rank."""
+        return os.getpid() != self._process
+
+    def refuse_forked(self, name: str) -> None:
+        """Refuse a call by a process that is no rank; raises RuntimeError."""
+        if self.forked:
+            raise RuntimeError(
+                f"{name}: this process was forked inside of run, and its parent has the run: "
+                "leave it with os._exit, or use multiprocessing"
+            )
+
     def agree(self, kind: Kind) -> None:
         """Agree that all ranks start, or close, this one. Collective.
 
@@ -65,7 +78,7 @@ class Meeting:
         A rank that ended early would be waited for in silence. Like this, whatever the others
         call meets in an error there; then this one waits for their end, as `MPI_Finalize` would.
         """
-        if self._group.ended or os.getpid() != self._process:
+        if self._group.ended or self.forked:
             return
         consensus = Consensus(self._place(), 0.0)
         while not self.closed:

@@ -7,20 +7,22 @@ one decision made by all from the same data.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import NoReturn
 
-from sauerkraut.checkpoint import leaving, postmortem, requests
-from sauerkraut.checkpoint.agreement import Failure, raise_together, shared, together
-from sauerkraut.checkpoint.blocks import Held, refuse_misfits
-from sauerkraut.checkpoint.consensus import FREE, NONE, Call, Consensus, Flags, Kind, Outcome
+from sauerkraut.checkpoint import leaving, postmortem
+from sauerkraut.checkpoint.consensus import FREE, NONE, Call, Consensus, Flags, Kind, Outcome, site
 from sauerkraut.checkpoint.epochs import Epochs
 from sauerkraut.checkpoint.interval import Schedule, TimeLimit
+from sauerkraut.checkpoint.needs import Needs
 from sauerkraut.checkpoint.options import Options
+from sauerkraut.checkpoint.parts import raise_failures
 from sauerkraut.checkpoint.records import Epoch
+from sauerkraut.checkpoint.rehearsal import PHASE as REHEARSING
+from sauerkraut.checkpoint.rehearsal import Rehearsal
 from sauerkraut.checkpoint.reports import Reports, last_valid
 from sauerkraut.checkpoint.restart import Start
 from sauerkraut.checkpoint.signals import Signals
@@ -32,7 +34,6 @@ from sauerkraut.storage import About
 
 ARRIVAL_TIME = 10.0  # seconds the other ranks have to fail too before the job is aborted
 POSTMORTEM_TIME = 600.0  # seconds that a rank which failed has to store its frames
-REHEARSING = "rehearsing a checkpoint"
 ORDERS = Flags.DUE | Flags.STOP | Flags.GO_ON
 
 
@@ -73,24 +74,30 @@ class Run:
         """Polls from the last consensus, posted or completed, to the next; the first poll posts."""
         self.consensus = Consensus(group, latency)
         self._restarts = 0 if start.restart is None else start.restart.count
-        self._satisfied = set(start.requests)
         self.group = group
         self._store = store
         self.state = state
         self._schedule = schedule
-        self._signals = signals
         self._reports = reports
         self._on_failure = options.on_failure
-        self._rehearse = options.rehearse and start.restart is None
+        wanted = options.rehearse and start.restart is None
+        self._rehearsal = Rehearsal(group, state, wanted=wanted)
         self._postmortem = bool(options.postmortem)
-        self._limit = limit
-        self._refusal: Exception | None = None
-        self._rehearsed: Mapping[str, Held] | None = None
         self._epochs = Epochs(group, store, reports)
-        self._requests: list[requests.Request] = []
         self._polls = 0
         self._left_behind = False
-        self._last_look = time.monotonic()
+        self.failure_of_part: BaseException | None = None
+        """What all ranks raised, as some had failed in a part."""
+        self._failed_part: RankError | None = None  # the same, until this rank ends that part
+        self._needs = Needs(
+            store,
+            signals,
+            schedule,
+            self._rehearsal,
+            limit,
+            first=group.rank == 0,
+            satisfied=start.requests,
+        )
 
     def poll(
         self, frame: FrameType, step: float | None, of: float | None, metrics: Mapping[str, float]
@@ -99,36 +106,38 @@ class Run:
 
         Raises:
             RankError: on every rank, when the calls differ, when the rehearsal found something that
-                cannot be captured, when the time is over on a rank, or when a checkpoint failed
-                that had to succeed.
+                cannot be captured, when the time is over on a rank, when one has failed in a part,
+                or when a checkpoint failed that had to succeed.
         """
+        if self._failed_part is not None:
+            raise self._failed_part
         self._polls += self.window
         self.window = 1  # should what follows raise
         call = Call(Kind.POLL, self._polls, step, site(frame))
-        if not self.consensus.outstanding and self._polls == 1 and self._rehearse:
-            self._try_capture(frame)
+        if not self.consensus.outstanding and self._polls == 1 and self._rehearsal.wanted:
+            self._rehearsal.capture(frame)
         following = self._polls
         if self.consensus.outstanding:
             outcome = self.consensus.complete()
             self._heed(outcome)
-            rehearsed, self._rehearsed = self._rehearsed, None
+            rehearsed = self._rehearsal.forget()
             if outcome.leaving:
                 self._let_leave()
                 return
             if Flags.REFUSED in outcome.flags:
-                refusal, self._refusal = self._refusal, None  # said once, to whoever catches it
-                self._raise_everywhere(REHEARSING, refusal)
-            if rehearsed is not None and self.state.providers.with_layout:
-                self._refuse_misfits(rehearsed)
+                refusal, self._rehearsal.refusal = self._rehearsal.refusal, None  # said once
+                raise_failures(self.group, REHEARSING, refusal)
+            if rehearsed is not None:
+                self._rehearsal.refuse_misfits(rehearsed)
             if Flags.OVERDUE in outcome.flags and Flags.STOP not in outcome.flags:
-                self._raise_everywhere("poll", self._overdue())
+                raise_failures(self.group, "poll", self._needs.overdue())
             following = self.consensus.posted_poll + self.consensus.choose_gap(outcome)
             if outcome.flags & ORDERS and not self._ordered(frame, call, outcome, of, metrics):
                 self._let_leave()
                 return
         if following <= self._polls:
             began = time.monotonic()
-            self.consensus.post(call, self._flags(), began)
+            self.consensus.post(call, self._needs.flags(), began)
             following = self._polls + 1
         self.window = following - self._polls
 
@@ -143,16 +152,14 @@ class Run:
         Raises:
             RankError: on every rank; no epoch was committed, earlier ones stay valid.
         """
+        if self._failed_part is not None:
+            raise self._failed_part
         call = Call(Kind.CHECKPOINT, self._polls + passed, None, site(frame))
         flags = NONE
         if self.consensus.outstanding:
-            outcome = self.consensus.complete()
-            self._heed(outcome)
-            flags = outcome.flags
-            self._left_behind |= outcome.leaving
-            self.window = FREE if self._left_behind else self.consensus.choose_gap(outcome)
+            flags = self._caught_up(self.consensus.complete())
         if not self._left_behind:
-            outcome = self.consensus.agree(call, self._flags())
+            outcome = self.consensus.agree(call, self._needs.flags())
             self._heed(outcome)
             flags |= outcome.flags
             self._left_behind = outcome.leaving
@@ -161,6 +168,57 @@ class Run:
         epoch = self._take(frame, call, flags, None, metrics)
         assert epoch is not None, "a failure raises"
         return epoch
+
+    def end_part(
+        self,
+        passed: int,
+        part: str,
+        error: BaseException | None,
+        late: Callable[[BaseException], object],
+    ) -> None:
+        """End a part of the function on all ranks alike: with the error of any of them, if any.
+
+        A rank that failed tells it through the consensus: ranks that poll raise the failure there,
+        and come here with it.
+
+        Args:
+            passed: As for `checkpoint`.
+            part: What a person calls it, the same on every rank.
+            error: What this rank raised in it; None: nothing.
+            late: Called where this rank failed and the others do not come within `ARRIVAL_TIME`;
+                once it returns, they are waited for as long as they take.
+
+        Raises:
+            RankError: see `raise_failures`; or the calls differ.
+        """
+        told = self._failed_part or self.consensus.unlike_part
+        self._failed_part = self.consensus.unlike_part = None
+        if told is not None:
+            raise told
+        kind = Kind.PART if error is None else Kind.FAILED_PART
+        call = Call(kind, self._polls + passed, None, part)
+        limit = None if error is None else ARRIVAL_TIME
+
+        def complete() -> Outcome:
+            nonlocal limit
+            if error is not None and limit is not None:
+                try:
+                    return self.consensus.complete(limit)
+                except TimeoutError:
+                    limit = None
+                    late(error)
+            return self.consensus.complete()
+
+        if self.consensus.outstanding:
+            self._caught_up(complete(), part, error)
+        self.consensus.begin(call, NONE if error is None else Flags.FAILED_PART)
+        outcome = complete()
+        self._heed(outcome, part, error)
+        self._left_behind |= outcome.leaving
+
+    def limit(self, limit: TimeLimit | None) -> None:
+        """Limit what runs from now on, on every rank alike. Not collective."""
+        self._needs.limit = limit
 
     def finish(self, value: object) -> None:
         """End the run after the function returned ``value``: store the final epoch.
@@ -174,17 +232,17 @@ class Run:
         if self.consensus.outstanding:
             self._heed(self.consensus.complete())
         call = Call(Kind.LEAVING, self._polls)
-        outcome = self.consensus.agree(call, self._flags())
+        outcome = self.consensus.agree(call, self._needs.flags())
         self._heed(outcome)
         while outcome.active:
             self._left_behind = True
             self._say_left_behind()
-            outcome = self.consensus.agree(call, self._flags())
+            outcome = self.consensus.agree(call, self._needs.flags())
             self._heed(outcome)
         if self._left_behind and Flags.STOP in outcome.flags:
             self._reports.tell("a stop was asked for when some ranks had returned: the run ended")
-        if self._refusal is not None:
-            self._reports.warn(f"no checkpoint could have been taken: {self._refusal}")
+        if self._rehearsal.refusal is not None:
+            self._reports.warn(f"no checkpoint could have been taken: {self._rehearsal.refusal}")
         self._store_final(value)
         self._store.release()
 
@@ -198,9 +256,10 @@ class Run:
         call = Call(Kind.FAILED, self._polls)
         try:
             if self.consensus.outstanding:
-                self.consensus.complete(ARRIVAL_TIME)
+                self._share_failure(self.consensus.complete(ARRIVAL_TIME), error)
             while True:
                 outcome = self.consensus.agree(call, NONE, deadline - time.monotonic())
+                self._share_failure(outcome, error)
                 if not outcome.active and not outcome.leaving:
                     break
         except (TimeoutError, RankError):
@@ -213,45 +272,33 @@ class Run:
             self._leave_postmortem(error)
         self._store.release()
 
+    def _share_failure(self, outcome: Outcome, error: BaseException) -> None:
+        """Where another rank has failed in a part, let it and the rest know of this failure."""
+        if Flags.FAILED_PART in outcome.flags:
+            with contextlib.suppress(BaseException):
+                raise_failures(self.group, "run", error)
+
     def _leave_postmortem(self, error: BaseException) -> None:
         if self._postmortem and not isinstance(error, SystemExit):
             postmortem.leave(self._store, self.state, error, self.last)
 
-    def _flags(self) -> Flags:
-        """What this rank has to say now; on rank 0 also what the directory and the clock say."""
-        flags = NONE
-        if self._signals.stop:
-            flags |= Flags.STOP
-        if self._signals.go_on and not self._schedule.backing_off(time.monotonic()):
-            flags |= Flags.GO_ON
-        if self._refusal is not None:
-            flags |= Flags.REFUSED
-        if self._overdue() is not None:
-            flags |= Flags.OVERDUE
-        if self.group.rank == 0:
-            flags |= self._flags_of_rank_0(time.monotonic())
-        return flags
+    def _caught_up(
+        self, outcome: Outcome, part: str = "", error: BaseException | None = None
+    ) -> Flags:
+        """Do what follows from a consensus that was outstanding, and set `window`."""
+        self._heed(outcome, part, error)
+        self._left_behind |= outcome.leaving
+        self.window = FREE if self._left_behind else self.consensus.choose_gap(outcome)
+        return outcome.flags
 
-    def _flags_of_rank_0(self, now: float) -> Flags:
-        flags = NONE
-        try:
-            self._store.touch(now - self._last_look)
-        except Superseded:
-            flags |= Flags.SUPERSEDED
-        self._last_look = now
-        self._requests = requests.pending(self._store.directory, self._satisfied)
-        if any(request.stop for request in self._requests):
-            flags |= Flags.STOP
-        elif self._requests and not self._schedule.backing_off(now):
-            flags |= Flags.GO_ON
-        if self._schedule.due(now):
-            flags |= Flags.DUE
-        if self._schedule.ending(now):
-            flags |= Flags.STOP
-        return flags
+    def _heed(self, outcome: Outcome, part: str = "", error: BaseException | None = None) -> None:
+        """End as all must when the directory is lost, another rank failed, or one in a part.
 
-    def _heed(self, outcome: Outcome) -> None:
-        """End as all must when the directory is lost or another rank failed."""
+        Args:
+            outcome: What all ranks know.
+            part: The part that this rank ends; empty: it is in the midst of one.
+            error: What this rank raised in it.
+        """
         if Flags.SUPERSEDED in outcome.flags:
             leaving.end_superseded(
                 self.group,
@@ -259,6 +306,18 @@ class Run:
                 self._reports,
                 f"another incarnation took {self._store.directory} over",
             )
+        if Flags.FAILED_PART in outcome.flags:
+            # the ranks stand at different polls of it, and may do it again
+            self._polls, self.window = 0, 1
+            self.consensus.restart_clock(0)
+            self._rehearsal.forget()
+            try:
+                raise_failures(self.group, part, error)
+            except BaseException as raised:
+                self.failure_of_part = raised
+                if not part and isinstance(raised, RankError):
+                    self._failed_part = raised
+                raise
         if outcome.failed:
             # that rank aborts the job; nothing here may be unwound before
             time.sleep(2 * ARRIVAL_TIME + (POSTMORTEM_TIME if self._postmortem else 0.0))
@@ -273,7 +332,7 @@ class Run:
         metrics: Mapping[str, float],
     ) -> bool:
         """Open what a consensus ordered and do it; False when a rank had left meanwhile."""
-        opening = self.consensus.agree(call, self._flags())
+        opening = self.consensus.agree(call, self._needs.flags())
         self._heed(opening)
         if opening.leaving:
             return False
@@ -304,7 +363,7 @@ class Run:
     ) -> Epoch | None:
         """Store one epoch; leave the job when stopping was asked for."""
         self.stopping |= Flags.STOP in flags
-        answered = tuple(request.id for request in self._requests)
+        answered = self._needs.requested
         began = time.monotonic()
         try:
             about = self._about(call, of, metrics, answered)
@@ -322,16 +381,12 @@ class Run:
             self.consensus.restart_clock(self._polls)
             return None
         self.last, self.last_error = epoch, None
-        self._signals.go_on = False
-        self._satisfied.update(answered)
-        now = time.monotonic()
-        self._schedule.committed(now, now - began)
-        closing = self.consensus.agree(call, self._flags())
+        self._needs.answered(answered, time.monotonic() - began)
+        closing = self.consensus.agree(call, self._needs.flags())
         self._heed(closing)
         self.stopping |= Flags.STOP in closing.flags
         if self.stopping:
-            if self.group.rank == 0:  # also those that came while the epoch was stored
-                requests.remove(self._store.directory, self._requests)
+            self._needs.stopped()
             leaving.stop(self.group, self._store, self._reports, epoch)
         self._epochs.go_on()
         self.consensus.restart_clock(self._polls)
@@ -366,36 +421,3 @@ class Run:
             self._reports.warn(
                 f"the end of the run was not stored: {error}; {last_valid(self.last)}"
             )
-
-    def _try_capture(self, frame: FrameType) -> None:
-        """Capture and throw away, so that a refusal is met now and not at the first checkpoint."""
-        try:
-            captured = self.state.capture(frame, self.group.handles())
-            self._rehearsed = captured.held
-            captured.release()
-        except Exception as error:  # noqa: BLE001 - whatever it is, a checkpoint would meet it
-            self._refusal = error
-
-    def _refuse_misfits(self, held: Mapping[str, Held]) -> None:
-        """Refuse blocks that make no array, as a checkpoint would; all ranks have rehearsed."""
-        told = together(self.group, REHEARSING, lambda: held)
-        shared(self.group, REHEARSING, lambda: refuse_misfits(told))
-
-    def _overdue(self) -> Exception | None:
-        return None if self._limit is None else self._limit.overdue()
-
-    def _raise_everywhere(self, phase: str, own: Exception | None) -> NoReturn:
-        """Raise what some ranks told of by a flag."""
-        failures = self.group.allgather(None if own is None else Failure.of(own))
-        raise_together(
-            self.group,
-            phase,
-            {rank: failure for rank, failure in enumerate(failures) if failure is not None},
-            own,
-        )
-
-
-def site(frame: FrameType) -> str:
-    """Name a call for people and for comparison, as in ``relax (heat2d.py:81)``."""
-    code = frame.f_code
-    return f"{code.co_qualname} ({code.co_filename.rpartition('/')[2]}:{frame.f_lineno})"

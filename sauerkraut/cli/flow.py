@@ -46,7 +46,10 @@ def run(chosen: argparse.Namespace) -> int:
 def _status(chosen: argparse.Namespace) -> int:
     path = Path(chosen.target)
     if not path.exists():
-        raise NoCheckpoint(f"{path}: nothing is stored there")
+        raise NoCheckpoint(
+            f"{path}: nothing is stored there; where the flow runs inside of Checkpointer.run, "
+            "sauerkraut ls shows the epochs of that run, with steps_done"
+        )
     history = handlers.stored_at(path).read()
     record = history.newest
     if chosen.json:

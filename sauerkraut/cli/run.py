@@ -24,8 +24,8 @@ from sauerkraut.checkpoint import interval as intervals
 from sauerkraut.checkpoint import optimum, trial
 from sauerkraut.checkpoint import program as programs
 from sauerkraut.checkpoint.checkpointer import Checkpointer
+from sauerkraut.checkpoint.consensus import site
 from sauerkraut.checkpoint.leaving import REFUSED
-from sauerkraut.checkpoint.run import site
 from sauerkraut.cli import report
 from sauerkraut.code import safepoints
 from sauerkraut.code.safepoints import Safepoint, Wanted

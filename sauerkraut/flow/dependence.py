@@ -40,6 +40,7 @@ def inputs(steps: Sequence[Step], records: Sequence[StepRecord], index: int, sta
     names = steps[index].depends
     if names is None:
         return ""
+    refuse_unknown(steps, index, state)
     parts = [_of_step(records[index])]
     before = {step.name: number for number, step in enumerate(steps[:index])}
     for name in names:
@@ -49,14 +50,24 @@ def inputs(steps: Sequence[Step], records: Sequence[StepRecord], index: int, sta
                 return ""
             parts.append(f"step {name} {_of_step(earlier)} {earlier.inputs}")
             parts += [_of_key(key, state) for key in earlier.outputs]
-        elif name in state:
-            parts.append(_of_key(name, state))
         else:
+            parts.append(_of_key(name, state))
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def refuse_unknown(steps: Sequence[Step], index: int, state: State) -> None:
+    """Refuse names that step ``index`` depends on and that mean nothing.
+
+    Raises:
+        FlowError: it names what is neither an earlier step nor a key of the state.
+    """
+    before = [step.name for step in steps[:index]]
+    for name in steps[index].depends or ():
+        if name not in before and name not in state:
             raise FlowError(
                 f"step {index} {steps[index].name!r} depends on {name!r}, which is neither an "
                 f"earlier step ({_listed(before)}) nor a key of the state ({_listed(state)})"
             )
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
 def _of_key(key: str, state: State) -> str:

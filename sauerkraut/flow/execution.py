@@ -189,7 +189,9 @@ class Execution:
         watched = Watchdog(step.timeout, name, self._ranks.group)
         with self._progress.step(index, step.name, polls=step.interval is not None):
             if step.interval is not None:
-                turn = Turn(step, name, state, data, load, self._ranks, watched)
+                turn = Turn(
+                    step, name, state, data, load, self._ranks, watched, tries <= step.retries
+                )
                 with watched:
                     self._polling.run(turn, begin.run, index, fresh=tries > 1)
                 if any(self._ranks.together(name, lambda: watched.overdue() is not None)):

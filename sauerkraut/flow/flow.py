@@ -9,26 +9,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sauerkraut import group
-from sauerkraut.checkpoint.leaving import UncaughtErrors
-from sauerkraut.checkpoint.reports import Reports
-from sauerkraut.errors import FlowError
-from sauerkraut.flow import account, dependence, digest, policy, polling, start
+from sauerkraut.flow import inside
 from sauerkraut.flow.adapted import StateHandler
-from sauerkraut.flow.execution import Execution
-from sauerkraut.flow.handlers import store_of
+from sauerkraut.flow.alone import Alone
+from sauerkraut.flow.pipeline import Pipeline
 from sauerkraut.flow.policy import LoadPolicy
-from sauerkraut.flow.polling import Polling
-from sauerkraut.flow.ranks import Ranks
-from sauerkraut.flow.record import Record, StepRecord
+from sauerkraut.flow.record import Record
 from sauerkraut.flow.start import OnChange
 from sauerkraut.flow.step import Condition, Data, Function, Interval, Load, Step, check_data
 from sauerkraut.flow.stores import State
+from sauerkraut.objects.state import found_by_name
 
 F = TypeVar("F", bound=Function)
 ON_CHANGE = ("error", "keep", "rerun")
 
 
+@found_by_name
 class CheckpointFlow:
     """A sequence of functions, the steps, with a checkpoint before the first and after each.
 
@@ -78,32 +74,26 @@ class CheckpointFlow:
             raise ValueError(f"keep={keep}: at least 1 run is kept")
         if isinstance(shared, str):
             raise TypeError(f"shared={shared!r}: a list of names")
-        self._on_change: OnChange = on_change
-        self._steps: list[Step] = []
-        self._undecorated: list[Step] = []
-        self._quiet = quiet
-        self._shared = tuple(shared)
-        self._keep = keep
-        self._path = str(Path(state_path).absolute())
-        self._ranks = Ranks(group.of(comm), group.of(comm))
-        self._uncaught = UncaughtErrors(self._ranks.group)
-        if comm is not None:
-            self._uncaught.install()
-        self._reports = Reports(self._ranks.group.rank, quiet=quiet)
-        place = polling.place_of(state_path)
-        self._polling = Polling(place, comm, self._ranks, self._reports)
-        self._store = store_of(
+        self._pipeline = Pipeline(
             state_path,
+            str(Path(state_path).absolute()),
             handler,
-            group=self._ranks.group,
-            keep=keep,
-            shared=self._shared,
-            reports=self._reports,
+            comm,
+            tuple(shared),
+            on_change,
+            keep,
+            quiet,
         )
+        self._alone: Alone | None = None
+        self._number: int | None = None
+        if not inside.is_inside():
+            self._by_itself()
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """Inside the frames of a step, a flow stands for the one that runs there."""
-        return (polling.running, ())
+        """In frames, one that was made outside of runs stands for that of the program then."""
+        if self._number is not None:
+            return (inside.made, (str(self._pipeline.state_path), self._number))
+        return (object.__new__, (type(self),), {**vars(self), "_alone": None})
 
     def add_step(
         self,
@@ -146,7 +136,7 @@ class CheckpointFlow:
             interval: For a step of hours: how often, as for a `Checkpointer`, its calls of
                 ``sauerkraut.current().poll()`` checkpoint inside of it, ``state`` and ``data``
                 included, not globals. A restart goes into its frames; to its start when its code,
-                or Python, is another since.
+                or Python, is another since. Inside of `Checkpointer.run` that run decides.
 
         Returns:
             A decorator. The decorated function can be called by itself:
@@ -172,27 +162,32 @@ class CheckpointFlow:
             interval=interval,
         )
 
-        self._undecorated.append(asked)
+        pipeline = self._pipeline
+        pipeline.undecorated.append(asked)
 
         def decorate(function: F) -> Callable[..., Data]:
-            self._undecorated = [each for each in self._undecorated if each is not asked]
+            pipeline.undecorated = [each for each in pipeline.undecorated if each is not asked]
             own = asked.name or _name_of(function)
             step = dataclasses.replace(asked, name=own, function=function)
-            if any(step.name == each.name for each in self._steps):
+            if any(step.name == each.name for each in pipeline.steps):
                 raise ValueError(
                     f"there is a step {step.name!r} already: steps are told apart by their names, "
                     "so give name=, or make a new CheckpointFlow where the pipeline is defined anew"
                 )
-            self._steps.append(step)
+            pipeline.steps.append(step)
 
-            @functools.wraps(function)
-            def wrapper(state: State, should_load: bool = False, data: Data | None = None) -> Data:
+            def call(state: State, should_load: bool, data: Data | None) -> Data:
                 data = {} if data is None else data
                 check_data(data)
                 if should_load:
                     step.load_into(data, state)
                 step.run(state, data)
                 return data
+
+            # holds no step: a restart leaves those that the program defines now
+            @functools.wraps(function)
+            def wrapper(state: State, should_load: bool = False, data: Data | None = None) -> Data:
+                return call(state, should_load, data)
 
             return wrapper
 
@@ -201,7 +196,7 @@ class CheckpointFlow:
     @property
     def steps(self) -> tuple[str, ...]:
         """Names of the steps, in order."""
-        return tuple(step.name for step in self._steps)
+        return tuple(step.name for step in self._pipeline.steps)
 
     def newest(self) -> Record | None:
         """What is known of the newest run, as of its last commit; None: nothing is stored.
@@ -209,7 +204,7 @@ class CheckpointFlow:
         Raises:
             StorageError: what is stored cannot be read, or is damaged.
         """
-        return self._store.read().newest
+        return self._by_itself().store.read().newest
 
     def check_point(self) -> State:
         """Read the newest state, as the next run would; an empty dict where nothing is stored.
@@ -218,7 +213,7 @@ class CheckpointFlow:
             StorageError: what is stored cannot be read, or is damaged.
             ResumeError: the state needs something that is not here.
         """
-        history = self._store.read()
+        history = self._by_itself().store.read()
         return history.commits[0].load(False) if history.commits else {}
 
     def run(
@@ -230,6 +225,9 @@ class CheckpointFlow:
         why: bool = False,
     ) -> State:
         """Run the steps, from the first that did not finish.
+
+        Inside of `Checkpointer.run` epochs of that run are the checkpoints: a restart goes on
+        inside of this call, with state and data, and nothing is stored at ``state_path``.
 
         Args:
             state: What the first step sees, changed in place. A run that goes on behind the first
@@ -246,8 +244,9 @@ class CheckpointFlow:
 
         Raises:
             TypeError, ValueError, IndexError: an argument means nothing; nothing was run.
-            FlowError: there are no steps, finished ones have changed (see ``on_change``), or
-                nothing is stored that ``checkpoint`` could start from.
+            FlowError: there are no steps, finished ones have changed (see ``on_change``), nothing
+                is stored that ``checkpoint`` could start from, or the flow has other ranks than the
+                `Checkpointer.run` that it is inside of, or ``on_change="rerun"`` there.
             DirectoryOwned: another run is using the same path.
             CorruptCheckpoint, ResumeError, StorageError: what is stored cannot be used; the message
                 says what to do. Nothing was run, nothing changed.
@@ -256,118 +255,16 @@ class CheckpointFlow:
             Whatever a step raises leaves as it is; the next run starts at that step. On more than
             one rank it is raised on all of them, as a `RankError` that is of its class as well.
         """
-        self._ranks.left = False
-        try:
-            return self._run(state, load_policy, checkpoint, why=why)
-        except BaseException as error:
-            self._ranks.leave(error)
-            self._uncaught.raised_together(error)
-            raise
+        if inside.is_inside():
+            return inside.run(self, state, load_policy, checkpoint, why=why)
+        return self._by_itself().run(state, load_policy, checkpoint, why=why)
 
-    def _run(
-        self, state: State | None, load_policy: LoadPolicy, checkpoint: int | None, *, why: bool
-    ) -> State:
-        def look() -> list[StepRecord]:
-            polling.refuse_inside()
-            self._check(state, load_policy, checkpoint)
-            return [StepRecord(each.name, each.identity()) for each in self._steps]
-
-        told = self._ranks.together("the flow", look)
-        own = told[self._ranks.group.rank]
-        self._ranks.alike({"the names of the steps": str(self.steps)})
-        self._ranks.alike(
-            {
-                "what they say": repr([each.identity.code for each in own]),
-                **{
-                    f"{option} of step {index} {step.name!r}": said
-                    for index, step in enumerate(self._steps)
-                    for option, said in step.options().items()
-                },
-                "state_path": self._path,
-                "keep": str(self._keep),
-                "load_policy": repr(load_policy),
-                "checkpoint": repr(checkpoint),
-                "that a state is given": str(state is not None),
-                "on_change": self._on_change,
-                "shared": str(self._shared),
-            }
-        )
-        records = _of_all_ranks(told)
-        history = self._store.open()
-        try:
-            for note in history.notes:
-                self._reports.warn(note)
-            begin = start.choose(
-                self._store.where,
-                records,
-                history,
-                state,
-                checkpoint,
-                self._on_change,
-                compare=not self._ranks.many,
-            )
-            for warning in begin.warnings:
-                self._reports.warn(warning)
-            if not why:
-                self._reports.tell(begin.why)
-            elif self._ranks.first:
-                account.tell(begin, records)
-            execution = Execution(
-                self._steps,
-                self._store,
-                history,
-                ranks=self._ranks,
-                polling=self._polling,
-                reports=self._reports,
-                load_policy=load_policy,
-                live=not self._quiet and self._ranks.first,
-            )
-            with self._polling.of(self):
-                return execution.run(begin)
-        except BaseException as error:
-            self._ranks.leave(error)  # before others may take what ranks at work still use
-            raise
-        finally:
-            self._ranks.lost = None
-            self._store.close()
-
-    def _check(self, state: object, load_policy: object, checkpoint: object) -> None:
-        if state is not None and not isinstance(state, dict):
-            raise TypeError(f"a state is a dict, not a {type(state).__name__}")
-        if self._undecorated:
-            given = self._undecorated[0]
-            what = given.name or getattr(given.load, "__name__", "")
-            raise FlowError(
-                f"add_step({what}) has decorated no function: @flow.add_step() stands before a "
-                "step, with parentheses"
-            )
-        if not self._steps:
-            raise FlowError("there are no steps: add_step() decorates the functions to run")
-        policy.check(load_policy, len(self._steps))
-        dependence.check(self._steps)
-        if checkpoint is None:
-            return
-        if type(checkpoint) is not int:
-            raise TypeError(
-                f"checkpoint={checkpoint!r}: the index of a step, not a {type(checkpoint).__name__}"
-            )
-        if not 0 <= checkpoint < len(self._steps):
-            raise IndexError(
-                f"checkpoint={checkpoint}: there are {len(self._steps)} steps, counted from 0"
-            )
-
-
-def _of_all_ranks(told: Sequence[Sequence[StepRecord]]) -> list[StepRecord]:
-    """The steps as all ranks tell them: alike, but for parameters, which may be each rank's own."""
-    return [
-        dataclasses.replace(
-            ranks[0],
-            identity=dataclasses.replace(
-                ranks[0].identity, params=digest.joined([each.identity.params for each in ranks])
-            ),
-        )
-        for ranks in zip(*told, strict=True)
-    ]
+    def _by_itself(self) -> Alone:
+        if self._alone is None:
+            self._alone = Alone(self._pipeline)
+            if not inside.is_inside():
+                self._number = inside.number(self)
+        return self._alone
 
 
 def _name_of(function: Any) -> str:

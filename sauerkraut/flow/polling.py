@@ -8,11 +8,11 @@ variables are all of it that a restart brings back.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from sauerkraut.checkpoint.checkpointer import Checkpointer, current
 from sauerkraut.checkpoint.interval import TimeLimit
 from sauerkraut.checkpoint.reports import Reports
-from sauerkraut.errors import FlowError, ResumeError
+from sauerkraut.errors import ResumeError
 from sauerkraut.flow.ranks import Ranks
 from sauerkraut.flow.step import Data, Step, refuse_unrun
 from sauerkraut.flow.stores import State
@@ -42,31 +42,11 @@ class Turn:
     ranks: Ranks
     watched: Watchdog
     """Tells when its time is over."""
+    again: bool
+    """Whether it is tried again when it fails."""
 
 
 _turns: list[Turn] = []  # of this process; frames find it here, as it is never captured
-_flows: list[Any] = []
-
-
-def running() -> Any:
-    """What a flow that is met in the frames of a step comes back as: the one that runs."""
-    return _flows[-1] if _flows else None
-
-
-def refuse_inside() -> None:
-    """Refuse to run a flow where a Checkpointer runs: its frames cannot be captured.
-
-    Raises:
-        FlowError: one does.
-    """
-    try:
-        current()
-    except RuntimeError:
-        return
-    raise FlowError(
-        "a flow cannot run inside of Checkpointer.run, or of a step with interval=: run it by "
-        "itself, and give the steps that poll interval="
-    )
 
 
 class Polling:
@@ -84,15 +64,6 @@ class Polling:
         self._comm = comm
         self._ranks = ranks
         self._reports = reports
-
-    @contextmanager
-    def of(self, flow: object) -> Iterator[None]:
-        """Let frames know the flow that runs."""
-        _flows.append(flow)
-        try:
-            yield
-        finally:
-            _flows.pop()
 
     def run(self, turn: Turn, run: int, index: int, *, fresh: bool) -> None:
         """Run a step, from where its frames stood if there are any; changes state and data.
@@ -189,7 +160,7 @@ def _begin() -> tuple[State, Data]:
         turn.load()
     except BaseException as caught:  # noqa: BLE001 - raised where all ranks are
         error = caught
-    turn.ranks.settle(turn.name, error)
+    _settle(error)
     return turn.state, turn.data
 
 
@@ -210,4 +181,9 @@ def _nothing(state: State, data: Data) -> None:
 
 
 def _settle(error: BaseException | None) -> None:
-    _turns[-1].ranks.settle(_turns[-1].name, error)
+    turn = _turns[-1]
+    if turn.ranks.many and not turn.ranks.is_forked():
+        late = functools.partial(turn.ranks.wait_or_lose, turn.name, again=turn.again)
+        current().end_part(turn.name, error, late)
+    elif error is not None:
+        raise error

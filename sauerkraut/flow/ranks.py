@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeVar
 
 from sauerkraut.checkpoint import leaving
-from sauerkraut.checkpoint.agreement import Failure, raise_together, refuse_unlike, together
+from sauerkraut.checkpoint.agreement import refuse_unlike, together
+from sauerkraut.checkpoint.parts import raise_failures
 from sauerkraut.checkpoint.reports import write_line
 from sauerkraut.checkpoint.run import ARRIVAL_TIME
-from sauerkraut.errors import RankError
 from sauerkraut.group import Group
 
 T = TypeVar("T")
@@ -73,9 +73,6 @@ class Ranks:
             if error is not None:
                 raise error
             return
-        own = None
-        if error is not None:
-            own = Failure.of(error), "".join(traceback.format_exception(error)).rstrip()
         self.group.where = phase
         pending = self.group.begin_consensus([int(error is not None)])
         if error is None:
@@ -84,28 +81,26 @@ class Ranks:
             try:
                 (failed,) = pending.wait(ARRIVAL_TIME)
             except TimeoutError:
-                if not (again and isinstance(error, Exception)):
-                    self._lose(error)
-                self._say_waiting(phase, error)
+                self.wait_or_lose(phase, error, again=again)
                 (failed,) = pending.wait()
-        if not failed:
-            return
-        told = self.group.allgather(own)
-        failures = {rank: each for rank, each in enumerate(told) if each is not None}
-        lowest = min(failures)
-        try:
-            raise_together(
-                self.group, phase, {rank: each for rank, (each, _) in failures.items()}, error
-            )
-        except RankError as raised:
-            if lowest != self.group.rank:
-                raised.add_note(f"rank {lowest}:\n{failures[lowest][1]}")
-            is_own = error is not None and not isinstance(error, Exception)
-            self.settled = error if is_own else raised
-            if not is_own:
+        if failed:
+            try:
+                raise_failures(self.group, phase, error)
+            except BaseException as raised:
+                self.settled = raised
                 raise
-        assert error is not None, "it is raised as it is"
-        raise error
+
+    def wait_or_lose(self, phase: str, error: BaseException, *, again: bool) -> None:
+        """Decide what happens when this rank failed and the others do not come.
+
+        Args:
+            phase: What a person calls the part.
+            error: What this rank raised in it.
+            again: All ranks can try it again: it is said that this one waits. Else the job ends.
+        """
+        if not (again and isinstance(error, Exception)):
+            self._lose(error)
+        self._say_waiting(phase, error)
 
     def leave(self, error: BaseException) -> None:
         """End a run with an error; returns when all ranks do. Once per run: again does nothing.

@@ -158,11 +158,11 @@ def _going_on(
             warnings, index = warnings + more, first
             because = "it is the first one that changed"
         elif changed:
-            kept = _kept_index(record, steps)
+            kept = kept_index(record, steps)
             assert kept is not None, "else it was refused"
             index = kept
             because = 'it did not finish, and on_change="keep" passes over what changed'
-            warnings += _never_run(where, record, steps[:index])
+            warnings += never_run(where, record, steps[:index])
     return Start(
         record.run,
         index,
@@ -199,7 +199,7 @@ def _refuse(
     if (
         on_change == "error"
         or (on_change == "rerun" and first >= len(steps))
-        or (on_change == "keep" and _kept_index(record, steps) is None)
+        or (on_change == "keep" and kept_index(record, steps) is None)
     ):
         raise _refusal(where, record, steps, changed)
     if on_change == "rerun" and all(each.record.index != first for each in of_run):
@@ -225,7 +225,7 @@ def differences(record: Record, steps: Sequence[StepRecord]) -> list[tuple[int, 
     return found
 
 
-def _kept_index(record: Record, steps: Sequence[StepRecord]) -> int | None:
+def kept_index(record: Record, steps: Sequence[StepRecord]) -> int | None:
     """Where ``on_change="keep"`` goes on: at the step of that name which did not finish.
 
     Where it is gone: behind the finished ones, if these are the first now. None: nobody can tell.
@@ -239,7 +239,7 @@ def _kept_index(record: Record, steps: Sequence[StepRecord]) -> int | None:
     return first if first and all(are_finished[:first]) else None
 
 
-def _never_run(where: str, record: Record, steps: Sequence[StepRecord]) -> tuple[str, ...]:
+def never_run(where: str, record: Record, steps: Sequence[StepRecord]) -> tuple[str, ...]:
     """A warning of steps that are passed over, though they did not run."""
     finished = {each.name for each in record.steps[: record.index]}
     names = ", ".join(_name(steps, i) for i, each in enumerate(steps) if each.name not in finished)
@@ -253,7 +253,7 @@ def _refusal(
     changed: Sequence[tuple[int, str]],
 ) -> FlowError:
     first = min(changed[0][0], len(steps) - 1)
-    kept = _kept_index(record, steps)
+    kept = kept_index(record, steps)
     keep = "" if kept is None else f'on_change="keep" to go on from {_name(steps, kept)}, '
     return FlowError(
         f"{where}: {'; '.join(text for _, text in changed)}. Type run(checkpoint={first}), or flow "
@@ -296,7 +296,14 @@ def _kept(steps: Sequence[StepRecord], history: History, index: int) -> tuple[St
     What they say now is what counts from here on: a change was accepted.
     """
     newest = history.newest
-    then = {} if newest is None else {each.name: each for each in newest.steps}
+    return carried_over(steps, () if newest is None else newest.steps, index)
+
+
+def carried_over(
+    steps: Sequence[StepRecord], before: Sequence[StepRecord], index: int
+) -> tuple[StepRecord, ...]:
+    """The steps, those in front of ``index`` with what was known of them ``before``."""
+    then = {each.name: each for each in before}
     return tuple(
         replace(then.get(each.name, each), identity=each.identity) if number < index else each
         for number, each in enumerate(steps)

@@ -8,8 +8,10 @@ import threading
 import traceback
 from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from sauerkraut.checkpoint.checkpointer import current
+from sauerkraut.checkpoint.interval import TimeLimit
 from sauerkraut.checkpoint.leaving import RANKS_LOST, show_others
 from sauerkraut.checkpoint.reports import write_line
 from sauerkraut.group import Group
@@ -75,3 +77,42 @@ class Watchdog:
             self._group.abort(RANKS_LOST)
         finally:
             os._exit(RANKS_LOST)
+
+
+class PollWatchdog(Watchdog):
+    """Watches a block in which `Checkpointer.poll` is called, which minds the time as well.
+
+    A restart into the block begins with all of the time.
+    """
+
+    def __init__(self, seconds: float | None, what: str) -> None:
+        self._checkpointer = current()
+        super().__init__(seconds, what, self._checkpointer.group)
+        self._before: TimeLimit | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_again, (self._seconds, self._what))
+
+    def __enter__(self) -> Self:
+        if self._seconds is not None:
+            limit = TimeLimit(self._seconds, self.overdue)
+            self._before = self._checkpointer.limited(limit)
+        return super().__enter__()
+
+    def __exit__(
+        self,
+        cls: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        super().__exit__(cls, error, trace)
+        if self._seconds is not None:
+            self._checkpointer.limited(self._before)
+
+    def _end_job(self) -> None:
+        if self._checkpointer.running:  # else its restart was refused
+            super()._end_job()
+
+
+def _again(seconds: float | None, what: str) -> PollWatchdog:
+    return PollWatchdog(seconds, what).__enter__()

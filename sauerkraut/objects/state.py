@@ -19,11 +19,13 @@ import re
 import sys
 import types
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from sauerkraut._native import describe_set, lay_out_set
 from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.objects.freezing import describe
+
+T = TypeVar("T")
 
 _IMMUTABLE: tuple[type, ...] = (
     bool,
@@ -57,13 +59,22 @@ _IMMUTABLE: tuple[type, ...] = (
 )
 
 
+_found_by_name: list[type] = []
+
+
+def found_by_name(cls: type[T]) -> type[T]:
+    """Decorate a class whose instances come back as this start's own: they are no roots."""
+    _found_by_name.append(cls)
+    return cls
+
+
 def is_mutable(obj: object) -> bool:
     """Whether ``obj`` has state that a restart must set on the caller's own object.
 
     Numbers, strings, tuples, functions, classes, modules, handles of MPI and read-only arrays
     have none: they are captured like any other value.
     """
-    if isinstance(obj, _IMMUTABLE) or type(obj) is object:
+    if isinstance(obj, (*_IMMUTABLE, *_found_by_name)) or type(obj) is object:
         return False
     if any(cls.__module__ == "mpi4py.MPI" for cls in type(obj).__mro__):
         return False

@@ -163,8 +163,11 @@ def test_one_rank_alone_does_not_leave_the_others_waiting(
         assert "in second" in failure.traceback or scenario == "interrupt"
 
 
-def test_who_fails_long_before_the_others_waits_for_them_to_try_again_together(launched, tmp_path):
-    done = launched(4, "pipeline_alone.py", "early")
+@pytest.mark.parametrize("scenario", ["early", "polling"])
+def test_who_fails_long_before_the_others_waits_for_them_to_try_again_together(
+    launched, tmp_path, scenario
+):
+    done = launched(4, "pipeline_alone.py", scenario)
     assert done.returncode == 0, done.stderr
     assert "rank 1 failed in step 1 'second', and waits for the others" in done.stderr
     assert stored_at(tmp_path / "ckpt").read().newest.steps[1].tries == 2

@@ -79,7 +79,7 @@ def test_an_error_on_one_rank_is_every_ranks_and_nothing_is_committed(make, comm
         assert raised.value.failures == {last: f"BrokenError: on rank {last}"}
     assert flow.check_point()["checkpoint_index"] == 1
     assert flow.newest().index == 1
-    told = flow._store.read().failure
+    told = flow._alone.store.read().failure
     assert told.name == "b"
     assert 'raise BrokenError(f"on rank {comm.rank}")' in told.traceback
 
@@ -87,7 +87,7 @@ def test_an_error_on_one_rank_is_every_ranks_and_nothing_is_committed(make, comm
 def test_a_run_is_left_once_and_so_is_the_next(make, comm, monkeypatch):
     flow = make(broken=range(comm.size))
     left = []
-    leaving = flow._ranks._leaving
+    leaving = flow._alone.ranks._leaving
     begin = leaving.begin_consensus
     monkeypatch.setattr(
         leaving, "begin_consensus", lambda record: left.append(record) or begin(record)
@@ -219,13 +219,13 @@ def test_another_number_of_ranks_is_refused(make, comm):
         return
     if comm.rank == 0:
         flow = make(on=None)
-        flow._steps[:] = flow._steps[1:2]  # b, which speaks to nobody
+        flow._pipeline.steps[:] = flow._pipeline.steps[1:2]  # b, which speaks to nobody
         flow.add_step()(stops)
         with pytest.raises(BrokenError):
             flow.run({})
     comm.barrier()
     flow = make()
-    flow._steps[:] = flow._steps[1:2]
+    flow._pipeline.steps[:] = flow._pipeline.steps[1:2]
     flow.add_step()(stops)
     with pytest.raises(WorldSizeMismatch, match=f"1 rank wrote .*, this job has {comm.size}"):
         flow.run()

@@ -115,7 +115,7 @@ def test_how_a_step_failed_is_told(make, path):
 def self_told(make):
     flow = make("ab", quiet=False).flow
     told = []
-    flow._reports.tell = lambda text, **_: told.append(text)
+    flow._alone.reports.tell = lambda text, **_: told.append(text)
     flow.run({})
     return told
 

@@ -377,11 +377,11 @@ class TestFaults:
 
     def note(self, flow, done, recording):
         """Note of each commit: calls before it, calls when it had returned, its index."""
-        commit = flow.flow._store.commit
+        commit = flow.flow._alone.store.commit
 
         def noted(state, record):
             begun = len(recording.calls)
             commit(state, record)
             done.append((begun, len(recording.calls), record.index))
 
-        flow.flow._store.commit = noted
+        flow.flow._alone.store.commit = noted

@@ -17,7 +17,9 @@ def pipeline(path, broken=None):
     flow = Pipeline(path, ())
     for name in NAMES:
         flow.add(name, fails=name == broken)
-    flow.flow._steps[:] = [step_of_constant_state(flow, each) for each in flow.flow._steps]
+    flow.flow._pipeline.steps[:] = [
+        step_of_constant_state(flow, each) for each in flow.flow._pipeline.steps
+    ]
     return flow
 
 

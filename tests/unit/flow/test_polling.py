@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 import sauerkraut as skt
-from sauerkraut.errors import FlowError
 from sauerkraut.flow import CheckpointFlow, watchdog
 from tests.processes import run_python
-from tests.unit.flow.pipelines import BrokenError, Pipeline
+from tests.unit.flow.pipelines import BrokenError
 
 PROGRAM = Path(__file__).parents[2] / "programs" / "pipeline_polling.py"
 END = "third 6 [0, 1, 2, 3]"
@@ -117,12 +116,6 @@ class TestTimeout:
         flow = self.pipeline(path, clock, [True, True], turns, retries=2)
         assert flow.run({})["turn"] == 999
         assert turns.count(0) == 3
-
-
-def test_a_flow_inside_of_a_checkpointer_is_refused(path):
-    ckpt = skt.Checkpointer(path.with_name("ckpt"), interval=None, quiet=True)
-    with pytest.raises(FlowError, match=r"a flow cannot run inside of Checkpointer\.run"):
-        ckpt.run(Pipeline(path, "a").run, {})
 
 
 def test_an_interval_is_one(path):
