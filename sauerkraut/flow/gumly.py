@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import pickle
 from pathlib import Path
-from typing import Any
 
 from sauerkraut.errors import CorruptCheckpoint, ResumeError
 from sauerkraut.flow.stores import State
+from sauerkraut.objects import inert
 from sauerkraut.storage.disk import File
 
 BEGINS = b"\x80"
@@ -53,7 +52,7 @@ def look(path: Path) -> State:
         StorageError: it cannot be read.
     """
     try:
-        state = _Inert(_content(path)).load()
+        state = inert.Reader(_content(path)).load()
     except MemoryError:
         raise
     except Exception as error:  # unpickling wrong bytes raises anything
@@ -69,23 +68,3 @@ def _content(path: Path) -> io.BytesIO:
     with File.open(path) as file:
         content = bytearray(file.status().st_size)
         return io.BytesIO(content[: file.read(0, content)])
-
-
-class _Something:
-    """What stands for anything that a pickle names: whatever is asked of it, nothing happens."""
-
-    def __init__(self, *_: object, **__: object) -> None: ...
-
-    def __call__(self, *_: object, **__: object) -> _Something:
-        return self
-
-    def __setstate__(self, _: object) -> None: ...
-
-    def __setitem__(self, _: object, __: object) -> None: ...
-
-    def append(self, _: object) -> None: ...
-
-
-class _Inert(pickle.Unpickler):
-    def find_class(self, _module: str, _name: str) -> Any:
-        return _Something

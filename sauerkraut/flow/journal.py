@@ -19,7 +19,7 @@ import json
 import struct
 from collections.abc import Iterator, Sequence
 from errno import EEXIST, ENOENT
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -346,7 +346,8 @@ class Writer:
         if sum(rooms) <= _COPY:
             digests = [hashes.of(part, key) for part in parts]
             head = self._head(record, like, given, list(zip(sizes, digests, strict=True)))
-            rest = [each.ljust(_aligned(len(each)), b"\0") for each in map(bytes, parts)]
+            paddings = [bytes(room - size) for room, size in zip(rooms, sizes, strict=True)]
+            rest = chain.from_iterable(zip(parts, paddings, strict=True))
             self._file.write(self._end, b"".join((head, *rest)))
         else:
             # The parts first, hashed while they are written; then what makes them a frame.

@@ -76,12 +76,15 @@ class Opaque(metaclass=_Named):
         return text(self) or f"<{type(self)!r}>"
 
 
-class _Reader(pickle.Unpickler):
+class Reader(pickle.Unpickler):
+    """Reads a pickle of anybody's; what hostile bytes reserve or nest, `read` looks for before."""
+
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file)
         self._made: dict[tuple[str, str], Callable[..., object]] = {}
 
     def find_class(self, module: str, name: str, /) -> Any:
+        """A stand-in for whatever has that name."""
         found = self._made.get((module, name))
         if found is None:
             label = name if module == "builtins" else f"{module}.{name}"
@@ -89,6 +92,7 @@ class _Reader(pickle.Unpickler):
         return found
 
     def persistent_load(self, pid: object) -> object:
+        """A set, or a stand-in for what is written by name."""
         match pid:
             case (bool(frozen), _, _, _, _, _, list(elements)):  # the layout of a set
                 return frozenset(elements) if frozen else set(elements)
@@ -161,7 +165,7 @@ class _Pickles:
         self._file = io.BytesIO(data)
         if (size := self._file.getbuffer().nbytes) > LARGEST:
             raise ValueError(f"{size} bytes, of {LARGEST} at most")
-        self._reader = _Reader(self._file)
+        self._reader = Reader(self._file)
         self._nesting = _Nesting()
 
     def next(self) -> Any:
