@@ -42,12 +42,14 @@ def test_a_launcher_of_another_mpi_is_bad(told, tmp_path):
     ), found
 
 
+@pytest.mark.thorough
 def test_a_command_that_starts_nothing_is_noted(told):
     _, found = told(sys.executable)
     assert found[0][0] == "note"
     assert "does not start two ranks" in found[0][1]
 
 
+@pytest.mark.thorough
 def test_no_launcher_is_noted(told):
     _, found = told("mpiexec.nowhere")
     assert found == [("note", "no mpiexec.nowhere on PATH: jobs of one process only, or srun")], (

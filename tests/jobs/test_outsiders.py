@@ -19,7 +19,10 @@ LIMIT = 90  # seconds that a job may take
     ("kind", "told"),
     [
         ("spawn", "spawn() -> local 'workers': mpi4py.MPI.Intercomm cannot be captured; it has "),
-        ("futures", "a restart would not bring back thread 'Thread-1 (_manager_spawn)' running "),
+        pytest.param(
+            *("futures", "a restart would not bring back thread 'Thread-1 (_manager_spawn)' "),
+            marks=pytest.mark.thorough,
+        ),
     ],
 )
 def test_those_that_were_spawned_are_refused_by_name(on_ranks, kind, told):

@@ -55,6 +55,7 @@ def test_a_rank_of_a_launcher_of_another_mpi_is_refused(ends, launcher):
     assert "the launcher started 4 ranks, and MPI sees 1" in said
 
 
+@pytest.mark.thorough
 def test_a_pipeline_of_one_is_refused_too(on_ranks, tmp_path):
     (tmp_path / "program.py").write_text(PIPELINE)
     done = on_ranks(
@@ -70,12 +71,17 @@ def test_a_pipeline_of_one_is_refused_too(on_ranks, tmp_path):
 @pytest.mark.parametrize(
     ("comm", "ranks", "environment"),
     [
-        ("world", 0, {}),
-        ("world", 0, {"SLURM_STEP_NUM_TASKS": "1"}),
         ("world", 1, UNDER_SRUN),  # mpirun, whose daemons srun started
-        ("world", 2, UNDER_SRUN),
         ("self", 0, UNDER_SRUN),  # tasks that are to be alone
-        ("none", 0, UNDER_SRUN),
+        *(
+            pytest.param(*each, marks=pytest.mark.thorough)
+            for each in [
+                ("world", 0, {}),
+                ("world", 0, {"SLURM_STEP_NUM_TASKS": "1"}),
+                ("world", 2, UNDER_SRUN),
+                ("none", 0, UNDER_SRUN),
+            ]
+        ),
     ],
 )
 def test_what_is_meant_so_is_not_refused(ends, comm, ranks, environment):
