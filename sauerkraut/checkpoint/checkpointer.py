@@ -64,7 +64,8 @@ class Checkpointer:
         keep: How many epochs are kept, at least 1. One cannot fall back from a damaged one; at the
             peak ``keep + 1`` are on disk.
         exclude: Names of locals that are not captured, in any frame; or a mapping from qualified
-            names of functions to such names.
+            names of functions to such names. One that no frame has leaves out nothing and is no
+            error, as `capture` has it: other frames poll later.
         globals: "auto": the data that ``__main__`` and every project module owning a captured frame
             hold in globals, functions and classes, and what may have changed in the project's
             modules that these import; "none"; or the modules to take.
