@@ -1,13 +1,18 @@
 """How much longer a checkpoint takes than writing the same bytes, and a restart than reading them.
 
 Each line is the median of ratios, both sides measured in turn in the same run, so that a busy
-machine slows both. `python benchmarks/store.py [--mib 256] [--pairs 7] [DIRECTORY ...]`
+machine slows both. The last lines are `checkpoint()` of a program on several ranks, from the call
+to its return, beside the raw writes of all of them at the same time.
+
+    python benchmarks/store.py [--mib 256] [--pairs 7] [--ranks 4 ...] [DIRECTORY ...]
 """
 
 import argparse
 import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +21,7 @@ import numpy as np
 
 from sauerkraut import _native, storage
 from sauerkraut.storage import hashes
+from sauerkraut.testing import find_launcher
 
 TRUST = storage.Trust()
 PIECE = 8 << 20
@@ -126,12 +132,25 @@ def measure(directory, data, pairs):
     epochs.ownership.release()
 
 
+def measure_ranks(directory, ranks, mib, pairs):
+    """Compare `checkpoint()` on ``ranks`` ranks with raw writing by all of them."""
+    launcher = find_launcher()
+    program = Path(__file__).parent / "programs" / "checkpointing.py"
+    subprocess.run(
+        [*launcher.command(ranks), sys.executable, program, directory, str(mib), str(pairs)],
+        env={**os.environ, **launcher.environment},
+        stdin=subprocess.DEVNULL,
+        check=True,
+    )
+
+
 def main():
     """Measure in memory and on disk."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directories", nargs="*", type=Path, default=[Path("/dev/shm"), Path.cwd()])
     parser.add_argument("--mib", type=int, default=256)
     parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--ranks", type=int, nargs="+", default=[4])
     options = parser.parse_args()
     large = np.random.default_rng(1).random(options.mib << 17)
     small = np.zeros(100)
@@ -143,6 +162,10 @@ def main():
                 measure(directory, data, options.pairs)
             finally:
                 shutil.rmtree(directory)
+        for ranks in options.ranks:
+            with tempfile.TemporaryDirectory(prefix="sauerkraut-", dir=place) as directory:
+                print(f"{options.mib} MiB in {place}, of {ranks} ranks together", flush=True)
+                measure_ranks(directory, ranks, options.mib / ranks, options.pairs)
 
 
 if __name__ == "__main__":

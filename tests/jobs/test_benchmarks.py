@@ -1,4 +1,4 @@
-"""`benchmarks/mpi.py`: what it counts holds on every machine; its times are only run."""
+"""`benchmarks/`: what is counted holds on every machine; what is measured is only run."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from tests.processes import run_python
 
 pytestmark = [pytest.mark.job, pytest.mark.timeout(600)]
 
-BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "mpi.py"
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
-def printed(*words):
-    return run_python(BENCHMARK, *words, timeout=600).stdout
+def printed(*words, of="mpi.py"):
+    return run_python(BENCHMARKS / of, *words, timeout=600).stdout
 
 
 def row(table, label):
@@ -42,3 +42,23 @@ def test_times_are_measured():
     for what in ("poll", "signal to epoch", "death to first step"):
         for ranks in (1, 2):
             assert f"\n{what}, {ranks} ranks: " in said
+
+
+def test_the_engine_is_measured_beside_the_seed():
+    head, ints, frames = printed("--only", "3 ints", "3 frames", of="engine.py").splitlines()
+    columns = head.partition("|")[0].replace("seed ", "seed-").split()
+    told = dict(zip(columns, map(float, ints.partition("|")[0].split()[2:]), strict=True))
+    assert told["seed-w"] > 1
+    assert told["seed-r"] > 1
+    assert frames.partition("|")[0].count("nan") >= 2  # of which the seed's page tells nothing
+
+
+def test_the_store_is_measured_also_on_ranks(tmp_path):
+    said = printed("--mib=1", "--pairs=1", "--ranks", "2", "--", tmp_path, of="store.py")
+    for what in (
+        "epoch / write + fsync",
+        "restart / read + hash, new memory",
+        "checkpoint(), 2 ranks / writes + fsyncs",
+    ):
+        assert f"\n  {what}" in said
+    assert list(tmp_path.iterdir()) == []
