@@ -79,8 +79,10 @@ def _owner_of(
     memory: Memory, captured: dict[int, object], extents: list[tuple[int, int, object]]
 ) -> object | None:
     if type(memory.owner) is _BytesIOBuffer:
-        (source,) = gc.get_referents(memory.owner)
-        return captured.get(id(source))
+        held = gc.get_referents(memory.owner)  # from 3.12 on its class is among them
+        return next(
+            (each for each in held if id(each) in captured and isinstance(each, io.BytesIO)), None
+        )
     for low, high, owner in extents:
         if memory.high <= low or high <= memory.low:
             continue
