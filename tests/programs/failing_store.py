@@ -6,6 +6,7 @@ prints on every rank how many errors all ranks were told, in the same words.
 
 import errno
 import logging
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from mpi4py import MPI
 
 import sauerkraut as skt
+from sauerkraut.storage import owner
 from sauerkraut.testing import faults
 
 
@@ -42,6 +44,15 @@ def run(directory, hook):
             return [(isinstance(error, skt.StorageError), str(error))], None
 
 
+def take_over(directory):
+    """Say who may be taken over: what failed right after it wrote OWNER is still this process."""
+    theirs = None
+    if MPI.COMM_WORLD.rank == 0 and directory.exists():
+        theirs = owner.read(directory)
+    theirs = MPI.COMM_WORLD.bcast(theirs)
+    os.environ["SAUERKRAUT_TAKE_OVER"] = "" if theirs is None else theirs.incarnation.id
+
+
 def main(stride):
     comm = MPI.COMM_WORLD
     logging.disable(logging.CRITICAL)
@@ -57,6 +68,7 @@ def main(stride):
             assert comm.bcast(told) == told, (rank, ordinal, told)
             assert all(of_store and "\n" not in text for of_store, text in told), told
             errors += len(told)
+            take_over(here)
             assert run(here, faults.Recording())[1] == value, (rank, ordinal, told)
             comm.barrier()
             if comm.rank == 0:
