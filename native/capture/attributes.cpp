@@ -82,10 +82,13 @@ bool reads_attribute(PyObject* owner, PyObject* name, const Frame& inner, Pendin
     return false;
   }
   PyTypeObject* type = Py_TYPE(owner);
-  if (is_last_resort(owner, name, inner) || is_module_getattr(owner, name, inner)) {
+  bool found = is_special_method(inner, owner, "__getattribute__");
+  if (is_last_resort(owner, name, inner)) {
+    return !found;  // one function for both: nothing tells which of the two calls this is
+  }
+  if (is_module_getattr(owner, name, inner)) {
     return true;
   }
-  bool found = is_special_method(inner, owner, "__getattribute__");
   const bool is_class = inherits(type, PyType_Type, "__getattribute__");
   if (!found && (is_class || inherits(type, PyBaseObject_Type, "__getattribute__"))) {
     found = reads_plainly(owner, name, inner);

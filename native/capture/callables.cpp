@@ -3,11 +3,14 @@
 #include "attributes.hpp"
 #include "callables.hpp"
 #include "capture.hpp"
+#include "driving.hpp"
 #include "operands.hpp"
 #include "operations.hpp"
 #include "partials.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 namespace sauerkraut::capture {
 
@@ -61,13 +64,31 @@ bool is_plain_class(PyObject* callable)
          Py_TYPE(callable)->tp_call == PyType_Type.tp_call;
 }
 
+// Whether making an object of `type`, before its __init__, may go over what is given and so make
+// others of the same class: tuple(), frozenset().
+bool goes_over_arguments(PyTypeObject* type)
+{
+  static const PyTypeObject* const others[] = {&PyBaseObject_Type,
+                                               &PyType_Type,
+                                               &PyList_Type,
+                                               &PyDict_Type,
+                                               &PySet_Type,
+                                               reinterpret_cast<PyTypeObject*>(PyExc_BaseException),
+                                               reinterpret_cast<PyTypeObject*>(PyExc_OSError)};
+  const bool leaves = std::any_of(std::begin(others), std::end(others),
+                                  [&](const auto* other) { return type->tp_new == other->tp_new; });
+  PyObject* found = leaves ? nullptr : on_type(type, "__new__");
+  return found != nullptr && !Py_IS_TYPE(found, &PyStaticMethod_Type);  // one in Python has a frame
+}
+
 // The object whose __init__ `inner` runs, called by type.__call__ of a class; else null.
 PyObject* initialised_object(PyObject* callable, const Frame& inner)
 {
   PyObject* self = argument(inner, 0);
   auto* type = reinterpret_cast<PyTypeObject*>(callable);
   return self != nullptr && PyObject_TypeCheck(self, type) &&
-                 is_special_method(inner, self, "__init__")
+                 is_special_method(inner, self, "__init__") &&
+                 !(goes_over_arguments(type) && is_driven_by_any(inner))
              ? self
              : nullptr;
 }
@@ -343,6 +364,9 @@ PyObject* callable_of(const Frame& outer, const CallSite& site)
 
 bool calls_through(const Frame& outer, const CallSite& site, const Frame& inner, Pending& pending)
 {
+  if (may_be_unpacking(outer, site, inner)) {
+    return false;
+  }
   PyObject* callable = callable_of(outer, site);
   const bool is_bound = has_positions(site) && gives_self(outer, site);
   if (Layout::null_below_callable && has_positions(site) && !is_bound) {

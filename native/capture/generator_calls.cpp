@@ -2,6 +2,7 @@
 // generators.hpp of cpython comes first: it opens CPython's internals.
 #include "../cpython/awaitables.hpp"
 #include "callables.hpp"
+#include "driving.hpp"
 #include "generator_calls.hpp"
 #include "operands.hpp"
 
@@ -94,7 +95,7 @@ bool is_next(PyObject* callable)
 bool calls_into(const Frame& outer, const CallSite& site, PyObject* generator, Pending& pending)
 {
   PyObject* callable = callable_of(outer, site);
-  if (callable == nullptr) {
+  if (callable == nullptr || may_be_unpacking(outer, site, cpython::frame_of(generator))) {
     return false;
   }
   if (PyCFunction_Check(callable) && leads_to(PyCFunction_GET_SELF(callable), generator)) {

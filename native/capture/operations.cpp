@@ -2,6 +2,7 @@
 // adapter.hpp comes first: it opens CPython's internals.
 #include "attributes.hpp"
 #include "callables.hpp"
+#include "driving.hpp"
 #include "operands.hpp"
 #include "operations.hpp"
 #include "operators.hpp"
@@ -219,8 +220,16 @@ bool makes_next(PyObject* iterator, const Frame& inner)
     return false;
   }
   PyObject* arguments = PyTuple_GET_ITEM(parts.get(), 1);
-  return PyTuple_Check(arguments) && PyTuple_GET_SIZE(arguments) > 1 &&
-         passes_through(PyTuple_GET_ITEM(arguments, 0), inner);
+  if (!PyTuple_Check(arguments) || PyTuple_GET_SIZE(arguments) < 2 ||
+      !passes_through(PyTuple_GET_ITEM(arguments, 0), inner)) {
+    return false;
+  }
+  for (Py_ssize_t i = 1; i < PyTuple_GET_SIZE(arguments); ++i) {
+    if (may_drive(PyTuple_GET_ITEM(arguments, i), inner)) {
+      return false;  // it may be the one that calls
+    }
+  }
+  return true;
 }
 
 bool tells_truth(PyObject* value, const Frame& inner, Pending& pending)

@@ -1,5 +1,6 @@
 #include "../cpython/adapter.hpp"
 // adapter.hpp comes first: it opens CPython's internals.
+#include "alive.hpp"
 #include "callables.hpp"
 #include "operands.hpp"
 #include "partials.hpp"
@@ -65,49 +66,6 @@ bool has_arguments(const cpython::Frame& inner, PyObject* first, const cpython::
   return true;
 }
 
-// What the global or the local is bound to that the callable of `site` was loaded from, where
-// nothing lies beside it; null where it came from elsewhere.
-PyObject* named_callable(const cpython::Frame& outer, const code::CallSite& site)
-{
-  const PyCodeObject* code = Layout::code(outer);
-  const auto& map = code::CodeMap::of(Layout::code(outer));
-  const int depth = site.kept + 1;  // of its slot: a NULL lies below
-  const code::Instruction* loads = map.instruction(site.start);
-  while (loads->start > 0 && (!map.reachable(loads->start) ||
-                              static_cast<int>(map.stack(loads->start).size()) > depth)) {
-    loads = map.instruction(loads->start - 1);
-  }
-  const cpython::OpcodeInfo& info = cpython::opcodes().info[loads->opcode];
-  if (info.push == cpython::Push::local) {
-    return local(outer, loads->argument);
-  }
-  if (info.push != cpython::Push::global) {
-    return nullptr;
-  }
-  PyObject* name = PyTuple_GET_ITEM(code->co_names, loads->argument >> 1);
-  for (PyObject* namespace_ : {outer.f_globals, outer.f_builtins}) {
-    PyObject* found =
-        PyDict_CheckExact(namespace_) ? PyDict_GetItemWithError(namespace_, name) : nullptr;
-    PyErr_Clear();  // then nobody knows
-    if (found != nullptr) {
-      return found;
-    }
-  }
-  return nullptr;
-}
-
-Owned all_objects()
-{
-  const Owned module = Owned::take(PyImport_ImportModule("gc"));
-  Owned all =
-      Owned::take(module ? PyObject_CallMethod(module.get(), "get_objects", nullptr) : nullptr);
-  if (!all) {  // without them a partial would be taken for what it wraps
-    PyErr_Clear();
-    throw std::bad_alloc();
-  }
-  return all;
-}
-
 }  // namespace
 
 Owned function_of_partial(PyObject* object)
@@ -118,7 +76,7 @@ Owned function_of_partial(PyObject* object)
 Slotted look_behind(PyObject* slot, const cpython::Frame& outer, const code::CallSite& site,
                     const cpython::Frame& inner)
 {
-  if (slot == nullptr || site.argument == 0 || slot == named_callable(outer, site)) {
+  if (slot == nullptr || site.argument == 0 || slot == named_operand(outer, site, 1)) {
     return Slotted::callable;
   }
   bool handed_on = false;

@@ -36,6 +36,7 @@ concept AnswersFrameQuestions = requires(typename L::Frame& frame, const typenam
   { L::close_returns_value } -> std::convertible_to<bool>;
   { L::pushes_frames } -> std::convertible_to<bool>;
   { L::tags_numbers } -> std::convertible_to<bool>;
+  { L::keeps_unpacked } -> std::convertible_to<bool>;
   { L::exit_replaces_manager } -> std::convertible_to<bool>;
   { L::exit_keeps_self } -> std::convertible_to<bool>;
   { L::item_operator } -> std::convertible_to<int>;

@@ -12,7 +12,8 @@ template <typename Layout>
 struct ObjectSlots {
   using SlotType = PyObject*;
 
-  static constexpr bool tags_numbers = false;  // whether a slot may hold a number
+  static constexpr bool tags_numbers = false;    // whether a slot may hold a number
+  static constexpr bool keeps_unpacked = false;  // f(*xs) keeps the tuple of xs in C
 
   static PyObject* object_at(const _PyInterpreterFrame& frame, int slot) noexcept
   {

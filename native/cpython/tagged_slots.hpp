@@ -13,6 +13,7 @@ struct TaggedSlots {
   using SlotType = _PyStackRef;
 
   static constexpr bool tags_numbers = true;
+  static constexpr bool keeps_unpacked = true;  // f(*xs) puts the tuple of xs into its slot
 
   static PyCodeObject* code(const _PyInterpreterFrame& frame) noexcept
   {

@@ -49,8 +49,10 @@ class Program:
 class Builder:
     """Builds one program; see `build`."""
 
-    def __init__(self, seed, *, generators=True):
+    def __init__(self, seed, *, generators=True, iterators=True):
         self.rng = random.Random(seed)
+        # Apart, so that the rest of a program does not depend on it.
+        self.iterators = random.Random(f"iterators {seed}") if iterators else None
         self.program = Program(seed, "")
         self.numbers, self.statements = expressions.NUMBERS, statements.STATEMENTS
         if generators:
@@ -98,7 +100,8 @@ class Builder:
 def build(seed, **options):
     """The program of a seed; see the module.
 
-    Without ``generators`` as it was before it had functions that make them.
+    Without ``generators`` or ``iterators`` as it was before it had functions that make the one, and
+    the other in ``f(*map(g, xs))``.
     """
     return Builder(seed, **options).build()
 

@@ -48,10 +48,23 @@ class Expressions(writer.Writer):
         numbers = [self.number(depth) for _ in range(self.rng.randrange(1, 4))]
         form = self.rng.randrange(3)
         if form == 0:
-            return f"add(*[{', '.join(numbers)}])"
+            return self.starred(f"[{', '.join(numbers)}]")
         if form == 1:
             return f"add({numbers[0]}, **{{'z': {numbers[-1]}}})"
         return f"add(*({numbers[0]},), {numbers[-1]}, z={self.number(depth)}, other=0)"
+
+    def starred(self, numbers):
+        """A call with a list of numbers, or with an iterator in C over it, which may call, too."""
+        if self.builder.iterators is None:
+            return f"add(*{numbers})"
+        return self.builder.iterators.choice(
+            [
+                f"add(*{numbers})",
+                f"add(*map(abs, {numbers}))",
+                f"thing.method(*map(int, {numbers}))",
+                f"thing.method(*map(thing.method, {numbers}))",
+            ]
+        )
 
     def number_lambda(self, depth):
         body = self.pause(f"x + {self.number(depth - 1)}")

@@ -143,6 +143,63 @@ def do_callable_object():
     return c(3), c(3, y=1), c(*[7]), functools.partial(c, 1)(2)
 
 
+def do_starred_iterators_that_call_others():
+    def f(*args):
+        return pause(len(args))
+
+    class Pair:
+        def __init__(self, *both):
+            self.both = both
+            pause()
+
+        def __iter__(self):
+            return iter(self.both)
+
+        def add(self, *others):
+            return pause(len(others)), self.both
+
+    one = Pair(*[1, 2])
+    kept = (7, 8)
+    return [
+        f(*map(int, "123")),
+        f(*one),
+        f(*map(operator.neg, one)),
+        f(*(x for x in kept)),
+        f(*range(2)),
+        f(*{"a": 1}.items()),
+        f(*iter([1, 2].pop, 1)),
+        functools.partial(f, 1)(*zip(kept, kept, strict=True)),
+        Callable()(*kept),
+        Callable()(*one),
+        one.add(*one, *kept),
+        one.add(*map(str, kept)),
+        Pair(*one).both,
+        Pair(*map(str, kept)).both,
+    ]
+
+
+class Whole(tuple):  # noqa: SLOT001 - its parts are an attribute
+    def __init__(self, *parts):
+        self.parts = pause(len(parts))
+
+
+class Apart(frozenset):
+    def __init__(self, *parts):
+        pause()
+
+
+def do_classes_derived_from_those_that_go_over_their_argument():
+    whole = Whole([1, 2])
+    return (
+        whole,
+        whole.parts,
+        Whole(Whole((3,))),
+        sorted(Apart("ab")),
+        Whole(map(str, [1])),
+        Whole(),
+    )
+
+
 class Strict:
     def __init__(self):
         return pause(5)

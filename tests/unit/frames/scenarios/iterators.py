@@ -1,6 +1,7 @@
 """Loops over everything that can be iterated."""
 
 import collections
+import functools
 import io
 import itertools
 import operator
@@ -175,3 +176,48 @@ def do_map_in_a_loop():
     one = map(stops, [1, 2, 3])
     got += [[*[x for x in one]], next(one), next(one, "end"), [x for x in map(str, [pause(1)])]]
     return got, next(map(stops, [2]), "default")
+
+
+def do_map_over_iterators_that_call_others():
+    def f(*args):
+        return pause(args)
+
+    def g(x):
+        return [x]
+
+    class Counts:
+        def __init__(self):
+            self.left = 2
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if not self.left:
+                raise StopIteration
+            self.left -= 1
+            return self.left
+
+        def method(self, x):
+            return pause(x), self.left
+
+    counts = Counts()
+    sources = [
+        map(f, map(g, [1, 2])),
+        map(f, map(int, "12"), map(str, [1, 2])),
+        map(f, zip([1], map(operator.neg, [2]), strict=True)),
+        map(f, filter(None, [0, 1])),
+        map(f, Counts()),
+        map(f, iter([1, 2].pop, 1)),
+        map(f, itertools.chain([1], map(g, [2]))),
+        map(f, itertools.islice(itertools.count(), 2)),
+        map(f, enumerate(map(str, [5]))),
+        map(f, itertools.starmap(pow, [(2, 3)])),
+        map(f, (g(x) for x in [1])),
+        map(f, map(functools.partial(g), [1])),
+        map(f, map(operator.itemgetter(0), ["ab"])),
+        map(f, {"a": 1}.items()),
+        map(counts.method, map(int, "12")),
+        map(counts.method, counts),
+    ]
+    return [[x for x in each] for each in sources]
