@@ -11,7 +11,7 @@ namespace {
 bool inherits(PyTypeObject* type, PyTypeObject& ancestor, const char* name)
 {
   PyObject* found = on_type(type, name);
-  return found != nullptr && found == on_type(&ancestor, name);
+  return found != nullptr && is_same_method(found, on_type(&ancestor, name));
 }
 
 // Whether `found`, the value of a class attribute, is a property whose `part` is `inner`,

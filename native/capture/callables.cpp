@@ -259,7 +259,7 @@ bool runs_slot(PyObject* descriptor, const Arguments& given, PyObject* self, con
                Pending& pending)
 {
   auto is = [&](PyTypeObject& type, const char* name) {
-    return descriptor == on_type(&type, name);
+    return is_same_method(descriptor, on_type(&type, name));
   };
   if (is(PyType_Type, "__call__")) {
     PyObject* made = initialised_object(self, inner);

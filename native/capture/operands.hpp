@@ -77,6 +77,17 @@ inline PyObject* on_type(PyTypeObject* type, const char* name)
   return text ? on_type(type, text.get()) : nullptr;
 }
 
+// Whether two methods of classes are one: tuple and its like wrap C functions of object anew.
+inline bool is_same_method(PyObject* one, PyObject* other)
+{
+  const auto wrapped = [](PyObject* method) {
+    return reinterpret_cast<PyWrapperDescrObject*>(method)->d_wrapped;
+  };
+  return one == other ||
+         (one != nullptr && other != nullptr && Py_IS_TYPE(one, &PyWrapperDescr_Type) &&
+          Py_IS_TYPE(other, &PyWrapperDescr_Type) && wrapped(one) == wrapped(other));
+}
+
 // Whether `inner` runs the special method `name` of `object`, given as self.
 inline bool is_special_method(const Frame& inner, PyObject* object, const char* name)
 {

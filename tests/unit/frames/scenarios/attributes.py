@@ -1,6 +1,8 @@
 """Attributes that are code: properties, descriptors, __getattr__ and its kin, super()."""
 
+import enum
 import functools
+import typing
 
 from scenarios import attributes
 from scenarios.pausing import pause
@@ -244,3 +246,66 @@ def __getattr__(name):
 
 def do_module_getattr():
     return attributes.made_one, attributes.made_two
+
+
+def derive(base, **more):
+    class Derived(base, **more):
+        @property
+        def got(self):
+            return pause(3)
+
+        @got.setter
+        def got(self, value):
+            self.kept = pause(value)
+
+        @got.deleter
+        def got(self):
+            self.kept = pause(None)
+
+        def __getattribute__(self, name):
+            return super().__getattribute__(name)
+
+    class Plain(base, **more):
+        got = Derived.got
+
+    class Asks(base, **more):
+        def __getattr__(self, name):
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return pause(name)
+
+        def __setattr__(self, name, value):
+            super().__setattr__(name, pause(value))
+
+    return Derived, Plain, Asks
+
+
+class Point(typing.NamedTuple):
+    x: int
+
+    @property
+    def doubled(self):
+        return pause(self.x) * 2
+
+
+class Shade(enum.IntEnum):
+    DARK = 1
+
+    @property
+    def lighter(self):
+        return pause(self.value) + 1
+
+
+def do_attributes_of_classes_derived_from_built_in_ones():
+    found = []
+    for base in (tuple, list, dict, frozenset, int, str, OSError):
+        derived, plain, asks = derive(base)
+        for one in (derived(), plain()):
+            one.got = 4
+            found += [one.got, one.kept]
+            del one.got
+            found += [one.kept, getattr(one, "got")]  # noqa: B009 - another way to it
+        other = asks()
+        other.named = 5
+        found += [other.missing, other.named]
+    return found, Point(2).doubled, Shade.DARK.lighter
