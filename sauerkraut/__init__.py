@@ -12,6 +12,16 @@ if "t" in sys.abiflags:
         "change frames while they are read"
     )
 
+if sys.version_info >= (3, 13):
+    import _interpreters
+else:
+    import _xxsubinterpreters as _interpreters  # type: ignore[import-not-found]
+if _interpreters.get_current() != _interpreters.get_main():
+    raise ImportError(
+        "sauerkraut cannot be used in a sub-interpreter: what it keeps belongs to the main one of "
+        "a process; import it there"
+    )
+
 from sauerkraut.errors import (
     ArgumentsChanged,
     CaptureError,

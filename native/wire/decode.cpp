@@ -132,6 +132,9 @@ CodeLabel label_of(const format::Frame& frame)
   }
   label.function = text(frame.function());
   label.file = text(frame.file());
+  if (label.file.find('\0') != std::string::npos) {
+    refuse("the name of a file has a zero byte");
+  }
   label.first_line = frame.first_line();
   label.source = text(frame.source());
   return label;

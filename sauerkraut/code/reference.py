@@ -61,9 +61,10 @@ def of(code: CodeType, namespace: Mapping[str, object], *, embed: bool = False) 
 def module_of(namespace: Mapping[str, object]) -> str | None:
     """Name under which the module whose globals ``namespace`` is was imported; None: of none.
 
-    A program that is carried whole (`carried`) counts as none.
+    A program that is carried whole (`carried`) counts as none, as does the one of `runpy.run_path`,
+    whose module only exists while it runs.
     """
-    if carried.is_carried(namespace):
+    if carried.is_carried(namespace) or is_run_by_path(namespace):
         return None
     # _collections_abc says that its name is collections.abc; its import specification knows better.
     for name in (namespace.get("__name__"), getattr(namespace.get("__spec__"), "name", None)):
@@ -71,6 +72,17 @@ def module_of(namespace: Mapping[str, object]) -> str | None:
         if isinstance(module, ModuleType) and vars(module) is namespace:
             return str(name)
     return None
+
+
+def is_run_by_path(namespace: Mapping[str, object]) -> bool:
+    """Whether ``namespace`` is what `runpy.run_path` runs a program in, under a name of its own."""
+    # What is made by hand has no file, what is imported has a loader.
+    made_by = namespace.get("__spec__"), namespace.get("__loader__")
+    return (
+        made_by == (None, None)
+        and "__file__" in namespace
+        and namespace.get("__name__") != "__main__"
+    )
 
 
 def resolve(ref: CodeReference) -> CodeType:

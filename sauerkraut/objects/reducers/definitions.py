@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sauerkraut.code import carried as whole
-from sauerkraut.code import fingerprint
+from sauerkraut.code import fingerprint, reference
 from sauerkraut.objects import thawing
 from sauerkraut.objects.freezing import Freezing, Reduced
 
@@ -40,11 +40,12 @@ _WRAPPERS = (staticmethod, classmethod)
 def attribute(module: str | None, qualname: str) -> object:
     """What a dotted name finds in a loaded module; None when it finds nothing.
 
-    Nothing is found in a program that is carried whole: a restart has it from the snapshot alone.
+    Nothing is found in a program that is carried whole or run by `runpy.run_path`: a restart has
+    it from the snapshot alone.
     """
-    if whole.carries(module):
-        return None
     found: object = sys.modules.get(module or "")
+    if whole.carries(module) or reference.is_run_by_path(getattr(found, "__dict__", {})):
+        return None
     for name in qualname.split("."):
         try:
             found = getattr(found, name)

@@ -125,7 +125,9 @@ def attempt(entry, seed):
     pausing.begin(scenarios.scenarios[name], 0)
     changed = change(control, random.Random(seed))
     try:
-        thawed = Snapshot.of_parts(changed, objects, blocks).thaw()
+        snapshot = Snapshot.of_parts(changed, objects, blocks)
+        repr((snapshot.frames, snapshot.references()))
+        thawed = snapshot.thaw()
     except ResumeError:
         return "ring 2"
     try:

@@ -54,6 +54,17 @@ def test_what_a_comprehension_hides_must_be_a_cell_where_a_cell_is_put_back():
     assert refused > 0
 
 
+def test_a_file_name_with_a_zero_byte_is_refused():
+    snapshot = scenarios.run("do_properties", 1)[2]
+    name = scenarios.scenarios["do_properties"].__code__.co_filename.encode()
+    assert name in snapshot.control
+    control = snapshot.control.replace(name, b"\0" + name[1:])
+    changed = Snapshot.of_parts(control, snapshot.objects, snapshot.blocks)
+    for use in (lambda: changed.frames, changed.references, changed.thaw):
+        with pytest.raises(ResumeError, match="zero byte"):
+            use()
+
+
 def test_slots_that_are_not_aligned_are_refused():
     _, control, objects, blocks = fuzz.corpus()[0]
     frame = cb.frames(control)[0]
