@@ -6,6 +6,7 @@ import array
 import random
 import re
 import struct
+import types
 from typing import Any
 
 from sauerkraut._native import address_of
@@ -15,6 +16,21 @@ from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
 @reduces(struct.Struct)
 def _reduce_struct(value: struct.Struct, _: Freezing) -> Reduced:
     return (struct.Struct, (value.format,))
+
+
+@reduces("_json.Scanner")
+def _reduce_json_scanner(scanner: Any, _: Freezing) -> Reduced:
+    """What a ``json.JSONDecoder`` reads with: made of the decoder's settings."""
+    names = [name for name in dir(type(scanner)) if not name.startswith("_")]
+    return (json_scanner, ({name: getattr(scanner, name) for name in names},))
+
+
+def json_scanner(settings: dict[str, Any]) -> Any:
+    """A reader of JSON for a decoder with these settings."""
+    import json.scanner
+
+    make: Any = json.scanner.make_scanner
+    return make(types.SimpleNamespace(**settings))
 
 
 @reduces(memoryview)

@@ -12,11 +12,16 @@ _SERVED = "it lives in the process of a Manager: keep a copy of what it holds, o
 _JOIN = "join it before the checkpoint, or exclude it and start it again in on_restart"
 
 _ADVICE: dict[str, str] = {
+    "_ctypes._Pointer": "it holds an address: keep what it points to",
     "_queue.SimpleQueue": "keep a collections.deque, or exclude it",
     "_socket.socket": _REOPEN,
     "asyncio.events.AbstractEventLoop": "run it to its end before the checkpoint",
+    **dict.fromkeys(
+        ("builtins.CArgObject", "_ctypes.CArgObject"), "it holds an address: keep what it points to"
+    ),
     "concurrent.futures._base.Executor": "shut it down before the checkpoint, or exclude it",
     "concurrent.futures._base.Future": "wait for its result and keep that",
+    "functools.KeyWrapper": "keep the function, and call functools.cmp_to_key where it is used",
     "greenlet.greenlet": "let it end before the checkpoint",
     **dict.fromkeys(
         (
@@ -37,12 +42,15 @@ _ADVICE: dict[str, str] = {
     "multiprocessing.shared_memory.SharedMemory": _ATTACH,
     "multiprocessing.sharedctypes.SynchronizedBase": _ATTACH,
     "multiprocessing.synchronize.SemLock": "it is shared with other processes; exclude it",
+    "posix.DirEntry": "keep its path; for os.walk, iterate over list(os.walk(top))",
+    "posix.ScandirIterator": "iterate over a list of it; for os.walk, over list(os.walk(top))",
     "_sre.SRE_Scanner": "iterate over a list of the matches",
     "select.epoll": _REOPEN,
     "selectors.BaseSelector": _REOPEN,
     "socket.socket": _REOPEN,
     "sqlite3.Connection": _REOPEN,
     "sqlite3.Cursor": _REOPEN,
+    "_struct.unpack_iterator": "iterate over a list of it",
     "subprocess.Popen": "wait for it before the checkpoint, or exclude it",
     "threading.Thread": _JOIN,
 }

@@ -65,6 +65,18 @@ def _reduce_random(generator: random.Random, _: Freezing) -> Reduced:
     return generator.__reduce__()
 
 
+@reduces(
+    *{
+        type(value)
+        for value in vars(sys).values()
+        if isinstance(value, tuple) and type(value).__module__ == "sys"
+    }
+)
+def _reduce_of_sys(value: object, _: Freezing) -> Reduced:
+    """What sys says of the interpreter (``sys.version_info``): as it is where it comes back."""
+    return (find, ("sys", type(value).__name__))
+
+
 @reduces(type(os.environ))
 def _reduce_environment(environment: Any, _: Freezing) -> Reduced:
     # The process's own, not a copy of what it was elsewhere.

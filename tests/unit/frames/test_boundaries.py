@@ -1,6 +1,7 @@
 """C code between two frames: refused by name, or declared to pass the value through."""
 
 import collections
+import collections.abc
 import contextvars
 import ctypes
 import functools
@@ -12,6 +13,7 @@ import math
 import operator
 import pickle
 import re
+import signal
 import sys
 
 import numpy as np
@@ -142,6 +144,9 @@ class Proxy:
 
 
 class Twice:
+    def __pow__(self, other, modulus=None):
+        return pause(1)
+
     def __add__(self, other):
         return pause(NotImplemented)
 
@@ -307,6 +312,87 @@ def test_a_function_that_an_iterator_in_c_may_call_as_well_is_refused(name):
         skt.call(SAME[name])
 
 
+class PausingError(Exception):
+    def __init__(self):
+        pause()
+
+
+class Point:
+    __match_args__ = ("x",)
+
+    @property
+    def x(self):
+        return pause(1)
+
+
+class Row(collections.abc.Sequence):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, place):
+        return pause(place)
+
+
+class RowOfIterator(Row):
+    def __iter__(self):
+        yield pause(0)
+        yield 1
+
+
+class Table(collections.abc.Mapping):
+    def __getitem__(self, key):
+        return pause(key)
+
+    def __iter__(self):
+        return iter("a")
+
+    def __len__(self):
+        return 1
+
+
+class Scope(dict):
+    def __getitem__(self, name):
+        return pause(3)
+
+
+class OldSequence:
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, place):
+        if place > 1:
+            raise IndexError(place)
+        return pause(place)
+
+
+class Finalized(np.ndarray):
+    def __array_finalize__(self, obj):
+        pause()
+
+
+class Counted:
+    def __init__(self, n):
+        pause()
+
+
+def raises(kind=PausingError, cause=None):
+    if cause is None:
+        raise kind
+    raise kind from cause
+
+
+def matches(subject):
+    match subject:
+        case Point(x=1) | Point(1) | [_, 1] | {"a": _}:
+            return True
+    return False
+
+
+def handed_on(iterator):
+    for _ in (lambda: (yield from iterator))():
+        pass
+
+
 BRACES, PERCENT = "{}", "%s"
 REFUSED = {
     "sorted": (lambda: sorted([2, 1], key=pause), "builtin_function_or_method sorted"),
@@ -380,6 +466,26 @@ REFUSED = {
         lambda: np.apply_along_axis(lambda x: pause(x.sum()), 0, np.ones((1, 1))),
         "apply_along_axis",
     ),
+    "raise": (raises, "an operation"),
+    "raise from": (lambda: raises(ValueError, PausingError), "an operation"),
+    "match of a property": (lambda: matches(Point()), "an operation"),
+    "match of a sequence": (lambda: matches(Row()), "an operation"),
+    "match of an iterator": (lambda: matches(RowOfIterator()), "an operation"),
+    "match of a mapping": (lambda: matches(Table()), "an operation"),
+    "a mapping in a dict": (lambda: {**Table()}, "an operation"),
+    "names of a mapping": (lambda: exec("x = magic", {}, Scope()), "an operation"),
+    "items by number": (lambda: looped(OldSequence()), "an operation"),
+    "in items by number": (lambda: 1 in OldSequence(), "an operation"),
+    "items backwards": (lambda: looped(reversed(OldSequence())), "an operation"),
+    "iter of a call": (lambda: looped(iter(pause, 1)), "an operation"),
+    "starmap": (lambda: looped(itertools.starmap(pause, [(1,)])), "an operation"),
+    "takewhile": (lambda: looped(itertools.takewhile(pause, [1])), "an operation"),
+    "filter in a loop": (lambda: looped(filter(pause, [1])), "an operation"),
+    "map in a generator": (lambda: handed_on(map(pause, [1])), "an operation"),
+    "map of a class": (lambda: looped(map(Counted, [1])), "an operation"),
+    "partial of a class": (lambda: functools.partial(Counted)(1), "partial"),
+    "a view of an array class": (lambda: np.zeros(2).view(Finalized), "ndarray.view"),
+    "pow": (lambda: pow(Twice(), 2, 3), "pow"),
     "context": (lambda: contextvars.copy_context().run(pause), "Context.run"),
 }
 
@@ -405,6 +511,19 @@ def test_a_name_being_set_is_refused():
     error = raised.value if isinstance(raised.value, CaptureError) else raised.value.__cause__
     assert "__set_name__() at " in str(error)
     assert "was entered from C by" in str(error)
+
+
+def test_a_signal_handler_is_refused():
+    def handler(_number, frame):
+        del frame
+        pause()
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.raises(CaptureError, match=r"raise_signal|signal handler that came in"):
+            skt.call(lambda: signal.raise_signal(signal.SIGUSR1))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_an_import_in_progress_is_refused(tmp_path):

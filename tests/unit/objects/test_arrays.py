@@ -330,3 +330,17 @@ def test_views_of_objects_under_another_dtype_are_refused():
     owner = np.zeros(4, [("o", object), ("x", "f8")])
     with pytest.raises(CaptureError, match="another dtype"):
         graph.freeze([owner["x"]])
+
+
+def test_what_a_restored_array_has_lost():
+    array = np.arange(1000.0)
+    back, small = round_trip(array, np.arange(3.0))
+    assert not back.flags.owndata
+    assert back.base is not None
+    with pytest.raises(ValueError, match="does not own"):
+        back.resize(2000)
+    grown = np.resize(back, 2000)
+    assert grown.shape == (2000,)
+    assert small.flags.owndata
+    small.resize(5)
+    assert small.tolist() == [0.0, 1.0, 2.0, 0.0, 0.0]

@@ -8,20 +8,27 @@ import datetime as dt
 import decimal
 import functools
 import io
+import json
 import logging
 import operator
 import os
 import os.path
 import pathlib
+import queue
 import random
+import struct
 import sys
+import tempfile
 import types
 import uuid
+import weakref
 
 import numpy as np
 import pytest
 
+import sauerkraut as skt
 from sauerkraut.errors import CaptureError
+from sauerkraut.objects import graph
 from tests.unit.objects.crossing import round_trip as rt
 
 
@@ -177,3 +184,86 @@ def test_a_library_in_c_is_that_of_a_global():
     for unknown in (ctypes.CDLL(None), ctypes.CDLL(None).getppid):
         with pytest.raises(CaptureError, match="keep it in a global"):
             rt(unknown)
+
+
+def test_what_sys_says_of_the_interpreter():
+    names = ("version_info", "flags", "hash_info", "float_info", "int_info", "thread_info")
+    held = [getattr(sys, name) for name in names]
+    for before, after in zip(held, rt(*held), strict=True):
+        assert after is before
+    (back,) = rt(sys.implementation)
+    assert back == sys.implementation
+
+
+def test_a_json_decoder():
+    decoder = json.JSONDecoder(parse_float=decimal.Decimal, object_hook=dict, strict=False)
+    back, scanner, plain = rt(decoder, decoder.scan_once, json.JSONDecoder())
+    assert back.scan_once is scanner
+    assert back.decode('[{"a": 1.5}, "\t"]') == [{"a": decimal.Decimal("1.5")}, "\t"]
+    assert plain.decode("[1.5]") == [1.5]
+    with pytest.raises(json.JSONDecodeError):
+        plain.decode('"\t"')
+    pairs, _ = rt(json.JSONDecoder(object_pairs_hook=list), json.JSONEncoder(indent=1))
+    assert pairs.decode('{"b": 1, "a": 2}') == [("b", 1), ("a", 2)]
+
+
+class Watched:
+    pass
+
+
+def an_entry():
+    with os.scandir("/") as entries:
+        return next(entries)
+
+
+REFUSED = {
+    "scandir": (lambda: os.scandir(), "ScandirIterator cannot be captured; iterate over a list"),
+    "scandir entry": (an_entry, "DirEntry cannot be captured; keep its path"),
+    "iter_unpack": (lambda: struct.iter_unpack("b", b"ab"), "iterate over a list of it"),
+    "cmp_to_key": (lambda: functools.cmp_to_key(operator.sub), "keep the function, and call"),
+    "a key of it": (lambda: functools.cmp_to_key(operator.sub)(1), "keep the function, and call"),
+    "text over bytes": (lambda: io.TextIOWrapper(io.BytesIO()), "TextIOWrapper cannot be captured"),
+    "buffer over bytes": (lambda: io.BufferedReader(io.BytesIO()), "BufferedReader cannot be"),
+    "pointer": (lambda: ctypes.pointer(ctypes.c_int(3)), "it holds an address: keep what"),
+    "byref": (lambda: ctypes.byref(ctypes.c_int(3)), "it holds an address: keep what"),
+    "char pointer": (lambda: ctypes.c_char_p(b"a"), "containing pointers cannot be pickled"),
+    "finalize": (lambda: weakref.finalize(Watched, int), "finalize cannot be captured; make it"),
+    "folder": (lambda: tempfile.TemporaryDirectory(), "finalize cannot be captured; make it anew"),
+    "queue": (lambda: queue.SimpleQueue(), "SimpleQueue cannot be captured; keep a collections"),
+}
+
+
+@pytest.mark.parametrize("make", [make for make, _ in REFUSED.values()], ids=REFUSED)
+def test_what_is_refused_by_name(make, request):
+    value = make()
+    told = REFUSED[request.node.callspec.id][1]
+    try:
+        with pytest.raises(CaptureError, match=rf"item 'held'.*{told}"):
+            graph.freeze([{"held": value}], names=lambda _: "f() -> local 'state'")
+    finally:
+        for end in ("close", "cleanup"):
+            getattr(value, end, lambda: None)()
+
+
+def test_a_ctypes_structure_of_a_function_is_refused_by_name():
+    class Local(ctypes.Structure):
+        _fields_ = (("a", ctypes.c_int),)
+
+    with pytest.raises(CaptureError, match=r"item 'held'.*Local"):
+        graph.freeze([{"held": Local(3)}], names=lambda _: "f() -> local 'state'")
+
+
+def test_a_walk_that_pauses_says_what_to_do_instead(tmp_path):
+    def program(walk):
+        found = []
+        for folder, _, files in walk(tmp_path):
+            snapshot = skt.capture(base=program)
+            if snapshot:
+                return snapshot
+            found.append((folder, files))
+        return found
+
+    (tmp_path / "file").touch()
+    with pytest.raises(skt.CaptureError, match=r"for os.walk, (iterate )?over list\(os.walk"):
+        program(os.walk)
+    assert program(lambda top: list(os.walk(top))).resume() == [(str(tmp_path), ["file"])]
