@@ -235,24 +235,32 @@ def test_a_module_whose_source_fails_is_not_left_behind(module, tmp_path):
     assert module.__name__ not in sys.modules
 
 
-def test_positional_order_of_the_arguments():
-    def order(function):
-        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
-        parameters = inspect.signature(function).parameters.values()
-        return " ".join(each.name for each in parameters if each.kind in kinds)
+def test_the_arguments_their_order_and_their_defaults():
+    def described(function):
+        told = {"": [], "*": []}
+        for each in inspect.signature(function).parameters.values():
+            kind = "*" if each.kind is each.KEYWORD_ONLY else ""
+            plain = each.default is None or isinstance(each.default, bool)
+            name = f"{each.name}/" if each.kind is each.POSITIONAL_ONLY else each.name
+            told[kind].append(f"{name}={each.default}" if plain else name)
+        return " ".join(told[""]), " ".join(told["*"])
 
-    assert order(skt.copy_current_frame) == (
-        "serialize exclude_locals exclude_immutables sizehint exclude_dead_locals "
-        "capture_module_source"
+    own = (
+        "serialize=False exclude_locals=None exclude_immutables=False sizehint=None "
+        "exclude_dead_locals=True capture_module_source=False"
     )
+    assert described(skt.copy_current_frame) == (own, "stack=False base=None")
     rest = (
-        "exclude_locals sizehint serialize exclude_dead_locals exclude_immutables "
-        "capture_module_source"
+        "exclude_locals=None sizehint=None serialize=False exclude_dead_locals=True "
+        "exclude_immutables=False capture_module_source=False"
     )
-    assert order(skt.copy_frame) == f"frame {rest}"
-    assert order(skt.copy_frame_from_greenlet) == f"greenlet {rest}"
-    assert order(skt.serialize_frame) == "frame sizehint capture_module_source"
-    assert order(skt.deserialize_frame) == "frame replace_locals run reconstruct_module"
-    assert order(skt.run_frame) == "frame replace_locals"
-    assert order(skt.resume_greenlet) == "frame"
+    assert described(skt.copy_frame) == (f"frame {rest}", "stack=False base=None")
+    assert described(skt.copy_frame_from_greenlet) == (f"greenlet {rest}", "stack=True base=None")
+    assert described(skt.serialize_frame) == ("frame sizehint=None capture_module_source=False", "")
+    assert described(skt.deserialize_frame) == (
+        "frame replace_locals=None run=False reconstruct_module=True",
+        "value=None throw=None",
+    )
+    assert described(skt.run_frame) == ("frame replace_locals=None", "value=None throw=None")
+    assert described(skt.resume_greenlet) == ("frame/", "value=None")
     assert skt.liveness is liveness
