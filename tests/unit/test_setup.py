@@ -57,7 +57,7 @@ def setup(checkout, path, python=sys.executable, **environment):
 
 def without(text):
     """A Python that lacks something, as a shell command."""
-    return f'[ "$1" = -c ] && exec {sys.executable} -c "{text}\n$2"; exec {sys.executable} "$@"'
+    return f'[ "$1" = -c ] && exec {sys.executable} -c "{text}\n$2" $3; exec {sys.executable} "$@"'
 
 
 NO_HEADERS = without("import sysconfig; sysconfig.get_path = lambda _: '/nowhere'")
