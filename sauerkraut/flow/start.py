@@ -136,8 +136,11 @@ def _going_on(
     assert newest is not None, "something is stored"
     of_run = [each for each in history.commits if each.record.run == newest.run]
 
+    changed: list[tuple[int, str]] = []
+
     def refuse(record: Record) -> None:
-        _refuse(where, record, steps, of_run, on_change)
+        nonlocal changed
+        changed = _refuse(where, record, steps, of_run, on_change)
 
     found, state, warnings = _newest_whole(where, of_run, _next(newest, steps), refuse)
     record = found.record
@@ -147,22 +150,20 @@ def _going_on(
         because = f"it failed there: {history.failure.error}"
     elif record.steps == ():
         because = "so says its checkpoint_index"
-    changed = differences(record, steps) if record.steps else []
-    if record.steps:
-        if changed:
-            warnings += (f"{where}: {'; '.join(text for _, text in changed)}",)
-        if changed and on_change == "rerun":
-            first = changed[0][0]
-            seen = [each for each in of_run if each.record.index == first]
-            found, state, more = _newest_whole(where, seen, _name(steps, first))
-            warnings, index = warnings + more, first
-            because = "it is the first one that changed"
-        elif changed:
-            kept = kept_index(record, steps)
-            assert kept is not None, "else it was refused"
-            index = kept
-            because = 'it did not finish, and on_change="keep" passes over what changed'
-            warnings += never_run(where, record, steps[:index])
+    if changed:
+        warnings += (f"{where}: {'; '.join(text for _, text in changed)}",)
+    if changed and on_change == "rerun":
+        first = changed[0][0]
+        seen = [each for each in of_run if each.record.index == first]
+        found, state, more = _newest_whole(where, seen, _name(steps, first))
+        warnings, index = warnings + more, first
+        because = "it is the first one that changed"
+    elif changed:
+        kept = kept_index(record, steps)
+        assert kept is not None, "else it was refused"
+        index = kept
+        because = 'it did not finish, and on_change="keep" passes over what changed'
+        warnings += never_run(where, record, steps[:index])
     return Start(
         record.run,
         index,
@@ -182,8 +183,12 @@ def _refuse(
     steps: Sequence[StepRecord],
     of_run: Sequence[Commit],
     on_change: OnChange,
-) -> None:
-    """Refuse to go on from a commit; before its state is read, which may cut files back."""
+) -> list[tuple[int, str]]:
+    """Refuse to go on from a commit; before its state is read, which may cut files back.
+
+    Returns:
+        What has changed all the same, see `differences`.
+    """
     if not record.steps:
         if record.index > len(steps):
             raise FlowError(
@@ -191,10 +196,10 @@ def _refuse(
                 f"{record.index}, there are {len(steps)} steps: run(state, checkpoint=0) starts "
                 "over"
             )
-        return
+        return []
     changed = differences(record, steps)
     if not changed:
-        return
+        return []
     first = changed[0][0]
     if (
         on_change == "error"
@@ -207,6 +212,7 @@ def _refuse(
             f"{where}: {_name(steps, first)} is to be run again, but what it saw is not "
             f"stored: run(state, checkpoint={first}) gives it a state"
         )
+    return changed
 
 
 def differences(record: Record, steps: Sequence[StepRecord]) -> list[tuple[int, str]]:
