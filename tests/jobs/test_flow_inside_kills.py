@@ -75,8 +75,9 @@ def test_no_step_runs_again_behind_its_epoch(run, tmp_path, ranks, kills):
     status, undisturbed, entries = run(ranks, "other")
     assert status == 0, undisturbed
     assert entries == dict.fromkeys(range(ranks), ENTRIES)
-    draw, counted, path = random.Random(ranks), 0, "ckpt"
+    draw, counted, finished = random.Random(ranks), 0, 0
     while counted < kills:
+        path = f"ckpt {finished}"
         kill = draw.choice([("call", draw.randint(1, 60)), ("entry", draw.randint(1, 6))])
         stored = entries_stored(tmp_path / path)
         status, said, entries = run(ranks, path, *map(str, kill))
@@ -85,8 +86,8 @@ def test_no_step_runs_again_behind_its_epoch(run, tmp_path, ranks, kills):
             assert begins, (kill, stored, ran, said)
         if status == 0:
             assert said == undisturbed
-            path = f"ckpt after {counted} kills"
+            finished += 1
         else:
             counted += 1
-    status, said, _ = run(ranks, path)
+    status, said, _ = run(ranks, f"ckpt {finished}")
     assert (status, said) == (0, undisturbed)
