@@ -276,4 +276,12 @@ def _reduce_dataclass_mark(mark: object, _: Freezing) -> Reduced:
 
 @reduces(types.MemberDescriptorType, types.GetSetDescriptorType, types.WrapperDescriptorType)
 def _reduce_descriptor(descriptor: Any, _: Freezing) -> Reduced:
-    return (getattr, (descriptor.__objclass__, descriptor.__name__))
+    name: str = descriptor.__name__
+    if vars(Freezing).get(name) is descriptor:  # of all classes, from 3.15 on
+        return (shared_descriptor, (name,))
+    return (getattr, (descriptor.__objclass__, name))
+
+
+def shared_descriptor(name: str) -> Any:
+    """The descriptor ``__weakref__`` or ``__dict__``, where all classes have the same one."""
+    return vars(Freezing)[name]

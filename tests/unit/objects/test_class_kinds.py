@@ -7,6 +7,7 @@ import dataclasses
 import enum
 import functools
 import typing
+import weakref
 
 import numpy as np
 import pytest
@@ -360,3 +361,12 @@ def test_abstract_classes_with_virtual_subclasses():
     assert isinstance(square, shape)
     with pytest.raises(TypeError, match="abstract"):
         shape()
+
+
+def test_the_descriptor_of_weak_references_which_classes_share_from_3_15_on():
+    class Held: ...
+
+    cls, descriptor = rt(Held, vars(Held)["__weakref__"])
+    held = cls()
+    reference = weakref.ref(held)
+    assert descriptor.__get__(held) is reference
