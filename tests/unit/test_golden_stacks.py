@@ -24,7 +24,7 @@ import os, sys
 os.getcwd = lambda: "/proc/self/cwd"
 os.uname = lambda: os.uname_result(("Linux", "host", "", "", "x86_64"))
 os.environ["LOGNAME"] = "nobody"
-sys.orig_argv = ["python", "program.py"]
+sys.orig_argv = ["/usr/bin/python3", "program.py"]
 """
 """Run before the program that is stored, so that nothing of this machine is."""
 
@@ -72,6 +72,7 @@ def test_there_are_golden_stacks_of_every_cpython():
         "cpython-312",
         "cpython-313",
         "cpython-314",
+        "cpython-315",
     ]
 
 
