@@ -59,6 +59,21 @@ bool is_marked(Frame& frame, PyObject* markers)
   return false;
 }
 
+// Refuses an outermost frame whose value is not that of the call in the function that is marked
+// first: another is made of it in C, by sorted() of its key's or by a class of its __init__'s.
+void check_entry(Frame* caller, Frame& inner, PyObject* markers)
+{
+  if (caller == nullptr || PyTuple_GET_SIZE(markers) == 0 ||
+      PyTuple_GET_ITEM(markers, 0) != reinterpret_cast<PyObject*>(Layout::code(*caller))) {
+    return;
+  }
+  if (pending_operation(*caller, inner).continuation != Continuation::push) {
+    throw CaptureError(describe(*caller) +
+                       " calls a class, whose __init__ would be the outermost frame and returns no "
+                       "object: call it in a function, and that instead");
+  }
+}
+
 void refuse_generator(Frame& frame)
 {
   if (cpython::is_generator(frame)) {
@@ -153,11 +168,20 @@ Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers)
     }
     const bool at_base = base != nullptr && is_base(*frame, base);
     if (base == nullptr && (marked ? is_marked(*frame, markers) : is_module_body(*frame))) {
+      check_entry(frame, *inner, markers);
       break;
     }
     stack.frames.push_back(read(*frame, pending_operation(*frame, *inner)));
     inner = frame;
     found = at_base;
+  }
+  if (found) {
+    Frame* caller = Layout::caller(*inner);
+    if (caller != nullptr && Layout::is_init_shim(*caller)) {
+      inner = caller;
+      caller = Layout::caller(*caller);
+    }
+    check_entry(caller, *inner, markers);
   }
   if (!stack.frames.empty() && stack.frames.back().generator) {
     throw CaptureError(describe(*inner) +

@@ -10,7 +10,9 @@ namespace sauerkraut::capture {
 // Captures from the frame object `innermost` outwards. The walk ends with
 // (including) `base`, a frame object or a code object, when given; otherwise
 // before the first frame that runs one of `markers` (a tuple of code objects, such
-// as that of skt.call); without such a frame before the first module body.
+// as that of skt.call); without such a frame before the first module body. The first marker is of
+// a function that returns what the outermost frame does: where it calls C that calls that, or a
+// class, is refused.
 //
 // Throws CaptureError when a frame cannot be captured, or `base` is not on the stack.
 Stack capture_stack(PyObject* innermost, PyObject* base, PyObject* markers);

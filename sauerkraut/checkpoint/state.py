@@ -181,6 +181,7 @@ class State:
             threshold=self._threshold,
             sources=True,
             handles=handles,
+            entry=State.call.__code__,
         )
         streams = [Stream("control", snapshot.control), Stream("objects", snapshot.objects)]
         return self._piece(streams, snapshot)

@@ -102,6 +102,7 @@ def capture_stack(
     sources: bool = False,
     handles: Handles | None = None,
     original: Original | None = None,
+    entry: CodeType = call.__code__,
 ) -> Snapshot:
     """Capture from ``innermost``, a frame of the calling thread that is calling us, outwards.
 
@@ -121,13 +122,14 @@ def capture_stack(
             change of it can show the difference.
         handles: See `graph.freeze`.
         original: Takes what is needed to end the captured stack itself.
+        entry: Of the function that calls the outermost frame, and returns what that does.
 
     Raises:
         CaptureError: as in `capture`.
     """
     check_enabled()
     # The base of a resumed stack is the frame that Thawed.run rebuilt first.
-    markers = (call.__code__, Thawed.run.__code__)
+    markers = (entry, Thawed.run.__code__)
     stack = _native.capture(innermost, resolve_base(base), markers)
     exclusion = Exclusion(exclude) if exclude else None
     excluded = [exclusion.apply(stack, i) for i in range(len(stack))] if exclusion else None

@@ -51,6 +51,24 @@ def test_an_error_of_the_function_propagates_and_releases_the_directory(make):
     assert make().run(int, "1") == 1
 
 
+def test_what_c_makes_of_the_frames_value_is_refused(make):
+    """A restart would return the value of the key, or of __init__."""
+    ckpt = make()
+
+    def key(x):
+        ckpt.checkpoint()
+        return x
+
+    class Made:
+        __init__ = key
+
+    with pytest.raises(skt.CaptureError, match=r"entered from C by .* sorted"):
+        ckpt.run(sorted, [2, 1], key=key)
+    ckpt = make()
+    with pytest.raises(skt.CaptureError, match="calls a class"):
+        ckpt.run(Made)
+
+
 def test_checkpoint_returns_the_epoch_then_the_restart(make, directory):
     def work():
         local = [1, 2]

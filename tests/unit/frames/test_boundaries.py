@@ -504,6 +504,24 @@ def test_what_stands_in_c_is_refused_by_name(name):
         skt.call(program)
 
 
+class Paused:
+    def __init__(self):
+        pause()
+
+
+@pytest.mark.parametrize(
+    ("called", "words"),
+    [
+        (lambda: skt.call(sorted, [2, 1], key=pause), "entered from C by .* sorted"),
+        (lambda: skt.call(functools.reduce, lambda a, b: pause(a + b), [1, 2]), "reduce"),
+        (lambda: skt.call(Paused), "calls a class"),
+    ],
+)
+def test_the_outermost_frame_must_return_what_the_call_does(called, words):
+    with pytest.raises(CaptureError, match=words):
+        called()
+
+
 def test_a_name_being_set_is_refused():
     # CPython 3.11 tells of any error there by one of its own.
     with pytest.raises((CaptureError, RuntimeError)) as raised:
