@@ -124,7 +124,9 @@ bool Search::calls(PyObject* callable)
   PyObject* self = argument(inner_, 0);
   if (is_special_method(inner_, self, "__init__") || is_special_method(inner_, self, "__call__")) {
     if (PyType_Check(callable)) {
-      return PyObject_TypeCheck(self, reinterpret_cast<PyTypeObject*>(callable));
+      auto* type = reinterpret_cast<PyTypeObject*>(callable);
+      return Py_IS_TYPE(self, type) ||  // only a __new__ in Python makes objects of derived ones
+             (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE) && PyObject_TypeCheck(self, type));
     }
     if (PyCFunction_Check(callable)) {  // of those that calls what it is given: operator.call
       const char* name = reinterpret_cast<PyCFunctionObject*>(callable)->m_ml->ml_name;
@@ -140,6 +142,10 @@ bool Search::drives(PyObject* iterator)
   PyTypeObject* type = Py_TYPE(iterator);
   if (PyGen_CheckExact(iterator) || type == &PyTupleIter_Type || type == &PyListIter_Type) {
     return false;  // a frame of its own, or nothing that is called
+  }
+  if (PyWeakref_CheckProxy(iterator)) {  // an iterator by its type, whatever it stands for
+    PyObject* referent = reinterpret_cast<PyWeakReference*>(iterator)->wr_object;
+    return PyIter_Check(referent) != 0 && drives(referent);
   }
   if (PyObject* found = on_type(type, "__next__"); found != nullptr && PyFunction_Check(found)) {
     return runs(found, inner_);
@@ -181,7 +187,9 @@ bool may_drive(PyObject* iterator, const Frame& inner)
   return Search(inner).drives(iterator);
 }
 
-bool is_driven_by_any(const Frame& inner)
+namespace {
+
+bool finds_a_driver(const Frame& inner)
 {
   const Owned all = all_objects();
   Search search(inner);
@@ -192,6 +200,17 @@ bool is_driven_by_any(const Frame& inner)
     }
   }
   return false;
+}
+
+}  // namespace
+
+bool is_driven_by_any(const Frame& inner)
+{
+  if (!finds_a_driver(inner)) {
+    return false;
+  }
+  PyGC_Collect();  // it may be garbage: an iterator of frames that an error has left
+  return finds_a_driver(inner);
 }
 
 bool may_be_unpacking(const Frame& outer, const code::CallSite& site, const Frame& inner)

@@ -98,7 +98,7 @@ def test_tasks_that_can_run_have_ended_or_have_not_begun(comm, shown):
     _, last = shown(3, "--json")
     fresh = by_name(first)["asks"]
     assert (fresh["state"], fresh["frames"]) == ("not begun", [])
-    assert fresh["call"].startswith(f"{__name__}.asks(PosixPath(")
+    assert fresh["call"].startswith(f"{__name__}.asks(")
     running = by_name(second)["asks"]
     assert running["state"] == "can run"
     assert [frame["function"] for frame in running["frames"]] == ["asks", "wait_for_epoch"]

@@ -15,6 +15,7 @@ import pickle
 import re
 import signal
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -520,6 +521,20 @@ class Paused:
 def test_the_outermost_frame_must_return_what_the_call_does(called, words):
     with pytest.raises(CaptureError, match=words):
         called()
+
+
+def test_a_weak_proxy_anywhere_is_no_iterator_that_calls():
+    class Both:
+        def __iter__(self):
+            return iter((1, 2))
+
+        def add(self, *others):
+            return pause(len(others))
+
+    both = Both()
+    proxy = weakref.proxy(both, operator.methodcaller("gone"))  # can be iterated, by its type
+    assert skt.call(lambda: both.add(*both)) == 2
+    assert proxy is not None
 
 
 def test_a_name_being_set_is_refused():

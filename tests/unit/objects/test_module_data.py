@@ -3,6 +3,7 @@
 import ctypes
 import sys
 import types
+from importlib.machinery import ModuleSpec
 
 import numpy as np
 import pytest
@@ -58,6 +59,7 @@ def step():
 def module(tmp_path, monkeypatch):
     made = types.ModuleType("data_sample")
     made.__file__ = str(tmp_path / "data_sample.py")
+    made.__spec__ = ModuleSpec("data_sample", None)  # as if it was imported
     monkeypatch.setitem(sys.modules, made.__name__, made)
     monkeypatch.setattr(module_data, "_told", set())
     exec(compile(SOURCE, made.__file__, "exec", dont_inherit=True), vars(made))
