@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from sauerkraut.errors import ResumeError
 from sauerkraut.nonsense import NONSENSE, wrong
+from sauerkraut.storage import Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,11 @@ class Beginning:
         return json.dumps(told).encode()
 
     @classmethod
+    def of(cls, piece: Piece) -> Self:
+        """Read that of a rank's part of an epoch. Raises ResumeError when it has none."""
+        return cls.of_json(bytes(stream_of(piece, "run")))
+
+    @classmethod
     def of_json(cls, text: bytes) -> Self:
         """Read what `to_json` returned. Raises ResumeError when it is something else."""
         try:
@@ -70,6 +76,25 @@ class Beginning:
             raise ResumeError(
                 f"the epoch does not say how its run began: {wrong(error)}"
             ) from error
+
+
+def stream_of(piece: Piece, name: str) -> Any:
+    """Find a stream of a rank's part of an epoch.
+
+    Args:
+        piece: That part.
+        name: Of the stream.
+
+    Raises:
+        ResumeError: it has none of that name.
+    """
+    for each in piece.streams:
+        if each.name == name:
+            return each.data
+    raise ResumeError(
+        f"the epoch holds no {name!r}, as that of a pipeline does not: give run a directory of its "
+        "own"
+    )
 
 
 def _of_program(values: Mapping[str, Any]) -> OfProgram:

@@ -13,12 +13,12 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from sauerkraut import commands
-from sauerkraut.checkpoint import program
-from sauerkraut.checkpoint.beginning import Beginning, OfProgram
+from sauerkraut.checkpoint import fit, program
+from sauerkraut.checkpoint.beginning import Beginning
 from sauerkraut.checkpoint.blocks import Held
 from sauerkraut.checkpoint.bystanders import Bystanders
 from sauerkraut.checkpoint.options import Options
@@ -27,14 +27,7 @@ from sauerkraut.checkpoint.records import Restart
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.roots import Roots
 from sauerkraut.checkpoint.store import Stored
-from sauerkraut.code import fingerprint
-from sauerkraut.errors import (
-    ArgumentsChanged,
-    CaptureError,
-    CodeChanged,
-    InterpreterMismatch,
-    ResumeError,
-)
+from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.frames.capture import capture_stack, capture_values
 from sauerkraut.frames.exclusion import Exclude
 from sauerkraut.frames.sentinels import EXCLUDED
@@ -48,7 +41,6 @@ from sauerkraut.objects import (
     registrations,
     standard_streams,
 )
-from sauerkraut.objects.reducers.definitions import attribute
 from sauerkraut.storage import About, Array, Piece, Place, Stream
 
 if TYPE_CHECKING:
@@ -312,62 +304,17 @@ class State:
         Raises:
             InterpreterMismatch, ArgumentsChanged, ResumeError: says what differs.
         """
-        beginning = _beginning(stored.piece)
-        wrote = beginning.interpreter
-        if _minor(wrote) != _minor(_INTERPRETER):
-            raise InterpreterMismatch(
-                f"{' '.join(wrote)} wrote it, this is {' '.join(_INTERPRETER)}: "
-                "start it with that Python"
-            )
-        self._compare_program(beginning.program)
-        differing = arguments.difference(beginning.arguments, self._arguments)
-        if same_arguments and differing:
-            way = "same_arguments=False ignores it"
-            if self._program is not None:
-                way = "a restart goes on with the captured ones, --fresh starts anew"
-            raise ArgumentsChanged(f"{differing}; {way}")
-        self._compare_roots(beginning.roots)
-        self.providers.check(beginning.providers)
-        differing_facts = process_state.compare(beginning.environment, process_state.environment())
-        if differing_facts and self._options.strict:
-            raise ResumeError(
-                f"the epoch was written elsewhere: {'; '.join(differing_facts)} "
-                "(strict=False only warns)"
-            )
-        for line in differing_facts:
-            self._reports.warn(f"the epoch was written elsewhere: {line}")
+        then = Beginning.of(stored.piece)
+        fit.of_interpreters(then.interpreter, _INTERPRETER)
+        fit.of_programs(then.program, self._program)
+        if same_arguments:
+            unmodified = self._program is not None
+            fit.of_arguments(then.arguments, self._arguments, unmodified=unmodified)
+        fit.of_roots(then.roots, self._roots.names)
+        self.providers.check(then.providers)
+        fit.of_surroundings(then.environment, strict=self._options.strict, reports=self._reports)
         if self._program is None:  # else its modules are not imported yet
-            self._compare_code(stored)
-
-    def _compare_program(self, then: OfProgram | None) -> None:
-        if (then is None) != (self._program is None):
-            how = "a program that calls Checkpointer.run" if then is None else "`sauerkraut run`"
-            raise ResumeError(f"{how} wrote it: start it in the same way")
-        if self._program is not None and then is not None:
-            self._program.check(then)
-
-    def _compare_roots(self, then: list[str]) -> None:
-        """Each root of the epoch needs an object of this start that becomes it."""
-        now = self._roots.names
-        if then != now:
-            more = [f"{name} is only in the epoch" for name in then if name not in now]
-            more += [f"{name} only in this start" for name in now if name not in then]
-            raise ArgumentsChanged(
-                "the objects of this start become those of the epoch, one for one, also with "
-                f"same_arguments=False: {', '.join(more) or 'their order differs'}; "
-                "build the arguments with as many lists, dicts, arrays and objects in them"
-            )
-
-    def _compare_code(self, stored: Stored) -> None:
-        """Look for functions off the stack that changed; those on it are checked by `read`."""
-        names = graph.code_names(_stream(stored.piece, "objects"))
-        changed = [name for name, then in names.items() if then and _fingerprint(name) != then]
-        if not changed:
-            return
-        text = f"changed since the epoch: {', '.join(sorted(changed))}"
-        if self._options.code_changes == "all":
-            raise CodeChanged(f'{text}; code_changes="frames" allows it')
-        self._reports.warn(text)
+            fit.of_code(stored.piece, self._options, self._reports)
 
     def read(self, stored: Stored, handles: Handles | None) -> None:
         """Bring the objects of an epoch into this process; files and frames are not touched yet.
@@ -377,7 +324,7 @@ class State:
         Raises:
             ResumeError: see `Snapshot.thaw`, `graph.thaw`.
         """
-        if self._program is not None and (then := _beginning(stored.piece).program) is not None:
+        if self._program is not None and (then := Beginning.of(stored.piece).program) is not None:
             self._program.return_to(then)  # what it imports must be found
         stream, blocks = graph_parts(stored.piece)
         snapshot = Snapshot.of_parts(_control(stored.piece), stream, blocks)
@@ -386,7 +333,7 @@ class State:
         )
         self._thawed.check()
         if self._program is not None:
-            self._compare_code(stored)
+            fit.of_code(stored.piece, self._options, self._reports)
         self._values = self._thawed.values
         if stored.manifest.about.final and self._values:
             self.value, *self._values = self._values
@@ -425,33 +372,7 @@ class State:
         return thawed.run(restart)
 
 
-def _stream(piece: Piece, name: str) -> Any:
-    for each in piece.streams:
-        if each.name == name:
-            return each.data
-    raise ResumeError(
-        f"the epoch holds no {name!r}, as that of a pipeline does not: give run a directory of its "
-        "own"
-    )
-
-
-def _beginning(piece: Piece) -> Beginning:
-    return Beginning.of_json(bytes(_stream(piece, "run")))
-
-
 def _control(piece: Piece) -> bytes:
     """The control section; the final epochs of early writers have none, as nothing was in it."""
     written = [bytes(each.data) for each in piece.streams if each.name == "control"]
     return written[0] if written else capture_values([]).control
-
-
-def _fingerprint(name: str) -> bytes | None:
-    """Of the function that ``module:qualified name`` finds here; None when it finds none."""
-    module, _, qualname = name.partition(":")
-    found = attribute(module, qualname)
-    code = getattr(getattr(found, "__func__", found), "__code__", None)
-    return fingerprint.of(code) if isinstance(code, CodeType) else None
-
-
-def _minor(interpreter: tuple[str, str]) -> tuple[str, list[str]]:
-    return interpreter[0], interpreter[1].split(".")[:2]

@@ -30,6 +30,7 @@ from sauerkraut.settings import Settings
 from sauerkraut.slurm import checks
 from sauerkraut.slurm.checks import Check
 from sauerkraut.storage import catalog
+from sauerkraut.wording import printable
 
 BEYOND_SETTINGS = ("GRACE",)  # read into another setting
 TRAPS = {
@@ -63,7 +64,7 @@ def run(chosen: argparse.Namespace) -> int:
         )
         return int(bad)
     for each in found:
-        print(report.printable(f"{each.state:4}  {each.name}: {each.text}"))
+        print(printable(f"{each.state:4}  {each.name}: {each.text}"))
     print()
     rows = [(f"SAUERKRAUT_{name.upper()}", str(value)) for name, value in _values()]
     report.print_columns(("setting", "value"), rows)

@@ -20,6 +20,7 @@ from sauerkraut.cli import report
 from sauerkraut.errors import FlowError, NoCheckpoint
 from sauerkraut.flow import CheckpointFlow, handlers, policy, polling
 from sauerkraut.flow.record import Failure, Record, StepRecord
+from sauerkraut.wording import printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,14 +66,14 @@ def _status(chosen: argparse.Namespace) -> int:
 
 def show(where: str, record: Record, failure: Failure | None) -> None:
     """Print what is known of a run: its steps, and how one failed."""
-    print(report.printable(f"{where}: {_headline(record, failure)}"))
+    print(printable(f"{where}: {_headline(record, failure)}"))
     if record.steps:
         head = ("index", "step", "state", "finished (UTC)", "seconds", "peak", "tries")
         rows = [_row(i, each, record, failure) for i, each in enumerate(record.steps)]
         report.print_table(head, rows)
     if failure is not None and failure.index == record.index:
         for line in failure.traceback.rstrip().splitlines():
-            print(report.printable(line))
+            print(printable(line))
 
 
 def _headline(record: Record, failure: Failure | None) -> str:

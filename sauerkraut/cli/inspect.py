@@ -31,7 +31,7 @@ from sauerkraut.nonsense import NONSENSE, wrong
 from sauerkraut.objects import inert
 from sauerkraut.storage import Array, Manifest, Shard, catalog, dtypes, layout, postmortem
 from sauerkraut.storage.epoch import GlobalArray
-from sauerkraut.wording import counted
+from sauerkraut.wording import counted, printable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,11 +68,11 @@ def run(chosen: argparse.Namespace) -> int:
         return 0
     print(_headline(manifest))
     for line in _global_lines(manifest):
-        print(report.printable(line))
+        print(printable(line))
     for stack in stacks:
         print()
         for line in _rank_lines(stack) if manifest.tasks is None else tasks.lines(stack):
-            print(report.printable(line))
+            print(printable(line))
     return 0
 
 
@@ -98,7 +98,7 @@ def _show_postmortem(chosen: argparse.Namespace) -> int:
         return 0
     for each in left:
         if "refused" in each:
-            print(report.printable(f"{each['file']}: cannot be read: {each['refused']}"))
+            print(printable(f"{each['file']}: cannot be read: {each['refused']}"))
             continue
         after = f"after epoch {each['epoch']}" if each["epoch"] else "before the first epoch"
         when = report.moment(datetime.fromisoformat(each["time"]))
@@ -109,8 +109,8 @@ def _show_postmortem(chosen: argparse.Namespace) -> int:
         print(f"{when} UTC")
         for frame in each["frames"]:
             for line in frames.lines(frame):
-                print(report.printable(line))
-        print(report.printable(each["error"]))
+                print(printable(line))
+        print(printable(each["error"]))
     return 0
 
 
@@ -169,7 +169,7 @@ def _show_flow(
     for rank, rows in states.items():
         print(f"\nrank {rank}")
         for row in rows:
-            print(report.printable(_row(row)))
+            print(printable(_row(row)))
     return 0
 
 

@@ -22,7 +22,6 @@ from sauerkraut.cli import (
     inspect,
     launch,
     ls,
-    report,
     request,
     resume,
     run,
@@ -36,6 +35,7 @@ from sauerkraut.errors import (
     Superseded,
     UntrustedCheckpoint,
 )
+from sauerkraut.wording import printable
 
 VERBS: tuple[ModuleType, ...] = (
     *(ls, inspect, verify, resume),
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SauerkrautError as error:
         if chosen.verbose >= 2:
             traceback.print_exc()
-        print(f"sauerkraut {chosen.verb}: {report.printable(str(error))}", file=sys.stderr)
+        print(f"sauerkraut {chosen.verb}: {printable(str(error))}", file=sys.stderr)
         return 87 if isinstance(error, DO_NOT_RESTART) else 1
     except MemoryError:  # what a file says of its own size is anybody's
         print(f"sauerkraut {chosen.verb}: not enough memory for what is stored", file=sys.stderr)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
+from sauerkraut.wording import printable
+
 
 def usage(verb: str, text: str) -> NoReturn:
     """End with status 2: the words of the command line make no sense."""
@@ -81,8 +83,3 @@ def moment(when: datetime) -> str:
 def number(value: float | None) -> str:
     """A step or a metric, without a needless ``.0``."""
     return "-" if value is None else f"{value:g}" if abs(value) < 1e5 else f"{value:.10g}"
-
-
-def printable(text: str) -> str:
-    """`text` without what a terminal would obey: names in a checkpoint are anybody's."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

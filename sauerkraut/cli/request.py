@@ -21,6 +21,7 @@ from sauerkraut.cli import report
 from sauerkraut.errors import NoCheckpoint, StorageError
 from sauerkraut.storage import Epoch, Manifest, catalog, events, layout, owner
 from sauerkraut.storage.owner import Owner
+from sauerkraut.wording import printable
 
 LOOK = 1.0
 """Seconds between two looks: the file system is everybody's."""
@@ -126,7 +127,7 @@ def _manifest(path: Path) -> Manifest | None:
 def _tell(event: dict[str, object]) -> None:
     if event.get("event") in ("begin", "sealed", "commit", "failed"):
         why = f": {event['error']}" if "error" in event else ""
-        _say(report.printable(f"{event['event']} epoch {event.get('epoch', '?')}{why}"))
+        _say(printable(f"{event['event']} epoch {event.get('epoch', '?')}{why}"))
 
 
 def _has_ended(directory: Path) -> bool:

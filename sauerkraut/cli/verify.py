@@ -16,7 +16,7 @@ from sauerkraut.cli import report
 from sauerkraut.errors import SauerkrautError, UntrustedCheckpoint
 from sauerkraut.settings import Settings
 from sauerkraut.storage import Finding, Trust, catalog
-from sauerkraut.wording import counted
+from sauerkraut.wording import counted, printable
 
 SHOWN = 5  # names of files that belong to no epoch
 
@@ -71,7 +71,7 @@ def run(chosen: argparse.Namespace) -> int:
         report.print_json({"directory": directory, "epochs": epochs, "others": others})
     elif others:
         shown = ", ".join(others[:SHOWN]) + (", ..." if len(others) > SHOWN else "")
-        print(report.printable(f"not of any epoch, left alone: {len(others)} ({shown})"))
+        print(printable(f"not of any epoch, left alone: {len(others)} ({shown})"))
     if any(findings for _, findings in results):
         return 1
     for refusal in refused.values():
@@ -101,7 +101,7 @@ def _print(entry: catalog.Entry, findings: list[Finding]) -> None:
     print(f"epoch {entry.name.number}: {verdict}")
     for finding in findings:
         where = finding.file if finding.stream is None else f"{finding.file}, {finding.stream}"
-        print(report.printable(f"  {where}: {finding.problem}"))
+        print(printable(f"  {where}: {finding.problem}"))
 
 
 def _amount(epoch: Path) -> str:

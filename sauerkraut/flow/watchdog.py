@@ -7,7 +7,6 @@ import sys
 import threading
 import traceback
 from time import monotonic
-from types import TracebackType
 from typing import Any, Self
 
 from sauerkraut.checkpoint.checkpointer import current
@@ -44,12 +43,7 @@ class Watchdog:
             self._timer.start()
         return self
 
-    def __exit__(
-        self,
-        cls: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *of_error: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer.join()
@@ -99,13 +93,8 @@ class PollWatchdog(Watchdog):
             self._before = self._checkpointer.limited(limit)
         return super().__enter__()
 
-    def __exit__(
-        self,
-        cls: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        super().__exit__(cls, error, trace)
+    def __exit__(self, *of_error: object) -> None:
+        super().__exit__(*of_error)
         if self._seconds is not None:
             self._checkpointer.limited(self._before)
 

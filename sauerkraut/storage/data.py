@@ -21,7 +21,7 @@ from sauerkraut.storage.epoch import Block, GlobalArray, Manifest
 from sauerkraut.storage.selection import integer, select, within
 from sauerkraut.storage.shard import Shard
 from sauerkraut.storage.trust import Trust
-from sauerkraut.wording import counted
+from sauerkraut.wording import counted, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -199,7 +199,7 @@ class Data(Mapping[str, "StoredArray"]):
             *(f"  passed over: {problem}" for problem in self.passed_over),
             "data for a fresh start on any number of ranks; no frame is resumed from it",
         ]
-        return "\n".join(map(_printable, lines))
+        return "\n".join(map(printable, lines))
 
     def _ipython_key_completions_(self) -> list[str]:
         return list(self._arrays)
@@ -337,7 +337,7 @@ class StoredArray:
 
     def __repr__(self) -> str:
         name, *rest = self._row()
-        return _printable(f"{name}: {', '.join(rest)}")
+        return printable(f"{name}: {', '.join(rest)}")
 
     def _row(self) -> tuple[str, ...]:
         blocks = counted(len(self._array.blocks), "block")
@@ -348,8 +348,3 @@ def _array(data: memoryview, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np
     import numpy as np
 
     return np.frombuffer(data, dtype).reshape(shape)
-
-
-def _printable(text: str) -> str:
-    """Leave nothing that a terminal would obey: names in a checkpoint are anybody's."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

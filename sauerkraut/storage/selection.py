@@ -57,14 +57,14 @@ def select(key: Any, shape: tuple[int, ...]) -> Selection:
     return Selection(tuple(ranges), tuple(finish))
 
 
-def integer(what: str, value: object) -> int:
+def integer(what: str, value: Any) -> int:
     """Read a number of an axis, a rank or an element.
 
     Raises:
         TypeError: it is none, or a truth value; says what it was to be.
     """
     try:
-        found = operator.index(value)  # type: ignore[arg-type]
+        found = operator.index(value)
     except TypeError:
         found = None
     if found is None or isinstance(value, bool):

@@ -112,7 +112,10 @@ def test_the_end_of_the_program_is_as_good_as_close(step):
 
 def test_a_rank_that_is_gone_ends_the_job(launcher, stepping, tmp_path):
     if launcher.name != "openmpi":  # MPICH's -disable-auto-cleanup lets them live now and then
-        pytest.skip("missing: Open MPI, whose launcher can let the others live")
+        pytest.skip(
+            "missing: Open MPI, whose launcher can let the others live: "
+            "`.ci/setup python3 .venv-openmpi openmpi`"
+        )
     first, *words = launcher.command(4)
     # to a file: a launcher that lets them live may not read their last lines
     to_file = ["sh", "-c", 'exec "$@" 2>>said', "sh"]

@@ -8,23 +8,9 @@ import pytest
 from sauerkraut import mpi
 from sauerkraut.cli import main
 from tests.programs import exchanging
+from tests.traps import Trap
 
 pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
-
-
-class Trap:
-    """Leaves a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (spring, (self.path,))
-
-
-def spring(path):
-    path.write_text("sprung")
-    return Trap(path)
 
 
 def fails():

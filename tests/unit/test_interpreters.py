@@ -120,7 +120,8 @@ print(sauerkraut.Snapshot.from_bytes(open(sys.argv[1], "rb").read()).resume(0))
 
 
 @pytest.mark.skipif(
-    not getattr(getattr(sys, "_jit", None), "is_available", bool)(), reason="no JIT compiler"
+    not getattr(getattr(sys, "_jit", None), "is_available", bool)(),
+    reason="missing: a CPython with a JIT compiler, as Debian's 3.14: .ci/newer-python",
 )
 def test_a_capture_in_compiled_code_is_resumed_elsewhere(tmp_path):
     (tmp_path / "compiled.py").write_text(COMPILED)

@@ -1,7 +1,5 @@
 """`sauerkraut inspect` shows each rank's stack and locals, and runs nothing of them."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -9,23 +7,10 @@ import sauerkraut as skt
 from sauerkraut import storage
 from sauerkraut.flow import CheckpointFlow
 from sauerkraut.storage import About, Array, Incarnation, Ownership, Piece, Stream, Trust
+from tests.traps import Trap
 
 RANKS = 2
 HIDDEN = ("hidden",)
-
-
-class Trap:
-    """Leaves a file when it is unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (spring, (self.path,))
-
-
-def spring(path):
-    Path(path).write_text("sprung")
 
 
 def batches(size, hidden):

@@ -1,4 +1,4 @@
-"""C code between two frames: refused by name, or declared to pass the value through."""
+"""C code between two frames is refused by name."""
 
 import collections
 import collections.abc
@@ -21,15 +21,8 @@ import numpy as np
 import pytest
 
 import sauerkraut as skt
-from sauerkraut import CaptureError, Snapshot
-
-
-def pause(value=None, kept=None):
-    """Captures up to the innermost `skt.call`; what cannot be captured ends the program."""
-    snapshot = skt.capture()
-    if snapshot and kept is not None:
-        kept.append(snapshot)
-    return value
+from sauerkraut import CaptureError
+from tests.unit.frames.pausing import Steps, looped, pause
 
 
 class Key:
@@ -83,21 +76,6 @@ class Key:
 
     def keys(self):
         return pause([])
-
-
-class Steps:
-    def __init__(self):
-        self.left = 3
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        pause()
-        self.left -= 1
-        if not self.left:
-            raise StopIteration
-        return self.left
 
 
 class Made:
@@ -201,116 +179,6 @@ def imports(folder):
 def paused():
     """No generator expression: in `any()` and `tuple()` CPython 3.15 makes a plain loop of one."""
     yield pause(0)
-
-
-def looped(iterator):
-    for _ in iterator:
-        pass
-
-
-class Nested:
-    def __init__(self, *parts):
-        pause()
-
-    def method(self, *parts):
-        return pause(len(parts))
-
-    @classmethod
-    def of_class(cls, *parts):
-        return pause(len(parts))
-
-    @staticmethod
-    def of_none(*parts):
-        return pause(len(parts))
-
-    def __call__(self, *parts):
-        return pause(len(parts))
-
-
-class Whole(tuple):
-    __slots__ = ()
-
-    def __init__(self, *parts):
-        pause()
-
-
-class Apart(frozenset):
-    def __init__(self, *parts):
-        pause()
-
-
-class Again:
-    """Gone over by what it is called by."""
-
-    def __next__(self, *given):
-        return pause(given)
-
-    def __iter__(self):
-        return self
-
-    __call__ = __next__
-
-
-class Asked:
-    """One function for both ways in which an attribute is found."""
-
-    def __getattribute__(self, name):
-        pause()
-        raise AttributeError(name)
-
-    __getattr__ = __getattribute__
-
-
-def made(kind, *args):
-    """An object whose making pauses not."""
-    return kind.__new__(kind, *args)
-
-
-# Who calls is told by the code that runs: where an iterator in C may call the same function as the
-# statement does, nothing tells which of the two calls it is.
-def several(*args):
-    return pause(len(args))
-
-
-one = made(Nested)
-SAME = {
-    "starred": lambda: several(*map(several, [1])),
-    "starred and named": lambda: several(*map(several, [1]), x=1),
-    "starred class": lambda: Nested(*map(Nested, [1])),
-    "starred method": lambda: one.method(*map(one.method, [1])),
-    "starred class method": lambda: Nested.of_class(*map(Nested.of_class, [1])),
-    "starred static method": lambda: one.of_none(*map(Nested.of_none, [1])),
-    "starred object": lambda: one(*map(one, [1])),
-    "starred lambda": lambda: (lambda f: f(*map(f, [1])))(lambda *x: pause(x)),
-    "starred partial": lambda: functools.partial(several, 1)(*map(several, [1])),
-    "starred, of a partial": lambda: several(*map(functools.partial(several, 1), [1])),
-    "starred, until": lambda: several(*iter(several, 1)),
-    "starred, twice wrapped": lambda: one.method(*zip(map(one.method, [1]))),
-    "starred itself": lambda: (lambda again: again(*again))(Again()),
-    "starred starmap": lambda: one(*itertools.starmap(one, [(1,)])),
-    "starred chain": lambda: one(*itertools.chain.from_iterable([map(one, [1])])),
-    "map of map": lambda: looped(map(several, map(several, [1]))),
-    "next of map of map": lambda: next(map(several, map(several, [1]))),
-    "map of two": lambda: looped(map(several, [1], map(several, [2]))),
-    "map of starmap": lambda: looped(map(several, itertools.starmap(several, [(1,)]))),
-    "map of zip of map": lambda: looped(map(several, zip(map(several, [1])))),
-    "map of iter": lambda: looped(map(several, iter(several, 1))),
-    "map of itself": lambda: (lambda again: looped(map(again.__next__, again)))(Again()),
-    "map of methods": lambda: looped(map(one.method, map(made(Nested).method, [1]))),
-    "map of filter of it": lambda: looped(map(several, filter(several, [1]))),
-    "map of called methods": lambda: looped(
-        map(Nested.method, map(operator.methodcaller("method"), [one]))
-    ),
-    "whole": lambda: Whole(map(Whole, [(1,)])),
-    "apart": lambda: Apart(map(Apart, ["a"])),
-    "attribute": lambda: Asked().x,
-}
-
-
-@pytest.mark.parametrize("name", SAME)
-def test_a_function_that_an_iterator_in_c_may_call_as_well_is_refused(name):
-    with pytest.raises(CaptureError, match="was entered from C by"):
-        skt.call(SAME[name])
 
 
 class PausingError(Exception):
@@ -576,99 +444,3 @@ def test_a_callback_of_ctypes_is_refused_by_name():
 
     assert skt.call(lambda: ctypes.CFUNCTYPE(ctypes.c_int)(callback)()) == 1
     assert told
-
-
-def resumed(kept):
-    return Snapshot.from_bytes(kept[0].to_bytes()).resume()
-
-
-@skt.transparent
-@functools.lru_cache
-def cached(n):
-    pause(kept=cached_kept)
-    return n * 2
-
-
-cached_kept = []
-
-
-def test_a_declared_callable_passes_the_value_through():
-    assert skt.call(lambda: ("got", cached(4))) == ("got", 8)
-    assert resumed(cached_kept) == ("got", 8)
-
-
-class Worker:
-    def work(self, n, kept):
-        return pause(n + 1, kept)
-
-
-def test_a_declared_function_of_numpy_passes_the_value_through():
-    kept = []
-    skt.transparent(np.piecewise)
-
-    def program():
-        return np.piecewise(np.ones(2), [[True, False]], [lambda x: pause(x * 3, kept)])
-
-    expected = skt.call(program).tolist()
-    assert resumed(kept).tolist() == expected == [3, 0]
-
-
-def test_a_declared_class_stands_for_its_instances():
-    kept = []
-    skt.transparent(operator.methodcaller)
-    program = operator.methodcaller("work", 3, kept)
-    assert skt.call(lambda: ("got", program(Worker()))) == ("got", 4)
-    assert resumed(kept) == ("got", 4)
-
-
-def test_a_declared_method_is_known_however_it_is_bound():
-    kept = []
-
-    class Told(dict):
-        def __missing__(self, key):
-            return pause(key, kept)
-
-    skt.transparent(dict.__getitem__)
-    assert skt.call(lambda: [Told().__getitem__(3)]) == [3]
-    assert resumed(kept) == [3]
-
-
-@pytest.mark.parametrize("wrong", [3, resumed, Steps().__next__])
-def test_only_callables_in_c_can_be_declared(wrong):
-    with pytest.raises(TypeError, match=r"cannot be called|Python function"):
-        skt.transparent(wrong)
-
-
-class Model:
-    def __init__(self, size, kept):
-        self.size = pause(size, kept)
-
-
-def made_by_name(kept):
-    made_here = Model
-    return Model(3, kept).size + made_here(4, kept).size
-
-
-def test_what_the_code_names_is_called_without_a_look_at_all_objects(monkeypatch):
-    looked = []
-    monkeypatch.setattr("gc.get_objects", lambda: looked.append(1) or [])
-    kept = []
-    assert skt.call(made_by_name, kept) == 7
-    assert not looked
-    assert [snapshot.resume() for snapshot in kept] == [7, 7]
-
-
-def test_a_look_at_all_objects_that_fails_is_no_capture(monkeypatch):
-    def fails():
-        raise MemoryError
-
-    kept = []
-    made = [Model]
-    monkeypatch.setattr("gc.get_objects", fails)
-    try:
-        size = skt.call(lambda: made[0](3, kept).size)
-    except MemoryError:
-        assert not kept
-    else:  # from 3.13 on what is called shows without such a look
-        assert sys.version_info >= (3, 13)
-        assert size == kept[0].resume() == 3

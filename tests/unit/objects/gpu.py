@@ -2,7 +2,8 @@
 
 import importlib
 
-LIBRARIES = ("cupy", "torch")
+LIBRARIES = {"cupy": "cupy-cuda13x", "torch": "torch"}
+"""The packages that bring them, by module."""
 
 
 def missing(library):
@@ -12,10 +13,10 @@ def missing(library):
         cuda = found.cuda
         count = cuda.device_count() if library == "torch" else cuda.runtime.getDeviceCount()
     except ImportError:
-        return f"{library} is not installed"
+        return f"{library}: `pip install {LIBRARIES[library]}` where there is a GPU"
     except Exception as error:  # without a driver CuPy raises an error of its own
-        return f"{library} reaches no GPU: {error}"
-    return None if count else f"{library} sees no GPU"
+        return f"a GPU that {library} reaches: {error}"
+    return None if count else f"a GPU that {library} sees"
 
 
 if __name__ == "__main__":

@@ -16,14 +16,14 @@ HOST = np.arange(48.0).reshape(6, 8)
 @pytest.fixture
 def cupy():
     if (why := gpu.missing("cupy")) is not None:
-        pytest.skip(why)
+        pytest.skip(f"missing: {why}")
     return sys.modules["cupy"]
 
 
 @pytest.fixture
 def torch():
     if (why := gpu.missing("torch")) is not None:
-        pytest.skip(why)
+        pytest.skip(f"missing: {why}")
     return sys.modules["torch"]
 
 

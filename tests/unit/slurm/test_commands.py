@@ -25,7 +25,7 @@ def squeue(tmp_path, monkeypatch):
 
 def test_the_end_of_the_job_is_told_in_local_time(squeue):
     squeue("2030-03-01T12:00:30")
-    assert commands.end_time() == datetime(2030, 3, 1, 12, 0, 30).timestamp()  # noqa: DTZ001
+    assert commands.end_time() == datetime(2030, 3, 1, 12, 0, 30).timestamp()  # noqa: DTZ001 - Slurm tells local time
 
 
 @pytest.mark.parametrize("text", ["N/A", "Unknown", "", "NONE"])
