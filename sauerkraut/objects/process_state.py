@@ -8,12 +8,15 @@ import os
 import random
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sauerkraut.errors import ResumeError
 from sauerkraut.objects.project import is_project
+
+_NUMPY = ("numpy._core._ufunc_config", "numpy._core.printoptions")
+"""Modules that hold the variables of ``numpy.errstate`` and ``numpy.printoptions``."""
 
 
 def capture() -> dict[str, Any]:
@@ -99,13 +102,25 @@ def _umask() -> int:
 def _variables() -> list[tuple[contextvars.ContextVar[Any], Any]]:
     """Context variables that project modules hold, with their values."""
     set_here = contextvars.copy_context()
-    found: dict[int, tuple[contextvars.ContextVar[Any], Any]] = {}
+    if not len(set_here):
+        return []
+    return [(each, set_here[each]) for each in _held(is_project) if each in set_here]
+
+
+def held_variables() -> set[contextvars.ContextVar[Any]]:
+    """Context variables that project modules hold, and NumPy's."""
+    return set(_held(lambda module: is_project(module) or module in _NUMPY))
+
+
+def _held(by: Callable[[str], bool]) -> Iterable[contextvars.ContextVar[Any]]:
+    """Context variables that modules of these names hold, each once."""
+    found: dict[contextvars.ContextVar[Any], None] = {}
     for name, module in list(sys.modules.items()):
-        if len(set_here) and is_project(name):
+        if by(name):
             for value in list(getattr(module, "__dict__", {}).values()):
-                if isinstance(value, contextvars.ContextVar) and value in set_here:
-                    found[id(value)] = (value, set_here[value])
-    return list(found.values())
+                if isinstance(value, contextvars.ContextVar):
+                    found[value] = None
+    return found
 
 
 def environment() -> dict[str, str]:

@@ -1,8 +1,12 @@
-"""Checkpointers over the communicator of a test."""
+"""Checkpointers and pools over the communicator of a test."""
+
+import shutil
 
 import pytest
+from mpi4py import MPI
 
 import sauerkraut as skt
+from sauerkraut import mpi
 from tests.mpi.interrupted import CrashError
 
 
@@ -30,3 +34,33 @@ def resumed(make):
         return make().run(function, *args)
 
     return resumed
+
+
+@pytest.fixture
+def on(comm):
+    """Run a function with a pool over the first ranks; what it returns on each of them."""
+
+    def on(ranks, path, body, **options):
+        part = comm.Split(0 if comm.rank < ranks else MPI.UNDEFINED)
+        found = None
+        if part != MPI.COMM_NULL:
+            with mpi.TaskPool(part, path, keep=100, **options) as pool:
+                found = part.allgather(body(pool))
+            part.Free()
+        return comm.bcast(found)
+
+    return on
+
+
+@pytest.fixture
+def alone(comm, shared_dir):
+    """A directory of its own with one epoch of another."""
+
+    def alone(epoch, name):
+        if comm.rank == 0:
+            shutil.copytree(epoch, shared_dir / name / epoch.name)
+            (shared_dir / name).chmod(0o700)
+        comm.barrier()
+        return shared_dir / name
+
+    return alone

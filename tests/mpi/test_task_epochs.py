@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import signal
 import socket
 import time
@@ -26,22 +25,6 @@ pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
 SIZE = MPI.COMM_WORLD.size
 TURNS = 12
 ALL = list(range(exchanging.TASKS))
-
-
-@pytest.fixture
-def on(comm):
-    """Run a function with a pool over the first ranks; what it returns on each of them."""
-
-    def on(ranks, path, body, **options):
-        part = comm.Split(0 if comm.rank < ranks else MPI.UNDEFINED)
-        found = None
-        if part != MPI.COMM_NULL:
-            with mpi.TaskPool(part, path, keep=100, **options) as pool:
-                found = part.allgather(body(pool))
-            part.Free()
-        return comm.bcast(found)
-
-    return on
 
 
 def run(pool):
@@ -70,20 +53,6 @@ def united(results):
 
 def epochs(path):
     return [entry.path for entry in reversed(catalog.committed(path))]
-
-
-@pytest.fixture
-def alone(comm, shared_dir):
-    """A directory of its own with one epoch of another."""
-
-    def alone(epoch, name):
-        if comm.rank == 0:
-            shutil.copytree(epoch, shared_dir / name / epoch.name)
-            (shared_dir / name).chmod(0o700)
-        comm.barrier()
-        return shared_dir / name
-
-    return alone
 
 
 @pytest.mark.parametrize(("then", "now"), [(1, 1), (1, 2), (2, 1), (2, 2), (3, 4), (4, 3)])

@@ -1,5 +1,7 @@
 """Tasks that move between ranks."""
 
+import functools
+import threading
 import time
 
 import numpy as np
@@ -156,41 +158,6 @@ def test_a_deadlock_names_what_is_waited_for(pool):
 def test_only_tasks_move(pool):
     with pytest.raises(MigrationError, match=r"migrate\(\) is for tasks"):
         mpi.migrate(0)
-
-
-def writes(dest, count, nbytes, tag=0):
-    for _ in range(count):
-        mpi.send(b"x" * nbytes, dest, tag)
-    return count
-
-
-def reads_then_asks(writer):
-    got = [len(mpi.recv(writer)) for _ in range(3)]
-    return got, mpi.recv(writer, tag=2)
-
-
-def writes_then_answers(reader):
-    writes(reader, 11, 100)
-    mpi.send("go", reader, tag=2)
-
-
-def test_a_writer_waits_only_while_too_much_is_unread(comm):
-    with mpi.TaskPool(comm, mailbox=1200) as pool:
-        if RANK == 0:
-            pool.spawn(reads_then_asks, SIZE * 1, name="reads")
-            pool.spawn(writes_then_answers, 0)
-        results = pool.run()
-        if RANK == 0:
-            assert results["reads"] == ([100] * 3, "go")
-
-
-def test_a_writer_does_not_wait_for_a_task_that_has_ended(comm):
-    with mpi.TaskPool(comm, mailbox=1000) as pool:
-        ended = pool.spawn(gives, SIZE - 1)
-        pool.run()
-        writing = pool.spawn(writes, ended, 20, 200)
-        pool.run()
-        assert writing.result() == 20
 
 
 class Unreadable:
@@ -387,3 +354,43 @@ def sends_all(dest, count):
     for number in range(count):
         mpi.send(number, dest)
         mpi.yield_()
+
+
+def tries(call, error):
+    with pytest.raises(error) as caught:
+        call()
+    return str(caught.value)
+
+
+def asks_from_a_thread():
+    """Is no task there, whichever runs here meanwhile."""
+    told = []
+    thread = threading.Thread(target=lambda: told.append(tries(mpi.current, MigrationError)))
+    thread.start()
+    thread.join()
+    return told[0]
+
+
+def test_calls_that_are_not_for_tasks(pool):
+    closes = pool.spawn(tries, pool.close, MigrationError)
+    moves = pool.spawn(tries, functools.partial(mpi.migrate, SIZE / 2), TypeError)
+    asks = pool.spawn(asks_from_a_thread)
+    pool.run()
+    assert closes.result().startswith("close() is not for tasks")
+    assert "'float' object" in moves.result()
+    assert asks.result().startswith("current() is for tasks")
+
+
+def test_a_pool_that_is_closed(comm):
+    with mpi.TaskPool(comm) as pool:
+        pass
+    for call in (pool.run, lambda: pool.spawn(ends_itself), lambda: pool.spawn_ranks(around, 2)):
+        with pytest.raises(MigrationError, match="closed"):
+            call()
+
+
+def test_pools_with_a_directory_on_some_ranks_only(comm, shared_dir):
+    if SIZE == 1:
+        return
+    with pytest.raises(RankError, match="path must be the same on every rank: one on rank 0, none"):
+        mpi.TaskPool(comm, None if RANK else shared_dir / "ckpt")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Mapping
+from contextvars import Context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from sauerkraut.errors import CaptureError, CorruptCheckpoint, ResumeError
 from sauerkraut.frames.capture import capture_values
 from sauerkraut.frames.snapshot import Snapshot, Thawed
 from sauerkraut.group import Group
+from sauerkraut.mpi.tasks import contexts
 from sauerkraut.mpi.tasks.outcomes import Outcome
 from sauerkraut.mpi.tasks.packing import Packing, Unpacking, place_of
 from sauerkraut.mpi.tasks.placing import place
@@ -179,7 +181,7 @@ class _Reading:
         self._group = group
         self._ranks = ranks
         self._snapshots: list[tuple[dict[str, Any], Snapshot]] = []
-        self._thawed: list[Thawed] = []
+        self._thawed: list[tuple[Context, Thawed]] = []
 
     def read(self, store: Store, manifest: Manifest, shards: dict[int, dict[str, Any]]) -> None:
         """Read what this rank takes of each shard, and nothing else of it."""
@@ -203,12 +205,12 @@ class _Reading:
         """The tasks that were read; none of them runs."""
         self._thawed = [_thawed(entry, snapshot) for entry, snapshot in self._snapshots]
         entries = (entry for entry, _ in self._snapshots)
-        return [_resident(*each) for each in zip(entries, self._thawed, strict=True)]
+        return [_resident(entry, *each) for entry, each in zip(entries, self._thawed, strict=True)]
 
     def touch_files(self) -> None:
         """Set files that they were writing to what they were."""
-        for each in self._thawed:
-            each.touch_files()
+        for context, thawed in self._thawed:
+            context.run(thawed.touch_files)
 
 
 def _indexes(store: Store, group: Group, manifest: Manifest) -> dict[int, dict[str, Any]]:
@@ -274,18 +276,19 @@ def _snapshot(entry: dict[str, Any], unpacking: Unpacking) -> Snapshot:
     return Snapshot.of_parts(control, objects, blocks)
 
 
-def _thawed(entry: dict[str, Any], snapshot: Snapshot) -> Thawed:
+def _thawed(entry: dict[str, Any], snapshot: Snapshot) -> tuple[Context, Thawed]:
+    context = contexts.of_program()
     try:
-        thawed = snapshot.thaw()
+        thawed = context.run(snapshot.thaw)
         thawed.check()
     except ResumeError as error:
         raise type(error)(f"{entry['name']!r} cannot go on here: {error}") from error
-    return thawed
+    return context, thawed
 
 
-def _resident(entry: dict[str, Any], thawed: Thawed) -> Resident:
+def _resident(entry: dict[str, Any], context: Context, thawed: Thawed) -> Resident:
     told, call = thawed.values[: len(BESIDE)], thawed.values[len(BESIDE) :]
-    resident = resident_of(told)
+    resident = resident_of(told, context)
     if entry["begun"]:
         resident.arrived = thawed
     else:

@@ -181,6 +181,15 @@ class Delivery:
             read = 0
         luggage.read[letter.source] = read
 
+    def _tell_unread(self, luggage: Luggage) -> None:
+        """Let those go on that wait for room: nobody will read what this task has left."""
+        left = dict(luggage.read)
+        for letter in (*luggage.mailbox, *luggage.early.values()):
+            left[letter.source] = left.get(letter.source, 0) + len(letter.data)
+        for source, nbytes in left.items():
+            if nbytes > self._limit:  # else nobody waits, once what is on its way has come
+                self._learn_read(Read(source, luggage.id, nbytes))
+
     def _learn_read(self, read: Read) -> None:
         """Let a task know that what it has sent was read, or tell the rank where it is."""
         resident = self.residents.get(read.dest)
@@ -236,6 +245,7 @@ class Delivery:
         """A task has ended here; tell its home what it returned."""
         self._over.add(luggage.id)
         self.where.kept(luggage.id)
+        self._tell_unread(luggage)
         outcome = outcomes.of(luggage, ended)
         home = self.where.home(luggage.id)
         if home == self.rank:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sauerkraut.errors import MigrationError
+from sauerkraut.mpi.tasks import contexts
 from sauerkraut.mpi.tasks.record import resident_of
 from sauerkraut.mpi.tasks.residents import Residents
 from sauerkraut.mpi.tasks.switching import Captured
@@ -151,10 +152,11 @@ class Moving:
         assert snapshot is not None, "it is here"
         nbytes = snapshot.nbytes
         try:
-            thawed = snapshot.thaw()
+            context = contexts.of_program()
+            thawed = context.run(snapshot.thaw)
             thawed.check()
-            resident = resident_of(thawed.values)
-            thawed.touch_files()
+            resident = resident_of(thawed.values, context)
+            context.run(thawed.touch_files)
         except Exception as error:  # noqa: BLE001 - the task raises it where it stays
             receiving.refuse(f"{type(error).__name__}: {error}")
             return

@@ -12,6 +12,7 @@ from typing import Any, Self
 from mpi4py import MPI
 
 from sauerkraut import group as groups
+from sauerkraut.checkpoint.agreement import refuse_unlike
 from sauerkraut.checkpoint.leaving import UncaughtErrors
 from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.errors import Deadlock, MigrationError, RankError, SauerkrautError
@@ -61,7 +62,8 @@ class TaskPool:
 
     Raises:
         MigrationError: this process has a pool already, or ranks do not balance alike.
-        RankError: on every rank: the tasks cannot go on here; names one, and why. Nothing ran.
+        RankError: on every rank: the tasks cannot go on here; names one, and why. Nothing ran. Or
+            ranks differ in `mailbox` or in whether there is a `path`.
         ValueError: there is no such strategy, ``every`` is not positive, or an argument means
             nothing.
         TypeError: an argument is of another type.
@@ -81,10 +83,14 @@ class TaskPool:
     ) -> None:
         given = MPI.COMM_WORLD if comm is None else comm
         running.refuse_second()
+        if not mailbox >= 0:
+            raise ValueError(f"mailbox={mailbox!r}: it takes 0 bytes or more")
         residents = Residents()
         self._group = groups.of(given)
         try:
             options = Options.agreed(self._group, balance, every)
+            told = {"mailbox": str(mailbox), "path": "none" if path is None else "one"}
+            refuse_unlike(self._group, "TaskPool", told)
         except BaseException:
             self._group.close()
             raise
@@ -120,6 +126,7 @@ class TaskPool:
                 the same.
         """
         begin = beginning(function, args)
+        self._refuse_when_closed()
         self._refuse_when_finished("spawn", function)
         task = self._spawned * self.size + self.rank
         self._spawned += 1
@@ -149,6 +156,7 @@ class TaskPool:
             MigrationError: on every rank: sizes differ, or there is nothing to call; or this run
                 has finished, see `restarted`.
         """
+        self._refuse_when_closed()
         with self._uncaught.alike(SauerkrautError):
             first = ranks.agree(self._group, function, size, self._spawned)
             self._refuse_when_finished("spawn_ranks", function)
@@ -180,6 +188,7 @@ class TaskPool:
         """
         if running.is_inside():
             raise MigrationError("run() is not for tasks: call it outside of them, on all ranks")
+        self._refuse_when_closed()
         stored = nullcontext() if self._checkpoints is None else self._checkpoints.running()
         with self._uncaught.alike(RankError, Deadlock), stored:
             self._run()
@@ -197,6 +206,7 @@ class TaskPool:
         """
         if running.is_inside() or self._checkpoints is None:
             raise MigrationError("checkpoint() is for a TaskPool with a path, outside of its tasks")
+        self._refuse_when_closed()
         with self._uncaught.alike(SauerkrautError):
             self._run(until_still=True)
             return self._checkpoints.take(self._write)
@@ -212,7 +222,13 @@ class TaskPool:
         return list(self._balancing.rounds)
 
     def close(self) -> None:
-        """Free what the pool has. Collective; a second call does nothing."""
+        """Free what the pool has. Collective; a second call does nothing.
+
+        Raises:
+            MigrationError: this is a task.
+        """
+        if running.is_inside():
+            raise MigrationError("close() is not for tasks: call it outside of them, on all ranks")
         if not self._closed:
             self._closed = True
             if self._checkpoints is not None:
@@ -256,6 +272,10 @@ class TaskPool:
         if error is not None:
             raise error
         return value
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise MigrationError("this TaskPool is closed: make another one")
 
     # --- checkpoints
 

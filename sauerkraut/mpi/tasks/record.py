@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from contextvars import Context
 from typing import Any
 
 from sauerkraut.errors import ResumeError
+from sauerkraut.mpi.tasks import contexts
 from sauerkraut.mpi.tasks.member import Member, ReceivePosted
 from sauerkraut.mpi.tasks.task import (
     AwaitOutcome,
@@ -32,8 +34,13 @@ PLAIN = (
 """Fields of `Luggage` that are stored as they are."""
 
 
-def beside(resident: Resident) -> list[object]:
-    """What is captured beside the stack of a task, see `BESIDE` and `resident_of`."""
+def beside(resident: Resident, variables: Sequence[object] = ()) -> list[object]:
+    """What is captured beside the stack of a task, see `BESIDE` and `resident_of`.
+
+    Args:
+        resident: The task.
+        variables: Those that it has set, see `contexts.changed`.
+    """
     luggage, value = resident.luggage, resident.value
     record: dict[str, Any] = {name: getattr(luggage, name) for name in PLAIN}
     record["wait"] = _of_wait(luggage.wait)
@@ -43,15 +50,21 @@ def beside(resident: Resident) -> list[object]:
     if isinstance(value, Letter):
         record["taken"], value = value.fields(), None
     member = luggage.member
-    if member is None:  # it is quicker by itself
+    if variables:
+        record["variables"] = list(variables)
+    elif member is None:  # it is quicker by itself
         return [pickle.dumps(record, 5), value, resident.error]
-    # The stack holds requests that were posted, too.
-    record["member"] = member.context, member.members, member.posted, member.led
+    if member is not None:  # the stack holds requests that were posted, too
+        record["member"] = member.context, member.members, member.posted, member.led
     return [record, value, resident.error]
 
 
-def resident_of(captured: Sequence[object]) -> Resident:
+def resident_of(captured: Sequence[object], context: Context) -> Resident:
     """The task of which `beside` captured this; what it runs is the caller's to add.
+
+    Args:
+        captured: What came back.
+        context: That in which it came back; gets the variables that the task had set.
 
     Raises:
         ResumeError: it waits for something that only a later release knows.
@@ -67,8 +80,9 @@ def resident_of(captured: Sequence[object]) -> Resident:
     luggage.early = {(each.source, each.number): each for each in early}
     if record["taken"] is not None:
         value = Letter(*record["taken"])
+    contexts.restore(context, record.get("variables", ()))
     raised = error if isinstance(error, BaseException) else None
-    return Resident(luggage, value=value, error=raised)
+    return Resident(luggage, context=context, value=value, error=raised)
 
 
 def _of_wait(wait: Wait | None) -> tuple[Any, ...] | None:

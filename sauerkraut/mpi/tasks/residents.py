@@ -10,7 +10,7 @@ from typing import Any
 
 from sauerkraut.errors import MigrationError
 from sauerkraut.frames.capture import call
-from sauerkraut.mpi.tasks import running
+from sauerkraut.mpi.tasks import contexts, running
 from sauerkraut.mpi.tasks.switching import CAPTURE, Captured, Ended, Request, captured_arrived
 from sauerkraut.mpi.tasks.task import Resident
 
@@ -100,6 +100,8 @@ class Residents:
     def _switch(self, resident: Resident, value: object) -> Request:
         if resident.greenlet is None:
             resident.greenlet = self._greenlets.greenlet(_body)
+            resident.greenlet.gr_context = resident.context or contexts.of_program()
+            resident.context = None
             value = _start(resident, value)
         running.begin(resident)
         try:

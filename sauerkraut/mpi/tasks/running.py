@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from sauerkraut.errors import MigrationError
@@ -11,7 +12,16 @@ if TYPE_CHECKING:
     from sauerkraut.mpi.tasks.task import Resident
 
 _pools: list[TaskPool] = []
-_running: list[Resident] = []
+
+
+class _Running(threading.local):
+    """Of one thread: another one that a task has started is no task."""
+
+    def __init__(self) -> None:
+        self.tasks: list[Resident] = []
+
+
+_here = _Running()
 
 
 def pool() -> TaskPool:
@@ -39,21 +49,21 @@ def leave() -> None:
 
 def begin(resident: Resident) -> None:
     """This task runs from now on."""
-    _running.append(resident)
+    _here.tasks.append(resident)
 
 
 def end() -> None:
     """No task runs."""
-    _running.clear()
+    _here.tasks.clear()
 
 
 def is_inside() -> bool:
     """Whether a task runs here."""
-    return bool(_running)
+    return bool(_here.tasks)
 
 
 def resident(what: str) -> Any:
     """The task that runs. Raises MigrationError: ``what`` is only for tasks."""
-    if not _running:
+    if not _here.tasks:
         raise MigrationError(f"{what} is for tasks: call it in a function that TaskPool.spawn runs")
-    return _running[-1]
+    return _here.tasks[-1]

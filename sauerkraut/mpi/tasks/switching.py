@@ -6,6 +6,8 @@ once it goes on, on whatever rank.
 
 from __future__ import annotations
 
+import contextvars
+import operator
 import sys
 from dataclasses import dataclass
 from types import FrameType
@@ -15,7 +17,7 @@ from sauerkraut.errors import MigrationError
 from sauerkraut.frames.capture import capture_stack, freeze_stack
 from sauerkraut.frames.original import Original
 from sauerkraut.frames.snapshot import Snapshot, Thawed
-from sauerkraut.mpi.tasks import running
+from sauerkraut.mpi.tasks import contexts, running
 from sauerkraut.mpi.tasks.record import BESIDE, beside
 from sauerkraut.mpi.tasks.task import Luggage, Resident, Task, Wait
 
@@ -73,11 +75,12 @@ def migrate(dest: int) -> None:
     ended once the rank has accepted it, and none of its ``finally`` and ``with`` blocks runs here.
 
     Raises:
+        TypeError: ``dest`` is no integer.
         MigrationError: it stays here: there is no such rank, something cannot be captured (names
             the variable), or the rank refused it, and why; or this is no task.
     """
     resident = running.resident("migrate()")
-    size = running.pool().size
+    size, dest = running.pool().size, operator.index(dest)
     if not 0 <= dest < size:
         raise MigrationError(f"migrate({dest!r}): ranks are 0 to {size - 1}")
     if dest != running.pool().rank:
@@ -122,7 +125,7 @@ def _captured(resident: Resident, innermost: FrameType) -> Captured:
     try:
         snapshot = capture_stack(
             innermost,
-            values=beside(resident),
+            values=beside(resident, contexts.changed(resident.greenlet.parent.gr_context)),
             names=BESIDE.__getitem__,
             arrays="borrow",
             original=original,
@@ -135,10 +138,15 @@ def _captured(resident: Resident, innermost: FrameType) -> Captured:
 
 def captured_arrived(resident: Resident, arrived: Thawed) -> Captured:
     """The stack of a task that has come from elsewhere and has not run here."""
+    program = contextvars.copy_context()
+
+    def freeze() -> Snapshot:
+        values = beside(resident, contexts.changed(program))
+        return freeze_stack(arrived.stack, values=values, names=BESIDE.__getitem__, arrays="borrow")
+
+    assert resident.context is not None, "it came back in one"
     try:
-        snapshot = freeze_stack(
-            arrived.stack, values=beside(resident), names=BESIDE.__getitem__, arrays="borrow"
-        )
+        snapshot = resident.context.run(freeze)
     except Exception as error:  # noqa: BLE001 - whoever asked tells it
         return Captured(None, Original(), error)
     return Captured(snapshot, Original())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -210,6 +211,8 @@ class Resident:
     """Calls its function, the first argument; None once it has begun."""
     arrived: Thawed | None = None
     """Its stack as it came from another rank, which has not run here yet."""
+    context: Context | None = None
+    """What it runs in once it goes on here, see `contexts`; None: a new one."""
     greenlet: Any = None
     value: Any = None
     """What the call returns that it waits in."""
