@@ -4,7 +4,7 @@ namespace sauerkraut::io {
 
 extern const Xxh3 xxh3_baseline;
 
-#if defined(__x86_64__)
+#if defined(SAUERKRAUT_XXH3_AVX)  // set where CMakeLists.txt compiles the two below
 extern const Xxh3 xxh3_avx2;
 extern const Xxh3 xxh3_avx512;
 

@@ -10,6 +10,8 @@ from sauerkraut.slurm import commands
 
 State = Literal["good", "note", "bad"]
 
+_STRAYS = "makes each task a job of its own, which ends with status 87"
+
 
 class Check(NamedTuple):
     """One line of a pre-flight."""
@@ -131,10 +133,10 @@ def _preemption(
 def _srun(settings: Mapping[str, str], plugins: list[str]) -> Check:
     default = settings.get("MpiDefault", "none")
     if "pmix" not in plugins:
-        text = "no pmix plugin: srun would start singletons of Open MPI, with status 0; use mpirun"
+        text = f"no pmix plugin: for Open MPI, srun {_STRAYS}; use mpirun"
         return Check("note", "srun --mpi", text)
     if not default.startswith("pmix"):
-        text = f"say srun --mpi=pmix: the default, {default}, starts singletons with status 0"
+        text = f"say srun --mpi=pmix: the default, {default}, {_STRAYS}"
         return Check("note", "srun --mpi", text)
     return Check("good", "srun --mpi", f"{default} is the default")
 

@@ -84,11 +84,17 @@ class Ownership:
                 disk.unlink(private)
                 raise
             _replace(private, directory)
-            _fence(directory)
         except BaseException:
             file.close()
             raise
-        return cls(directory, mine, file, share)
+        taken = cls(directory, mine, file, share)
+        try:
+            disk.sync_directory(directory)
+            _fence(directory)
+        except BaseException:
+            taken._give_up()
+            raise
+        return taken
 
     def check(self) -> None:
         """Read OWNER anew; raises Superseded when it names another incarnation."""
@@ -125,6 +131,13 @@ class Ownership:
     def close(self) -> None:
         """Close without releasing."""
         self._file.close()
+
+    def _give_up(self) -> None:
+        """Release as far as that can be done, so that the next start does not wait for this one."""
+        try:
+            self.release()
+        except StorageError:
+            self.close()
 
     def _rewrite(self, owner: Owner) -> None:
         self._file.write(0, owner.encode(self._size))
@@ -202,7 +215,6 @@ def _replace(private: Path, directory: Path) -> None:
         if disk.is_missing(error):  # a rival swept it: it owns the directory
             raise owners.superseded(directory, owners.read(directory)) from error
         raise
-    disk.sync_directory(directory)
 
 
 def _fence(directory: Path) -> None:

@@ -42,6 +42,14 @@ def test_what_a_setting_means(changed, name, state):
     assert states(**changed)[name] == state
 
 
+@pytest.mark.parametrize("plugins", [["none", "pmi2"], ["none", "pmix"]])
+def test_tasks_that_know_nothing_of_each_other_are_said_to_be_refused(plugins):
+    found = checks.check({"MpiDefault": "none"}, [], plugins)
+    (told,) = (each.text for each in found if each.name == "srun --mpi")
+
+    assert "makes each task a job of its own, which ends with status 87" in told
+
+
 def test_partitions_that_nobody_preempts_are_not_mentioned():
     assert "partition high" not in states(known=[Partition("high", 0, "OFF")])
     without = states(PreemptType="preempt/none", known=[Partition("low", 0, "REQUEUE")])

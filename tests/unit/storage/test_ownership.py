@@ -1,6 +1,7 @@
 """Two incarnations, one directory: whatever their order of steps, one of them gives way."""
 
 import dataclasses
+import errno
 import itertools
 import os
 import random
@@ -10,7 +11,7 @@ import threading
 import pytest
 
 from sauerkraut import storage
-from sauerkraut.errors import DirectoryOwned, Superseded
+from sauerkraut.errors import DirectoryOwned, StorageError, Superseded
 from sauerkraut.storage import catalog, disk, layout, owner, ownership
 from sauerkraut.testing import faults
 
@@ -272,6 +273,18 @@ def test_a_released_directory_is_free_and_the_old_owner_sees_it_go(directory):
     new.check()
     with pytest.raises(Superseded, match="was taken over by"):
         old.check()
+
+
+def test_a_start_that_fails_once_it_owns_the_directory_releases_it(directory):
+    def fail(call):
+        if (call.operation, call.path) == ("fsync", directory):
+            assert (directory / layout.OWNER).exists()
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with faults.injected(fail), pytest.raises(StorageError, match="Input/output error"):
+        taken(directory, incarnation())
+    assert owner.read(directory).released
+    taken(directory, incarnation()).check()
 
 
 def test_an_owner_that_was_not_touched_for_long_is_gone(directory):
