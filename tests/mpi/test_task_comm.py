@@ -120,6 +120,11 @@ def all_collectives(comm):
     comm.Allreduce([numbers, MPI.INT], [total, MPI.INT])
     found.append(total.tolist())
     comm.Allreduce(MPI.IN_PLACE, [numbers, 2, MPI.INT], MPI.BXOR)
+    pairs = np.zeros(2, dtype=np.dtype([("value", "f8"), ("rank", "i4")], align=True))
+    pairs["value"], pairs["rank"] = [-rank, rank], rank
+    least = np.empty_like(pairs)
+    comm.Allreduce([pairs, MPI.DOUBLE_INT], [least, MPI.DOUBLE_INT], MPI.MINLOC)
+    found.append(least.tolist())
     comm.Bcast(total[:2], last)
     comm.barrier()
     return [*found, numbers.tolist(), total.tolist()]
@@ -297,6 +302,8 @@ def refuses(comm):
         lambda: comm.Send([np.ones(2), 3, MPI.DOUBLE], 0),
         lambda: comm.Send([np.ones(2), "much", 3, 4], 0),
         lambda: comm.scatter([1, 2, 3], comm.rank),
+        lambda: comm.Allreduce(np.ones(2), np.ones(2, dtype="f4")),
+        lambda: comm.Reduce(np.ones(2), np.ones(3)),
     ]
     for call in calls:
         with pytest.raises(MigrationError) as found:
@@ -318,10 +325,28 @@ def test_errors_say_what_is_wrong(pool):
         assert "3 items that take 24 bytes are not in a buffer of 16 bytes" in told[4]
         assert "a buffer is an array, [array, datatype] or" in told[5]
         assert told[6] == "3 objects for 1 rank: give one for each"
+        assert told[7] == "a reduction of 2 items of MPI_DOUBLE into 2 items of MPI_FLOAT"
+        assert told[8] == "a reduction of 2 items of MPI_DOUBLE into 3 items of MPI_DOUBLE"
 
 
 def only_for_tasks(comm):
     return mpi.current()
+
+
+def sends_to(comm):
+    comm.send("I am none of you", 0)
+
+
+def keeps(comm):
+    return comm
+
+
+def test_only_tasks_of_it_send(still):
+    (member,) = still.spawn_ranks(keeps, 1)
+    other = WORLD.bcast(still.run().get(member.name))
+    still.spawn(sends_to, other)
+    with pytest.raises((RankError, MigrationError), match="is none of the 1 tasks"):
+        still.run()
 
 
 def test_only_tasks_of_it_are_ranks(still):

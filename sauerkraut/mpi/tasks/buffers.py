@@ -8,6 +8,7 @@ from typing import Any
 from mpi4py import MPI
 
 from sauerkraut.errors import MigrationError
+from sauerkraut.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,9 @@ class Place:
         if whole is not self.memory:
             self.memory[:] = memoryview(whole)[: self.memory.nbytes]
 
+    def __str__(self) -> str:
+        return f"{counted(self.count, 'item')} of {self.datatype.name}"
+
     def _padded(self) -> Any:
         """The memory, which ends with the last item's last byte, up to its whole extent."""
         missing = self._span - self.memory.nbytes
@@ -82,6 +86,17 @@ def place_of(spec: Any, *, writable: bool = False) -> Place:
             f"{count} items that take {needed} bytes are not in a buffer of {memory.nbytes} bytes"
         )
     return Place(memory, count, datatype)
+
+
+def laid_out(data: bytes, datatype: MPI.Datatype) -> Place:
+    """Items that `Place.read` has copied, in memory of their own, with gaps where there are some.
+
+    A pair of a double and an int (``MPI.DOUBLE_INT``) has one.
+    """
+    count = len(data) // max(1, datatype.Get_size())
+    place = Place(memoryview(bytearray(count * datatype.Get_extent()[1])), count, datatype)
+    place.write(data)
+    return place
 
 
 def _parts(spec: Any) -> tuple[Any, int | None, Any]:

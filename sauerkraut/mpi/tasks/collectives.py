@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mpi4py import MPI
 
 from sauerkraut.errors import MigrationError
-from sauerkraut.mpi.tasks.buffers import place_of
+from sauerkraut.mpi.tasks.buffers import laid_out, place_of
 from sauerkraut.mpi.tasks.requests import TaskRequest, post, post_bytes
 from sauerkraut.mpi.tasks.task import Receive
 from sauerkraut.wording import counted
@@ -56,9 +56,10 @@ class _Arrays:
             raise MigrationError(
                 f"a reduction of {len(lower)} bytes and, on a higher rank, of {len(higher)} bytes"
             )
-        count, total = len(lower) // self.datatype.Get_size(), bytearray(higher)
-        self.op.Reduce_local([lower, count, self.datatype], [total, count, self.datatype])
-        return bytes(total)
+        first, total = laid_out(lower, self.datatype), laid_out(higher, self.datatype)
+        items = total.count, self.datatype
+        self.op.Reduce_local([first.memory, *items], [total.memory, *items])
+        return total.read()
 
 
 def name_of(tag: int | None) -> str:
@@ -95,12 +96,16 @@ def reduce(comm: TaskComm, value: Any, op: Callable[[Any, Any], Any], root: int)
 
 def reduce_array(comm: TaskComm, sent: Any, received: Any, op: MPI.Op, root: int) -> None:
     """See `TaskComm.Reduce`."""
-    if isinstance(sent, MPI.InPlaceType):
-        sent = received
-    datatype = place_of(sent).datatype
-    found = _to_root(comm, _combine(comm, place_of(sent).read(), _Arrays(op, datatype)), root)
+    data, combine = _items(sent, received if comm.rank == root else None, op)
+    found = _to_root(comm, _combine(comm, data, combine), root)
     if found is not None:
         _fill(received, found, root)
+
+
+def allreduce_array(comm: TaskComm, sent: Any, received: Any, op: MPI.Op) -> None:
+    """See `TaskComm.Allreduce`."""
+    found = _combine(comm, *_items(sent, received, op))
+    _fill(received, _broadcast(comm, found or b"", 0), 0)
 
 
 def gather(comm: TaskComm, value: Any, root: int) -> list[Any] | None:
@@ -138,6 +143,22 @@ def alltoall(comm: TaskComm, values: Sequence[Any]) -> list[Any]:
     for rank in range(comm.size):
         _send(comm, pickle.dumps(values[rank], 5), rank, _ALL_TO_ALL)
     return [pickle.loads(each.finish()) for each in coming]
+
+
+def _items(sent: Any, received: Any, op: MPI.Op) -> tuple[bytes, _Arrays]:
+    """What to combine, and how; ``received`` is None where nothing is.
+
+    Raises:
+        MigrationError: both are of different types, or not as long.
+    """
+    if isinstance(sent, MPI.InPlaceType):
+        sent = received
+    place = place_of(sent)
+    if received is not None:
+        other = place_of(received)
+        if (other.datatype, other.count) != (place.datatype, place.count):
+            raise MigrationError(f"a reduction of {place} into {other}")
+    return place.read(), _Arrays(op, place.datatype)
 
 
 def _combine(comm: TaskComm, data: bytes, op: Callable[[bytes, bytes], bytes]) -> bytes | None:

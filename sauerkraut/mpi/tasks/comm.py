@@ -59,8 +59,7 @@ class TaskComm:
     def rank(self) -> int:
         """Of the task that asks."""
         task = running.resident("TaskComm.rank").luggage.id
-        if task not in self._members:
-            raise MigrationError(f"task {task} is none of the {self.size} tasks of this TaskComm")
+        self._refuse_others(task)
         return self._members.index(task)
 
     @property
@@ -221,8 +220,7 @@ class TaskComm:
 
     def Allreduce(self, sendbuf: Any, recvbuf: Any, op: MPI.Op = MPI.SUM) -> None:
         """Combine arrays, item by item, into ``recvbuf``."""
-        collectives.reduce_array(self, sendbuf, recvbuf, op, 0)
-        collectives.bcast_array(self, recvbuf, 0)
+        collectives.allreduce_array(self, sendbuf, recvbuf, op)
 
     def gather(self, sendobj: Any, root: int = 0) -> list[Any] | None:
         """Return the objects of all by rank on rank ``root``, None elsewhere."""
@@ -276,9 +274,14 @@ class TaskComm:
             return TaskRequest(self)
         if tag < 0:
             raise MigrationError(f"tag={tag}: tags are 0 or more")
+        self._refuse_others(running.resident("a TaskComm").luggage.id)
         return TaskRequest(
             self, dest=post_bytes(data, self.task_of("dest", dest), tag, self._context)
         )
+
+    def _refuse_others(self, task: int) -> None:
+        if task not in self._members:
+            raise MigrationError(f"task {task} is none of the {self.size} tasks of this TaskComm")
 
     def _wanted(self, source: int, tag: int) -> Receive:
         if tag < 0 and tag != MPI.ANY_TAG:
