@@ -1,7 +1,5 @@
 """Tasks that move between ranks."""
 
-import functools
-import threading
 import time
 
 import numpy as np
@@ -305,13 +303,6 @@ def test_arrays_that_others_change_are_those_of_one_moment(pool):
     assert low == high
 
 
-def test_a_pool_that_cannot_be_made(comm):
-    with pytest.raises(TypeError):
-        mpi.TaskPool("no communicator")
-    with mpi.TaskPool(comm) as pool:
-        assert pool.run() == {}
-
-
 class Late(Channel):
     """Tells one rank a little later that a task was accepted, as a network may do."""
 
@@ -354,43 +345,3 @@ def sends_all(dest, count):
     for number in range(count):
         mpi.send(number, dest)
         mpi.yield_()
-
-
-def tries(call, error):
-    with pytest.raises(error) as caught:
-        call()
-    return str(caught.value)
-
-
-def asks_from_a_thread():
-    """Is no task there, whichever runs here meanwhile."""
-    told = []
-    thread = threading.Thread(target=lambda: told.append(tries(mpi.current, MigrationError)))
-    thread.start()
-    thread.join()
-    return told[0]
-
-
-def test_calls_that_are_not_for_tasks(pool):
-    closes = pool.spawn(tries, pool.close, MigrationError)
-    moves = pool.spawn(tries, functools.partial(mpi.migrate, SIZE / 2), TypeError)
-    asks = pool.spawn(asks_from_a_thread)
-    pool.run()
-    assert closes.result().startswith("close() is not for tasks")
-    assert "'float' object" in moves.result()
-    assert asks.result().startswith("current() is for tasks")
-
-
-def test_a_pool_that_is_closed(comm):
-    with mpi.TaskPool(comm) as pool:
-        pass
-    for call in (pool.run, lambda: pool.spawn(ends_itself), lambda: pool.spawn_ranks(around, 2)):
-        with pytest.raises(MigrationError, match="closed"):
-            call()
-
-
-def test_pools_with_a_directory_on_some_ranks_only(comm, shared_dir):
-    if SIZE == 1:
-        return
-    with pytest.raises(RankError, match="path must be the same on every rank: one on rank 0, none"):
-        mpi.TaskPool(comm, None if RANK else shared_dir / "ckpt")

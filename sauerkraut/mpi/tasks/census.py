@@ -41,6 +41,8 @@ class Count:
     """Whether loads are to be measured now."""
     balancing: int = 0
     """What ranks have to do until all tasks of a round of load balancing have left."""
+    leaving: int = 0
+    """Ranks that close the pool."""
 
     def numbers(self) -> array[int]:
         """All of it, in the order of the fields."""

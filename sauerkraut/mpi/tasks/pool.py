@@ -34,6 +34,7 @@ from sauerkraut.mpi.tasks.task import (
 )
 from sauerkraut.mpi.tasks.turns import Turns
 from sauerkraut.mpi.transfer import Channel
+from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
 
 MAILBOX = 64 << 20
 """Bytes that a task may have sent to another one, which has not read them, before it waits."""
@@ -184,7 +185,7 @@ class TaskPool:
             Deadlock: on every rank: all that are left wait for what can never come; names them,
                 where they stand, what they wait for, and what others raised before.
             RankError: on every rank: a task raised, and no other one asked for its result; or
-                the job was to stop after a checkpoint, and that failed.
+                the job was to stop after a checkpoint, and that failed; or others close the pool.
         """
         if running.is_inside():
             raise MigrationError("run() is not for tasks: call it outside of them, on all ranks")
@@ -226,6 +227,7 @@ class TaskPool:
 
         Raises:
             MigrationError: this is a task.
+            RankError: on every rank: others call `run`.
         """
         if running.is_inside():
             raise MigrationError("close() is not for tasks: call it outside of them, on all ranks")
@@ -233,8 +235,10 @@ class TaskPool:
             self._closed = True
             if self._checkpoints is not None:
                 self._checkpoints.close()
-            self._uncaught.remove()
             running.leave()
+            with self._uncaught.alike(RankError):
+                self._turns.leave()
+            self._uncaught.remove()
             self.delivery.post.finish()
             self._balancing.close()
             self._channel.close()
@@ -321,3 +325,10 @@ class TaskPool:
         following = self._spawned * self.size
         cut = self.delivery.cut(following, self._balancing.measured())
         return Written(cut, self.delivery.residents, self.rank)
+
+
+@reduces(TaskPool, subclasses=True)
+def _reduce_pool(pool: TaskPool, freezing: Freezing) -> Reduced:
+    if freezing.handles is not None:  # of a Checkpointer: there will be no such pool
+        raise refuse(pool, "its tasks are stored by itself only, with a path; let go of it before")
+    return pool.__reduce__()

@@ -20,6 +20,7 @@ from sauerkraut.mpi.tasks.delivery import Delivery
 from sauerkraut.mpi.tasks.rounds import Balancing
 from sauerkraut.mpi.tasks.switching import Ended, Moves, Request, Waits
 from sauerkraut.mpi.tasks.task import Resident
+from sauerkraut.wording import counted
 
 SPIN_TIME = 2e-3
 """Seconds without anything to do until a rank begins to sleep between its looks."""
@@ -56,6 +57,7 @@ class Turns:
 
         Raises:
             Deadlock: on every rank: all that are left wait for what can never come.
+            RankError: on every rank: some do not run tasks but close the pool.
         """
         try:
             self._take(wished, stand_still, until_still=until_still)
@@ -65,6 +67,19 @@ class Turns:
             if self._group.size > 1:
                 leaving.fail(self._group, error)
             raise
+
+    def leave(self) -> None:
+        """Take part in a last count. Collective.
+
+        Raises:
+            RankError: on every rank: others run tasks.
+        """
+        leaves = Count(0, 0, 0, 0, 0, 0, leaving=1)
+        began = time.monotonic()
+        while (found := self._census.ask(lambda: leaves)) is None:
+            wire.rest(time.monotonic() - began)
+        if found.leaving < self._group.size:
+            raise _left(found)
 
     def _take(
         self, wished: Callable[[], bool], stand_still: Callable[[], None], *, until_still: bool
@@ -88,6 +103,8 @@ class Turns:
                 idle_since = time.monotonic()
             found = self._census.ask(lambda: self._count(wished()))
             if found is not None:
+                if found.leaving:
+                    raise _left(found)
                 is_sure = before == found and not found.under_way
                 still = still or found.wishes > 0
                 self._balancing.counted(found, still=still)
@@ -148,3 +165,8 @@ class Turns:
         told = [text for texts in self._group.allgather(here) for text in texts]
         cause = failed[0][1] if failed else None
         raise Deadlock(f"no task can go on: {'; '.join(told)}") from cause
+
+
+def _left(found: Count) -> RankError:
+    many = counted(found.leaving, "rank")
+    return RankError(f"{many} closed the TaskPool while others run() it: all ranks call run()")
