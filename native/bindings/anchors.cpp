@@ -117,10 +117,10 @@ void bind_anchors(nb::module_& m)
         return nb::steal(PyCFunction_New(&persistent_id_method, capsule.ptr()));
       },
       nb::arg("names"), nb::arg("of_globals"), nb::arg("of_texts"),
-      nb::sig("def persistent_id(names: dict[int, str], of_globals: "
+      nb::sig("def persistent_id(names: dict[int, object], of_globals: "
               "collections.abc.Callable[[dict[str, object]], str | None], of_texts: "
               "collections.abc.Callable[[], None]) -> "
-              "collections.abc.Callable[[object], str | None]"),
+              "collections.abc.Callable[[object], object]"),
       "A persistent_id for picklers: names by address; of_globals is asked for globals dicts, "
       "of_texts called when the first set with a string is met.");
 }

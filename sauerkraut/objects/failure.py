@@ -21,7 +21,7 @@ SHOWN_LINKS = 8
 class _Tracing(pickle._Pickler):
     """The pickler in Python, remembering the way from the list of values to where it failed."""
 
-    def __init__(self, freezing: Freezing, anchors: dict[int, str]) -> None:
+    def __init__(self, freezing: Freezing, anchors: dict[int, object]) -> None:
         super().__init__(io.BytesIO(), protocol=5)
         self.way: list[object] = []
         self._freezing = freezing
@@ -30,7 +30,7 @@ class _Tracing(pickle._Pickler):
     def reducer_override(self, obj: object) -> Any:
         return self._freezing.reduce(obj)
 
-    def persistent_id(self, obj: object) -> str | None:
+    def persistent_id(self, obj: object) -> object:
         if (name := self._anchors.get(id(obj))) is not None:
             return name
         if type(obj) is dict and "__builtins__" in obj:
@@ -46,7 +46,7 @@ class _Tracing(pickle._Pickler):
 def explain(
     values: Sequence[object],
     names: Callable[[int], str],
-    anchors: dict[int, str],
+    anchors: dict[int, object],
     freezing: Freezing,
     error: BaseException,
 ) -> CaptureError:

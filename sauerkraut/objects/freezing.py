@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sauerkraut.code import carried, reference
 from sauerkraut.errors import CaptureError
+from sauerkraut.objects import own_attributes
 from sauerkraut.objects.stream import GENERATOR, NAMESPACE
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ class Freezing:
         strong: ids of what is strongly reachable; None in the first pass.
         generators: those met, with their frames; None where nothing keeps their frames.
         handles: takes the handles of MPI; None: they are refused.
+        instances: ids of those whose ``__dict__`` is written as that, see `own_attributes`.
         dead: names of the types of objects that only weak references reach.
         singletons: objects that modules hold, with their names, by id; None: not looked for yet.
     """
@@ -134,6 +136,7 @@ class Freezing:
         carried: set[str] | None = None,
         generators: Generators | None = None,
         handles: Handles | None = None,
+        instances: Collection[int] = (),
     ) -> None:
         self.threshold = threshold
         self.anchored = anchored
@@ -141,6 +144,7 @@ class Freezing:
         self.name_of = name_of
         self.generators = generators
         self.handles = handles
+        self.instances = instances
         self.memories: dict[int, Memory] = {}
         self.owners: dict[int, object] = {}
         self.shells: dict[int, tuple[object, Shell]] = {}
@@ -162,6 +166,8 @@ class Freezing:
             reducer = self._chosen[cls]
         except KeyError:
             reducer = self._chosen[cls] = reducer_for(cls)
+        if self.instances and id(obj) in self.instances:
+            return own_attributes.reduce(obj, reducer, self)
         return NotImplemented if reducer is None else reducer(obj, self)
 
     def shell_of(self, obj: object, make: Callable[..., Any], *arguments: object) -> Shell:
@@ -253,10 +259,12 @@ def _choose(cls: type) -> Reducer | None:
     for base in cls.__mro__:
         if (found := _by_name.get(f"{base.__module__}.{base.__qualname__}")) is not None:
             return found
-    from sauerkraut.objects.reducers import devices, plain
+    from sauerkraut.objects.reducers import containers, devices, plain
 
     if devices.is_device_array(cls):
         return devices.reduce_unknown
+    if containers.wants_arguments(cls):
+        return containers.reduce_past_new
     return plain.reduce_with_getattr if plain.asks_getattr(cls) else None
 
 

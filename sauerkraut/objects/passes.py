@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sauerkraut._native import persistent_id
 from sauerkraut.errors import CaptureError, SauerkrautError
-from sauerkraut.objects import failure
+from sauerkraut.objects import failure, own_attributes
 from sauerkraut.objects.freezing import Freezing, Handles
 from sauerkraut.objects.standard_streams import standard_streams
 
@@ -51,10 +51,13 @@ class Attempt:
     ) -> None:
         self.values = list(values)
         self.names = names
-        self.anchors = standard_streams()
+        self.anchors: dict[int, object] = {**standard_streams()}
         self.anchors[id(vars(builtins))] = "module builtins"
         self.anchors |= {id(obj): f"anchor {name}" for name, obj in anchors.items()}
         self.anchored = list(anchors.values())
+        attributes = own_attributes.instances(self.values)
+        self.instances = {id(instance) for _, instance in attributes.values()}
+        self.anchors = attributes | self.anchors
         self.threshold = threshold
         self.carry_main = carry_main
         self.carried: set[str] = set()
@@ -141,6 +144,7 @@ class Attempt:
             carried=self.carried if self.carry_main else None,
             generators=self.generators,
             handles=self.handles,
+            instances=self.instances,
         )
 
     def _write(
@@ -208,7 +212,7 @@ def _room_for_recursion() -> Iterator[None]:
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, freezing: Freezing, anchors: dict[int, str]) -> None:
+    def __init__(self, file: io.BytesIO, freezing: Freezing, anchors: dict[int, object]) -> None:
         super().__init__(file, protocol=5)
         name = persistent_id(anchors, freezing.name_of_globals, _warn_of_order)
         self.persistent_id = name  # type: ignore[method-assign]
@@ -219,7 +223,9 @@ def _dill_pickler() -> Callable[..., Any]:
     import dill
 
     class Pickler(dill.Pickler):  # type: ignore[misc]
-        def __init__(self, file: io.BytesIO, freezing: Freezing, anchors: dict[int, str]) -> None:
+        def __init__(
+            self, file: io.BytesIO, freezing: Freezing, anchors: dict[int, object]
+        ) -> None:
             super().__init__(file, protocol=5)
             self.persistent_id = persistent_id(anchors, freezing.name_of_globals, _warn_of_order)
             self.reducer_override = freezing.reduce

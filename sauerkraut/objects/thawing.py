@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sauerkraut._native import make_set
 from sauerkraut.code import carried
 from sauerkraut.errors import ResumeError
+from sauerkraut.objects import own_attributes
 
 if TYPE_CHECKING:
     from sauerkraut._native import Shells
@@ -29,6 +30,7 @@ class Thawing:
         anchors: what each anchored name comes back as.
         memories: index of a memory -> array of its bytes, and the offset of its first byte.
         namespaces: globals dicts of no module, filled after the graph was read.
+        classes: ids of those that were made.
         taken: ids of definitions of this ``__main__`` that stand for the captured ones.
         last: what waits for every container to be filled; done when everything is read.
         on_changed: "raise" or "warn" when a file that was being read has changed.
@@ -52,6 +54,7 @@ class Thawing:
         self.handles = handles
         self.namespaces: dict[int, dict[str, object]] = {}
         self._sets: dict[int, tuple[object, object]] = {}
+        self.classes: set[int] = set()
         self.taken: set[int] = set()
         self.last: list[Callable[[], object]] = []
         self.actions: list[Callable[[], object]] = []
@@ -59,6 +62,8 @@ class Thawing:
     def find(self, name: Any) -> object:
         """`persistent_load` of the unpickler."""
         if isinstance(name, tuple):
+            if name[0] == own_attributes.ATTRIBUTES:
+                return own_attributes.of(name[1])
             return self._set(name)
         kind, _, rest = name.partition(" ")
         if kind == "module":

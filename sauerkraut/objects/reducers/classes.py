@@ -7,17 +7,21 @@ import contextlib
 import dataclasses
 import decimal
 import enum
+import functools
 import operator
 import sys
 import types
 import typing
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 from sauerkraut.code import fingerprint
 from sauerkraut.errors import CaptureError
+from sauerkraut.objects import thawing
 from sauerkraut.objects.freezing import Freezing, Reduced, describe, reduces
 from sauerkraut.objects.project import is_project
+from sauerkraut.objects.reducers import enumerations
 from sauerkraut.objects.reducers.definitions import attribute, carried, carries
 from sauerkraut.objects.reducers.functions import namespace_of
 
@@ -39,10 +43,8 @@ _ENUM_OWN = frozenset(
         "_member_map_",
         "_member_names_",
         "_member_type_",
-        "_new_member_",
         "_unhashable_values_",
         "_unhashable_values_map_",
-        "_use_args_",
         "_value2member_map_",
         "_value_repr_",
         "_boundary_",
@@ -95,11 +97,21 @@ def _by_value(cls: Any, freezing: Freezing) -> Reduced:
     return (
         make_class,
         (type(cls), cls.__name__, cls.__bases__, at_creation),
-        (cls.__qualname__, attributes),
+        (cls.__qualname__, attributes, *_registered(cls)),
         None,
         None,
         set_class,
     )
+
+
+def _registered(cls: type) -> list[list[weakref.ref[type]]]:
+    """Classes that an abstract one was told of by ``register``, in an order of ours; or nothing."""
+    if not isinstance(cls, abc.ABCMeta):
+        return []
+    registry: set[weakref.ref[type]] = vars(abc)["_get_dump"](cls)[0]
+    held = [found for each in registry if (found := each()) is not None]
+    held.sort(key=lambda each: (each.__module__, each.__qualname__))
+    return [[weakref.ref(each) for each in held]] if held else []
 
 
 def _reduce_ctypes(cls: Any) -> Reduced | None:
@@ -179,43 +191,69 @@ def _attributes(cls: type) -> dict[str, Any]:
 def make_class(
     metaclass: type, name: str, bases: tuple[type, ...], at_creation: dict[str, Any]
 ) -> type:
-    """A class without attributes; base classes hear of it as of any other."""
-    try:
-        return types.new_class(
-            name, bases, {"metaclass": metaclass}, lambda namespace: namespace.update(at_creation)
-        )
-    except TypeError:
-        # A base or the metaclass wants arguments of the class statement, which nobody keeps.
-        make: Any = abc.ABCMeta if issubclass(metaclass, abc.ABCMeta) else type
-        with _not_told(bases):
-            made: type = make.__new__(metaclass, name, bases, dict(at_creation))
-        return made
+    """A class without attributes.
+
+    Only bases and metaclasses that this program defines hear of it: what the captured ones made of
+    it is captured with them.
+    """
+    found = thawing.current().classes
+    of_program: Any = next(each for each in metaclass.__mro__ if id(each) not in found)
+    with _not_told(bases, found):
+        try:
+            if of_program is metaclass:
+                made = types.new_class(
+                    name, bases, {"metaclass": metaclass}, lambda space: space.update(at_creation)
+                )
+            else:
+                made = of_program.__new__(metaclass, name, bases, dict(at_creation))
+                of_program.__init__(made, name, bases, dict(at_creation))
+        except TypeError:
+            # A base or the metaclass wants arguments of the class statement, which nobody keeps.
+            make: Any = abc.ABCMeta if issubclass(metaclass, abc.ABCMeta) else type
+            with _not_told(bases):
+                made = make.__new__(metaclass, name, bases, dict(at_creation))
+    found.add(id(made))
+    return made
 
 
 @contextlib.contextmanager
-def _not_told(bases: tuple[type, ...]) -> Iterator[None]:
-    """Without the ``__init_subclass__`` of the bases meanwhile."""
+def _not_told(bases: tuple[type, ...], among: set[int] | None = None) -> Iterator[None]:
+    """Without the ``__init_subclass__`` of the bases meanwhile; where given, of those only."""
     mro = dict.fromkeys(cls for base in bases for cls in base.__mro__ if cls is not object)
     told: dict[Any, Any] = {
-        cls: vars(cls)["__init_subclass__"] for cls in mro if "__init_subclass__" in vars(cls)
+        cls: vars(cls)["__init_subclass__"]
+        for cls in mro
+        if "__init_subclass__" in vars(cls) and (among is None or id(cls) in among)
     }
     try:
         for cls in told:
-            cls.__init_subclass__ = classmethod(lambda _: None)
+            hears: Any = (lambda _: None) if among is None else _passing_on(cls)
+            cls.__init_subclass__ = classmethod(hears)
         yield
     finally:
         for cls, method in told.items():
             cls.__init_subclass__ = method
 
 
-def set_class(cls: type, state: tuple[str, dict[str, Any]]) -> None:
-    """Give a class its attributes."""
-    qualname, attributes = state
+def _passing_on(owner: Any) -> Any:
+    return lambda cls: super(owner, cls).__init_subclass__()
+
+
+def set_class(cls: Any, state: tuple[Any, ...]) -> None:
+    """Give a class its attributes; an abstract one hears of the classes that were registered."""
+    qualname, attributes, *registered = state
     cls.__qualname__ = qualname
     for name, value in attributes.items():
         if name in _NAME_SETS:
             value = (frozenset if name == "__abstractmethods__" else set)(value)
         setattr(cls, name, value)
+    for reference in registered[0] if registered else ():
+        # When all classes have their attributes, which it looks at.
+        thawing.current().last.append(functools.partial(_register, cls, reference))
+
+
+def _register(cls: Any, reference: weakref.ref[type]) -> None:
+    cls.register(reference())
 
 
 def _reduce_enum(cls: Any) -> Reduced:
@@ -227,7 +265,11 @@ def _reduce_enum(cls: Any) -> Reduced:
     }
     return (
         make_enum,
-        (type(cls), cls.__name__, cls.__bases__, members, cls.__module__, cls.__qualname__),
+        (
+            *(type(cls), cls.__name__, cls.__bases__, members, cls.__module__, cls.__qualname__),
+            {name: enumerations.made_of(member) for name, member in cls.__members__.items()},
+            {"boundary": cls._boundary_} if issubclass(cls, enum.Flag) else {},
+        ),
         (attributes, {name: _member_state(member) for name, member in cls.__members__.items()}),
         None,
         None,
@@ -242,15 +284,19 @@ def make_enum(
     members: dict[str, Any],
     module: str,
     qualname: str,
+    made: dict[str, enumerations.Made] | None = None,
+    options: dict[str, Any] | None = None,
 ) -> type:
-    """An enumeration with its members."""
+    """An enumeration with its members; older streams do not tell what those are made of."""
     namespace = metaclass.__prepare__(name, bases)
     namespace["__module__"] = module
     namespace["__qualname__"] = qualname
-    for key, value in members.items():
+    for key, value in (members if made is None else enumerations.body(members, made)).items():
         namespace[key] = value
-    made: type = metaclass.__new__(metaclass, name, bases, namespace)
-    return made
+    cls: type = metaclass.__new__(metaclass, name, bases, namespace, **(options or {}))
+    if made is not None:
+        enumerations.forget(cls)
+    return cls
 
 
 def set_enum(cls: Any, state: tuple[dict[str, Any], dict[str, dict[str, Any]]]) -> None:

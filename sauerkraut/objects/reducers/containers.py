@@ -2,19 +2,22 @@
 
 Pickle asks such a class for its contents and makes it anew from them: by `__init__` or `__new__`,
 which may want something else, by methods that may need attributes which are not there yet. It would
-come back as something else, or not at all. Here the built-in class is asked, and nobody else.
+come back as something else, or not at all. Here the built-in class is asked, and nobody else. So it
+is for instances of others whose `__new__` wants arguments.
 """
 
 from __future__ import annotations
 
 import collections
 import copyreg
+import types
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sauerkraut.objects.freezing import Freezing, reduces
 from sauerkraut.objects.reducers.plain import (
     asks_getattr,
+    leaves_pickling_to_object,
     reduce_with_getattr,
     set_attributes,
 )
@@ -105,6 +108,12 @@ def _is_own_namespace(value: Any) -> bool:
     return getattr(value, "__dict__", None) is value
 
 
+def value_of(value: Any, base: type) -> tuple[Any] | None:
+    """What a value of a class derived from a built-in immutable one holds; None: of another."""
+    kind = _KINDS.get(base)
+    return None if kind is None or kind.mutable else (kind.contents(value),)
+
+
 def make_value(base: Any, cls: type, contents: Any) -> Any:
     """A value of a class derived from an immutable one, past its own ``__new__``."""
     return base.__new__(cls, contents)
@@ -147,6 +156,32 @@ def set_state(value: Any, state: Any) -> None:
         set_attributes(value, state)
     else:
         of_its_own(value, state)
+
+
+def wants_arguments(cls: Any) -> bool:
+    """Whether a class derived from no built-in one is made with arguments that nobody keeps."""
+    new = cls.__new__
+    if not isinstance(new, types.FunctionType) or not leaves_pickling_to_object(cls):
+        return False
+    if hasattr(cls, "__getnewargs__") or hasattr(cls, "__getnewargs_ex__"):
+        return False
+    if next(each for each in cls.__mro__ if is_made_in_c(each)) is not object:
+        return False
+    code = new.__code__
+    wanted = code.co_argcount - 1 - len(new.__defaults__ or ())
+    return wanted > 0 or code.co_kwonlyargcount > len(new.__kwdefaults__ or ())
+
+
+def is_made_in_c(cls: type) -> bool:
+    """Whether a class has a ``__new__`` of its own that is written in C."""
+    return isinstance(vars(cls).get("__new__"), types.BuiltinFunctionType)
+
+
+def reduce_past_new(value: Any, freezing: Freezing) -> Any:
+    """An instance of a class that `wants_arguments`."""
+    asks = asks_getattr(type(value))
+    reduced = reduce_with_getattr(value, freezing) if asks else value.__reduce_ex__(5)
+    return (make_empty, (object, type(value)), *reduced[2:])
 
 
 def new_own_namespace(cls: type[dict[Any, Any]]) -> Any:

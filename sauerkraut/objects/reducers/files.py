@@ -12,6 +12,7 @@ import io
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,16 @@ def _reduce_raw(file: io.FileIO, _: Freezing) -> Reduced:
     if (by_name := _standard_name(file)) is not None:
         return by_name
     if file.closed:
-        return (closed, (io.FileIO, file.mode))
+        return _reduce_closed(file)
     path = _path(file)
+    state = (file.tell(), file.name) if file.name != path else (file.tell(),)
     status = os.fstat(file.fileno())
     if not file.writable():
         facts = (path, status.st_size, status.st_mtime_ns)
-        return (open_to_read, facts, (file.tell(),), None, None, seek)
+        return (open_to_read, facts, state, None, None, seek)
     os.fsync(file.fileno())
     written = (path, file.mode, status.st_size)
-    return (open_to_write, written, (file.tell(),), None, None, seek)
+    return (open_to_write, written, state, None, None, seek)
 
 
 def _path(file: io.FileIO) -> str:
@@ -67,11 +69,17 @@ def _path(file: io.FileIO) -> str:
         raise refuse(file, f"it is a {kind}, not a regular file; {_REOPEN}")
     name = file.name
     if isinstance(name, (str, bytes, os.PathLike)):
-        path = Path(os.fsdecode(name)).absolute()
-        with contextlib.suppress(OSError):
-            if os.path.samestat(status, path.stat()):
-                return str(path)
+        for path in _paths(file, Path(os.fsdecode(name))):
+            with contextlib.suppress(OSError):
+                if os.path.samestat(status, path.stat()):
+                    return str(path)
     raise refuse(file, f"the file {name!r} has no name any more; {_REOPEN}")
+
+
+def _paths(file: io.FileIO, name: Path) -> Iterator[Path]:
+    yield name.absolute()
+    with contextlib.suppress(OSError):  # the program may have changed its directory since
+        yield Path(f"/proc/self/fd/{file.fileno()}").readlink()
 
 
 def open_to_read(path: str, size: int, mtime_ns: int) -> io.FileIO:
@@ -117,9 +125,12 @@ def cut(file: io.FileIO, size: int) -> None:
         os.ftruncate(file.fileno(), size)
 
 
-def seek(file: Any, state: tuple[int]) -> None:
-    """Move a file to its position."""
-    file.seek(state[0])
+def seek(file: Any, state: tuple[Any, ...]) -> None:
+    """Move a file to its position; where the state has one, give it the name it was opened by."""
+    position, *name = state
+    file.seek(position)
+    if name:
+        (file.name,) = name
 
 
 @reduces(io.BufferedReader, io.BufferedWriter, io.BufferedRandom)
@@ -127,7 +138,7 @@ def _reduce_buffered(file: Any, _: Freezing) -> Reduced:
     if (by_name := _standard_name(file)) is not None:
         return by_name
     if file.closed:
-        return (closed, (type(file), getattr(file, "mode", "rb")))
+        return _reduce_closed(file)
     if not isinstance(file.raw, io.FileIO):
         raise refuse(file, _REOPEN)
     if file.writable():
@@ -140,7 +151,7 @@ def _reduce_text(file: Any, _: Freezing) -> Reduced:
     if (by_name := _standard_name(file)) is not None:
         return by_name
     if file.closed:
-        return (closed, (io.TextIOWrapper, getattr(file, "mode", "r")))
+        return _reduce_closed(file)
     if not isinstance(file.buffer, (io.BufferedReader, io.BufferedWriter, io.BufferedRandom)):
         raise refuse(file, _REOPEN)
     if file.writable():
@@ -199,14 +210,42 @@ def _newline(file: Any) -> str | None:
     return None
 
 
-def closed(cls: type, mode: str) -> Any:
-    """A closed file."""
-    writing = "r" not in mode
-    raw = io.FileIO(os.devnull, "w" if writing else "r")
+def _reduce_closed(file: Any) -> Reduced:
+    # One over a buffer in memory has neither.
+    found = (getattr(file, "mode", "rb"), getattr(file, "name", None))
+    if not isinstance(file, io.TextIOWrapper):
+        return (closed, (type(file), *found))
+    return (closed, (io.TextIOWrapper, *found, file.encoding, file.errors))
+
+
+def closed(
+    cls: Any, mode: str, name: Any = None, encoding: str = "utf-8", errors: str = "strict"
+) -> Any:
+    """A closed file: open until all is read, since what goes over it asks it for its iterator."""
+    file: Any = cls() if cls in (io.BytesIO, io.StringIO) else None
+    if file is None:
+        file = _nowhere(cls, mode, name, encoding, errors)
+    thawing.current().last.append(file.close)
+    return file
+
+
+def _nowhere(cls: Any, mode: str, name: Any, encoding: str, errors: str) -> Any:
+    kind = next((each for each in "ra" if each in mode), "w")
+    raw = io.FileIO(os.devnull, f"{kind}+" if "+" in mode else kind)
+    if name is not None:
+        raw.name = name
     file: Any = raw
     if cls is not io.FileIO:
-        file = io.BufferedWriter(raw) if writing else io.BufferedReader(raw)
+        only: Any = io.BufferedReader if kind == "r" else io.BufferedWriter
+        file = io.BufferedRandom(raw) if "+" in mode else only(raw)
     if cls is io.TextIOWrapper:
-        file = io.TextIOWrapper(file, "utf-8")
-    file.close()
+        file = io.TextIOWrapper(file, encoding, errors)
+        if "b" not in mode:
+            file.mode = mode
     return file
+
+
+@reduces(io.BytesIO, io.StringIO)
+def _reduce_in_memory(file: Any, _: Freezing) -> Any:
+    """Bytes or text in memory pickle by themselves, but for closed ones."""
+    return (closed, (type(file), "w+b")) if file.closed else NotImplemented

@@ -6,6 +6,7 @@ import array
 import random
 import re
 import struct
+import sys
 import types
 from typing import Any
 
@@ -36,14 +37,22 @@ def json_scanner(settings: dict[str, Any]) -> Any:
 @reduces(memoryview)
 def _reduce_memoryview(value: memoryview, _: Freezing) -> Reduced:
     owner: Any = value.obj
-    if isinstance(owner, (bytes, bytearray, array.array)):
+    numpy: Any = sys.modules.get("numpy")
+    owners = (bytes, bytearray, array.array, *((numpy.ndarray,) if numpy else ()))
+    if isinstance(owner, owners):
         whole = memoryview(owner)
         if (value.format, value.shape, value.strides) == (whole.format, whole.shape, whole.strides):
             return (view_whole, (owner, value.readonly))
-        first = address_of(value) - address_of(whole)
-        if (part := _part_of(value, first)) is not None:
-            return (view_part, (owner, value.readonly, *part))
+        if whole.c_contiguous and _is_native(whole) and _is_native(value):
+            first = address_of(value) - address_of(whole)
+            if (part := _part_of(value, first)) is not None:
+                return (view_part, (owner, value.readonly, *part))
     raise refuse(value, "keep the object it looks at, or numpy.frombuffer of that")
+
+
+def _is_native(value: memoryview) -> bool:
+    """Whether a view can be cast: its items are one number each."""
+    return len(value.format.removeprefix("@")) == 1 and (value.ndim == 1 or value.nbytes > 0)
 
 
 def _part_of(value: memoryview, first: int) -> tuple[Any, ...] | None:
@@ -128,6 +137,11 @@ def set_attributes(obj: Any, state: Any) -> None:
 
 def asks_getattr(cls: type) -> bool:
     """Whether `reduce_with_getattr` serves a class: one that leaves pickling to ``object``."""
+    asks = hasattr(cls, "__getattr__") and not hasattr(cls, "__setstate__")
+    return asks and leaves_pickling_to_object(cls)
+
+
+def leaves_pickling_to_object(cls: type) -> bool:
+    """Whether a class has no way of its own to be pickled."""
     own = ("__reduce__", "__reduce_ex__", "__getstate__")
-    default = all(getattr(cls, name, None) is getattr(object, name, None) for name in own)
-    return default and hasattr(cls, "__getattr__") and not hasattr(cls, "__setstate__")
+    return all(getattr(cls, name, None) is getattr(object, name, None) for name in own)

@@ -23,6 +23,29 @@ def _reduce_reference(reference: Any, freezing: Freezing) -> Reduced:
     return (kind, (target,) if callback is None else (target, callback))
 
 
+@reduces(weakref.KeyedRef)
+def _reduce_keyed_reference(reference: Any, freezing: Freezing) -> Reduced:
+    """One of a ``WeakValueDictionary``: a loop over its items has it in a variable."""
+    target = reference()
+    if target is None or not _is_kept(target, freezing):
+        return (dead, (weakref.ref,))
+    return (weakref.KeyedRef, (target, reference.__callback__, reference.key))
+
+
+@reduces("_weakrefset._IterationGuard")
+def _reduce_guard(guard: Any, _: Freezing) -> Any:
+    """What a loop over a weak container has entered."""
+    container = guard.weakcontainer()
+    if container is None or guard not in container._iterating:
+        return NotImplemented
+    return (guard_of, (type(guard), container))
+
+
+def guard_of(cls: Any, container: Any) -> Any:
+    """One that a loop over a weak container has entered and will leave."""
+    return cls(container).__enter__()
+
+
 def _target(reference: Any) -> Any:
     if isinstance(reference, weakref.ref):
         return reference()

@@ -332,20 +332,77 @@ def test_nested_local_classes_and_class_data():
     assert cls.Inner.__qualname__.endswith("Outer.Inner")
 
 
-def test_enums_with_aliases_and_unhashable_values():
-    class E(enum.Enum):
-        A = [1]
-        B = A
-        C = {"x": 2}
+def test_instances_whose_new_wants_arguments():
+    class Span:
+        def __new__(cls, start, *, stop):
+            self = super().__new__(cls)
+            self.start = start
+            return self
 
+        def __init__(self, start, *, stop):
+            self.stop = stop
+
+    class Forwarding(Span):
+        __slots__ = ("extra",)
+
+        def __getattr__(self, name):
+            return getattr(self.start, name)
+
+    span, forwarding = Span(1, stop=2), Forwarding([], stop=3)
+    span.itself, forwarding.extra = span, forwarding.start
+    span, forwarding = rt(span, forwarding)
+    assert (span.start, span.stop, span.itself is span) == (1, 2, True)
+    forwarding.append(4)
+    assert (forwarding.extra, forwarding.stop) == ([4], 3)
+
+
+def test_classes_that_an_abstract_one_was_told_of():
+    class Shape(abc.ABC):  # noqa: B024
         @classmethod
-        def first(cls):
-            return cls.A
+        def __subclasshook__(cls, other):
+            return True if hasattr(other, "corners") else NotImplemented
 
-    cls, b, c = rt(E, E.B, E.C)
-    assert b is cls.A is cls.B is cls.first()
-    assert c.value == {"x": 2}
-    assert list(cls.__members__) == ["A", "B", "C"]
+    class Round: ...
+
+    class Square:
+        corners = 4
+
+    Shape.register(Round)
+    Shape.register(dict)
+    shape, circle, square = rt(Shape, Round(), Square())
+    assert isinstance(circle, shape)
+    assert isinstance(square, shape)
+    assert isinstance({}, shape)
+    assert not isinstance([], shape)
+
+
+def test_what_bases_and_metaclasses_made_of_a_class_is_not_made_again():
+    told = []
+
+    class Base:
+        def __init_subclass__(cls, tag=None):
+            super().__init_subclass__()
+            told.append((cls.__name__, tag))
+
+    class Meta(type):
+        def __new__(mcs, name, bases, namespace):
+            told.append(name)
+            return super().__new__(mcs, name, bases, namespace)
+
+        def __init__(cls, name, bases, namespace):
+            super().__init__(name, bases, namespace)
+            told.append(cls)
+
+    class One(Base, tag=1): ...
+
+    class Two(metaclass=Meta): ...
+
+    *_, back, base, two = rt(One, told, Base, Two)
+    assert back == [("One", 1), "Two", two]
+    type("Three", (base,), {})
+    assert back[-1] == ("Three", None)
+    type(two)("Four", (two,), {})
+    assert back[-2] == "Four"
 
 
 def test_abstract_classes_with_virtual_subclasses():

@@ -1,5 +1,7 @@
 """Open files: unchanged when read, cut back when written, refused when they have no name."""
 
+import csv
+import io
 import os
 import socket
 import subprocess
@@ -183,6 +185,76 @@ def test_closed_files_stay_closed(lines):
         pass
     (back,) = round_trip(text)
     assert back.closed
+    assert back.name == str(lines)
+
+
+@pytest.mark.parametrize("mode", ["rb", "r", "w", "a", "r+", "w+b", "ab"])
+@pytest.mark.parametrize("buffering", [-1, 0])
+def test_closed_files_are_of_the_same_kind(tmp_path, monkeypatch, mode, buffering):
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    if buffering == 0 and "b" not in mode:
+        mode += "b"
+    encoding = None if "b" in mode else "latin-1"
+    with open("file", mode, buffering, encoding=encoding) as file:  # noqa: PTH123 - its name is a str
+        pass
+    (back,) = round_trip(file)
+    assert back.closed
+    assert (type(back), back.name, back.mode) == (type(file), file.name, file.mode)
+    assert getattr(back, "encoding", None) == encoding
+    with pytest.raises(ValueError, match="closed file"):
+        back.tell()
+
+
+def test_what_went_over_a_file_that_is_closed_now(lines):
+    with lines.open() as text:
+        reader, pairs = csv.reader(text), enumerate(text)
+        next(reader), next(pairs)
+    text2, reader2, pairs2 = round_trip(text, reader, pairs)
+    assert text2.closed
+    assert reader2.line_num == 1
+    for each in (reader, reader2, pairs, pairs2):
+        with pytest.raises(ValueError, match="closed file"):
+            next(each)
+
+
+def test_texts_and_bytes_in_memory_that_are_closed():
+    with io.StringIO("text") as text, io.BytesIO(b"data") as data:
+        pass
+    text2, data2 = round_trip(text, data)
+    assert (type(text2), text2.closed, type(data2), data2.closed) == (
+        io.StringIO,
+        True,
+        io.BytesIO,
+        True,
+    )
+
+
+def test_files_keep_the_name_they_were_opened_by(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").write_text("one\ntwo\n")
+    with open("in") as file, open("out", "w") as out:  # noqa: PTH123 - their names are str
+        next(file)
+        out.write("1")
+        file2, out2 = round_trip(file, out)
+        with file2, out2:
+            assert (file2.name, out2.name) == ("in", "out")
+            assert file2.buffer.raw.name == "in"
+            with round_trip(file2)[0] as third:
+                assert (third.name, next(third)) == ("in", "two\n")
+
+
+def test_a_relative_name_after_a_change_of_directory(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with open("log", "w") as out:  # noqa: PTH123 - its name is a str
+        out.write("1")
+        monkeypatch.chdir("run")
+        (out2,) = round_trip(out)
+        with out2:
+            out2.write("2")
+            assert out2.name == "log"
+    assert (tmp_path / "log").read_text() == "12"
 
 
 def test_what_is_refused():

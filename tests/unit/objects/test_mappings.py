@@ -5,6 +5,7 @@ import contextvars
 import mmap
 import re
 
+import numpy as np
 import pytest
 
 from sauerkraut.errors import CaptureError, ResumeError
@@ -108,6 +109,30 @@ def test_memoryviews_of_a_part():
     assert back[0][0] == 255
     back[1][0] = 7
     assert held[90] == 7
+
+
+def test_memoryviews_of_numpy_arrays():
+    table = np.arange(24.0).reshape(4, 6)
+    rows, columns, pairs = table[1:3], table[:, 2], np.zeros(3, "i4,f8")
+    owners = [table, rows, columns, pairs, np.arange(100_000)]
+    views = [
+        *map(memoryview, owners),
+        memoryview(rows).cast("B")[8:24],
+        memoryview(table).cast("B").cast("d", [24])[::-2],
+        memoryview(table).toreadonly(),
+    ]
+    back = round_trip(*views, *owners)
+    held = back[len(views) :]
+    for after, before in zip(back, views, strict=False):
+        assert after.tobytes() == before.tobytes()
+        assert (after.readonly, after.strides) == (before.readonly, before.strides)
+        assert (after.format, after.shape) == (before.format, before.shape)
+    assert all(view.obj is owner for view, owner in zip(back, held, strict=False))
+    held[0][1, 1] = -1
+    assert back[1][0, 1] == back[5].cast("d")[0] == back[7][1, 1] == -1
+    for refused in (memoryview(columns)[1:], memoryview(pairs)[1:]):
+        with pytest.raises(CaptureError, match=r"numpy\.frombuffer"):
+            round_trip(refused)
 
 
 def test_matches():

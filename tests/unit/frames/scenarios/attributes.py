@@ -2,6 +2,7 @@
 
 import enum
 import functools
+import types
 import typing
 
 from scenarios import attributes
@@ -309,3 +310,56 @@ def do_attributes_of_classes_derived_from_built_in_ones():
         other.named = 5
         found += [other.missing, other.named]
     return found, Point(2).doubled, Shade.DARK.lighter
+
+
+def do_cached_properties():
+    class Grid:
+        def __init__(self, n):
+            self.n = n
+
+        @functools.cached_property
+        def cells(self):
+            called.append(self.n)
+            pause()
+            return [self.n]
+
+    called = []
+    grid, other = Grid(1), Grid(2)
+    cells = grid.cells
+    return grid.cells is cells, other.cells, called, vars(grid), vars(other)
+
+
+def do_names_for_the_attributes_of_an_instance():
+    class Settings:
+        def __init__(self):
+            self.__dict__.update(depth=1, itself=self)
+
+    class Slots(Settings):
+        __slots__ = ("extra",)
+
+    def read():
+        return held["depth"]
+
+    def keep(attributes, of):
+        pause()
+        attributes["later"] = 2
+        return of.later
+
+    settings, slots, names = Settings(), Slots(), types.SimpleNamespace(a=1)
+    of_names = vars(names)
+    mine, held = vars(settings), vars(slots)
+    slots.extra = mine
+    got = keep(mine, settings)
+    held["depth"] = 5
+    pause()
+    names.b = 2
+    mine["last"] = [read()]
+    return (
+        got,
+        settings.last,
+        slots.depth,
+        slots.extra is mine,
+        vars(settings) is mine,
+        sorted(held),
+        of_names,
+    )

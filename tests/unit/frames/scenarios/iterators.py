@@ -5,6 +5,7 @@ import functools
 import io
 import itertools
 import operator
+import weakref
 
 from scenarios.pausing import pause
 
@@ -221,3 +222,27 @@ def do_map_over_iterators_that_call_others():
         map(counts.method, counts),
     ]
     return [[x for x in each] for each in sources]
+
+
+def do_weak_containers():
+    class Held:
+        pass
+
+    one, two = Held(), Held()
+    keys, values = weakref.WeakKeyDictionary({one: 1, two: 2}), weakref.WeakValueDictionary(a=one)
+    elements, got = weakref.WeakSet([one, two]), []
+    for key, value in keys.items():
+        pause()
+        got.append((key is one, value))
+    for name, value in values.items():
+        pause()
+        got.append((name, value is one))
+    for value in values.values():
+        pause()
+        got.append(value is one)
+    for each in elements:
+        pause()
+        got.append(each in (one, two))
+    del one, key, value, each
+    pause()
+    return got, len(keys), len(values), len(elements)
