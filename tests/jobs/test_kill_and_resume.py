@@ -91,13 +91,9 @@ def undisturbed(launcher, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ledger(request):
-    """Every counted kill of this module; drawn at its end."""
-    kills = []
-    yield kills
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print(f"\n{histogram(kills)}\n")
+def ledger():
+    """Every counted kill of this module."""
+    return []
 
 
 @pytest.mark.slow
@@ -124,7 +120,10 @@ def test_chain_of_kills(name, victim, seed, launcher, undisturbed, ledger, tmp_p
     assert program.bytes() == undisturbed(name)
 
 
-def test_the_kills_are_as_many_as_asked_for_and_a_third_fell_into_a_checkpoint(ledger, launcher):
+def test_the_kills_are_as_many_as_asked_for_and_a_third_fell_into_a_checkpoint(
+    ledger, launcher, record_property
+):
+    record_property("drawn", histogram(ledger))
     assert len(ledger) >= KILLS
     counted = [kill for kill in ledger if (launcher.name, kill.victim) != ("openmpi", "mpiexec")]
     assert 3 * sum(kill.inside for kill in counted) >= len(counted)
