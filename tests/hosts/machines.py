@@ -176,12 +176,17 @@ class Machines:
         )
         self._holders[name] = holder
         deadline = time.monotonic() + 30
-        while not ready.exists():
+        while not (ready.exists() and self._is_running(name)):
             assert holder.poll() is None, f"{name} did not come up"
             assert time.monotonic() < deadline, f"{name} did not come up"
             time.sleep(0.02)
         (first,) = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
         (self.directory / f"{name}.pid").write_text(first)
+
+    def _is_running(self, name):
+        """Whether its network is up: the kernel says so a little later, and UCX goes by that."""
+        words = ["ip", "-n", name, "-json", "link", "show", "eth0"]
+        return json.loads(output(words))[0]["operstate"] == "UP"
 
     def _port(self, name):
         return f"p{self.names.index(name)}"
