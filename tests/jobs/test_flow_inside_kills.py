@@ -69,7 +69,7 @@ def run(launcher, tmp_path):
 
 @pytest.mark.parametrize(
     ("ranks", "kills"),
-    [(4, 1), *(pytest.param(n, KILLS, marks=pytest.mark.thorough) for n in (1, 4))],
+    [(4, 1), *(pytest.param(n, KILLS // n, marks=pytest.mark.thorough) for n in (1, 4))],
 )
 def test_no_step_runs_again_behind_its_epoch(run, tmp_path, ranks, kills):
     status, undisturbed, entries = run(ranks, "other")

@@ -1,4 +1,7 @@
-"""Tasks on ranks that are killed, and started again on other numbers of ranks."""
+"""Tasks on ranks that are killed, and started again on other numbers of ranks.
+
+TASK_KILLS in the environment is how many kills of ranks between which a task moves are counted.
+"""
 
 import os
 import random
@@ -17,6 +20,7 @@ from tests.programs import exchanging
 PROGRAM = Path(exchanging.__file__)
 TASKS = exchanging.TASKS
 LIMIT = 240  # seconds that a job may take
+KILLS = int(os.environ.get("TASK_KILLS", "30"))
 
 pytestmark = pytest.mark.job
 
@@ -83,11 +87,11 @@ def test_kills(start, results, tmp_path, kills, turns):
 
 @pytest.mark.thorough
 def test_kills_of_ranks_between_which_a_task_moves(start, results, tmp_path):
-    kills, turns = 100, 2000
+    turns = 20 * KILLS
     undisturbed = results(lambda: start(2, turns, "undisturbed", "1h"))
     draw, path, moves = random.Random(5), tmp_path / "ckpt", tmp_path / "moves"
     hit = starts = 0
-    while hit < kills:
+    while hit < KILLS:
         moves.write_bytes(bytes(TASKS * exchanging.MOVE.size + 8 * exchanging.PID.size))
         before = newest_epoch(path)
         with start(draw.choice([2, 3, 4]), turns, MOVES=str(moves)) as job:
