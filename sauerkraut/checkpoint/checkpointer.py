@@ -377,14 +377,26 @@ class Checkpointer:
             self._job.run.limit(limit)
         return before
 
+    def begin_part(self) -> bool:
+        """See `Run.begin_part`; for our own use."""
+        run = self.inside("begin_part")
+        within = run.begin_part()
+        self._polls_left = min(self._polls_left, run.window)
+        return within
+
     def end_part(
-        self, part: str, error: BaseException | None, late: Callable[[BaseException], object]
+        self,
+        part: str,
+        error: BaseException | None,
+        late: Callable[[BaseException], object],
+        *,
+        within: bool,
     ) -> None:
         """See `Run.end_part`; for our own use."""
         run = self.inside("end_part")
         passed = run.window - self._polls_left
         outstanding = run.consensus.outstanding
         try:
-            run.end_part(passed, part, error, late)
+            run.end_part(passed, part, error, late, within=within)
         finally:
             self._polls_left = run.window if outstanding else min(self._polls_left, run.window)

@@ -128,6 +128,8 @@ class Consensus:
     """How many have been completed in this run."""
     posted_poll: int = 0
     """Number of the poll at which the last one was posted."""
+    disagreed: bool = False
+    """Whether the ranks' calls have differed; they may have polled unequally often since."""
     unlike_part: RankError | None = None
     """Raised on this rank for another call where others ended a part: they do not wait for it."""
     _pending: Pending | None = None
@@ -181,6 +183,7 @@ class Consensus:
         if differs(largest):
             calls = self.group.allgather((self._call, sys.argv[0]))
             error = mismatch(calls)
+            self.disagreed = True
             if self._call.kind is not Kind.PART and any(c.kind is Kind.PART for c, _ in calls):
                 self.unlike_part = error
             raise error

@@ -89,6 +89,7 @@ class Run:
         self.failure_of_part: BaseException | None = None
         """What all ranks raised, as some had failed in a part."""
         self._failed_part: RankError | None = None  # the same, until this rank ends that part
+        self._in_part = start.restart is not None  # the frames may stand in one
         self._needs = Needs(
             store,
             signals,
@@ -169,12 +170,28 @@ class Run:
         assert epoch is not None, "a failure raises"
         return epoch
 
+    def begin_part(self) -> bool:
+        """Note that a part begins, which all ranks end together. Not collective.
+
+        Returns:
+            Whether it lies within another one.
+        """
+        within = self._in_part
+        if not within:  # what was raised before does not concern it
+            self._failed_part = self.consensus.unlike_part = None
+            if self.consensus.disagreed:
+                self._restart_polls()
+        self._in_part = True
+        return within
+
     def end_part(
         self,
         passed: int,
         part: str,
         error: BaseException | None,
         late: Callable[[BaseException], object],
+        *,
+        within: bool,
     ) -> None:
         """End a part of the function on all ranks alike: with the error of any of them, if any.
 
@@ -187,10 +204,12 @@ class Run:
             error: What this rank raised in it; None: nothing.
             late: Called where this rank failed and the others do not come within `ARRIVAL_TIME`;
                 once it returns, they are waited for as long as they take.
+            within: As `begin_part` returned.
 
         Raises:
             RankError: see `raise_failures`; or the calls differ.
         """
+        self._in_part = within
         told = self._failed_part or self.consensus.unlike_part
         self._failed_part = self.consensus.unlike_part = None
         if told is not None:
@@ -209,10 +228,13 @@ class Run:
                     late(error)
             return self.consensus.complete()
 
-        if self.consensus.outstanding:
-            self._caught_up(complete(), part, error)
-        self.consensus.begin(call, NONE if error is None else Flags.FAILED_PART)
-        outcome = complete()
+        try:
+            if self.consensus.outstanding:
+                self._caught_up(complete(), part, error)
+            self.consensus.begin(call, NONE if error is None else Flags.FAILED_PART)
+            outcome = complete()
+        finally:  # it is this part that ends
+            self.consensus.unlike_part = None
         self._heed(outcome, part, error)
         self._left_behind |= outcome.leaving
 
@@ -307,21 +329,25 @@ class Run:
                 f"another incarnation took {self._store.directory} over",
             )
         if Flags.FAILED_PART in outcome.flags:
-            # the ranks stand at different polls of it, and may do it again
-            self._polls, self.window = 0, 1
-            self.consensus.restart_clock(0)
+            self._restart_polls()
             self._rehearsal.forget()
             try:
                 raise_failures(self.group, part, error)
             except BaseException as raised:
                 self.failure_of_part = raised
-                if not part and isinstance(raised, RankError):
+                if not part and self._in_part and isinstance(raised, RankError):
                     self._failed_part = raised
                 raise
         if outcome.failed:
             # that rank aborts the job; nothing here may be unwound before
             time.sleep(2 * ARRIVAL_TIME + (POSTMORTEM_TIME if self._postmortem else 0.0))
             raise RankError("another rank failed, and the job did not end")
+
+    def _restart_polls(self) -> None:
+        """Count polls anew: all ranks know that they stand at different ones, and go on."""
+        self.consensus.disagreed = False
+        self._polls, self.window = 0, 1
+        self.consensus.restart_clock(0)
 
     def _ordered(
         self,

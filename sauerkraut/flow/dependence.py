@@ -101,14 +101,26 @@ def pass_over(history: History, name: str, wanted: str, state: State) -> tuple[s
     for each in history.commits:
         found = _where(each, name)
         if found is not None and found.inputs == wanted and found.outputs is not None:
-            held = each.load(False)
-            for key in found.outputs:
-                if key in held:
-                    state[key] = held[key]
-                else:
-                    state.pop(key, None)
+            give(found.outputs, each.load(False), state)
             return found.outputs
     return None
+
+
+def give(outputs: Iterable[str], held: State, state: State) -> None:
+    """Do to ``state`` what a step did that left ``held``: set or remove the keys that it set."""
+    for key in outputs:
+        if key in held:
+            state[key] = held[key]
+        else:
+            state.pop(key, None)
+
+
+def of_all_ranks(outputs: Sequence[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    """Keys that a step changed on any rank, of those of each; None: not known on one."""
+    known = [each for each in outputs if each is not None]
+    if len(known) < len(outputs):
+        return None
+    return tuple(dict.fromkeys(key for each in known for key in each))
 
 
 def _where(commit: Commit, name: str) -> StepRecord | None:

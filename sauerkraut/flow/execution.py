@@ -234,18 +234,13 @@ class Execution:
             return measure.seconds, measure.peak_bytes, outputs
 
         seconds, peaks, outputs = zip(*self._ranks.together("measures", look), strict=True)
-        known = [each for each in outputs if each is not None]
         return replace(
             told,
             when=now(),
             seconds=round(max(seconds), 6),
             peak_bytes=max(peaks),
             tries=tries,
-            outputs=(
-                tuple(dict.fromkeys(key for each in known for key in each))
-                if len(known) == len(outputs)
-                else None
-            ),
+            outputs=dependence.of_all_ranks(outputs),
         )
 
     @property

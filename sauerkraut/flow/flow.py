@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from sauerkraut.flow import inside
 from sauerkraut.flow.adapted import StateHandler
 from sauerkraut.flow.alone import Alone
+from sauerkraut.flow.kept import Kept
 from sauerkraut.flow.pipeline import Pipeline
 from sauerkraut.flow.policy import LoadPolicy
 from sauerkraut.flow.record import Record
@@ -86,14 +87,17 @@ class CheckpointFlow:
         )
         self._alone: Alone | None = None
         self._number: int | None = None
+        self._kept: tuple[Any, Kept] | None = None
         if not inside.is_inside():
             self._by_itself()
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """In frames, one that was made outside of runs stands for that of the program then."""
+        kept = inside.of_this_run(self)
         if self._number is not None:
-            return (inside.made, (str(self._pipeline.state_path), self._number))
-        return (object.__new__, (type(self),), {**vars(self), "_alone": None})
+            made = (inside.made, (str(self._pipeline.state_path), self._number))
+            return made if kept is None else (*made, {"_kept": kept})
+        return (object.__new__, (type(self),), {**vars(self), "_alone": None, "_kept": kept})
 
     def add_step(
         self,
@@ -246,7 +250,7 @@ class CheckpointFlow:
             TypeError, ValueError, IndexError: an argument means nothing; nothing was run.
             FlowError: there are no steps, finished ones have changed (see ``on_change``), nothing
                 is stored that ``checkpoint`` could start from, or the flow has other ranks than the
-                `Checkpointer.run` that it is inside of, or ``on_change="rerun"`` there.
+                `Checkpointer.run` that it is inside of.
             DirectoryOwned: another run is using the same path.
             CorruptCheckpoint, ResumeError, StorageError: what is stored cannot be used; the message
                 says what to do. Nothing was run, nothing changed.

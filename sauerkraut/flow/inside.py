@@ -9,33 +9,42 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from sauerkraut.checkpoint.agreement import refuse_unlike, text_of
 from sauerkraut.checkpoint.checkpointer import current, runs_begun
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.errors import FlowError, ResumeError
-from sauerkraut.flow import account, common, dependence, policy, start, states
+from sauerkraut.flow import (
+    account,
+    common,
+    comparison,
+    dependence,
+    digest,
+    parts,
+    policy,
+    start,
+    states,
+)
 from sauerkraut.flow.execution import INDEX
+from sauerkraut.flow.kept import Kept
 from sauerkraut.flow.measure import Measure
+from sauerkraut.flow.parts import together
+from sauerkraut.flow.pipeline import of_all_ranks
+from sauerkraut.flow.place import Place, group, restarts
 from sauerkraut.flow.policy import LoadPolicy
 from sauerkraut.flow.progress import Progress
-from sauerkraut.flow.ranks import Ranks
 from sauerkraut.flow.record import Record, StepRecord, now
 from sauerkraut.flow.start import Start
-from sauerkraut.flow.step import Data, Step, refuse_unrun
-from sauerkraut.flow.stores import History, State
+from sauerkraut.flow.step import Data, refuse_unrun
+from sauerkraut.flow.stores import State
 from sauerkraut.flow.watchdog import PollWatchdog
 from sauerkraut.frames.snapshot import Snapshot
-from sauerkraut.group import Group
 
 if TYPE_CHECKING:
     from sauerkraut.flow.flow import CheckpointFlow
-
-T = TypeVar("T")
 
 _made: WeakValueDictionary[tuple[str, int, int], CheckpointFlow] = WeakValueDictionary()
 
@@ -82,17 +91,10 @@ def made(path: str, number: int) -> CheckpointFlow:
     return max(found, key=operator.itemgetter(0, 1, 2))[3]
 
 
-@dataclass(slots=True)
-class Place:
-    """Where a flow stands, beside its state and data: what comes back with the frames."""
-
-    index: int
-    records: tuple[StepRecord, ...]
-    policy: LoadPolicy
-    last: int | None = None
-    """Step that was executed last, and not passed over."""
-    restarts: int = 0
-    """Of the run, when the steps were last compared with those of the program."""
+def of_this_run(flow: CheckpointFlow) -> tuple[Any, Kept] | None:
+    """The Checkpointer that runs, and what is kept of the flow in its run; None: nothing."""
+    kept = flow._kept
+    return kept if kept is not None and is_inside() and kept[0] is current() else None
 
 
 def run(
@@ -108,21 +110,24 @@ def run(
     Raises:
         FlowError: as there; and for what the flow needs a place of its own.
     """
-    begin = _begin(flow, state, load_policy, checkpoint, why=why)
+    begin, kept = _begin(flow, state, load_policy, checkpoint, why=why)
     state = begin.state
     data: Data = {}
-    place = Place(begin.index, begin.steps, load_policy, restarts=_restarts())
+    place = Place(flow, begin.run, begin.index, begin.steps, load_policy, kept, begin.data_keys)
+    place.found = place.compared = restarts()
     del begin
-    _commit(flow, place, state, None)
-    while place.index < len(_steps(flow)):
-        told = _skipped(flow, place, state)
-        if not told.skipped:
-            told = _run(flow, place, state, data, told)
-            place.last = place.index
-        place.records = (*place.records[: place.index], told, *place.records[place.index + 1 :])
+    _commit(place, state, data, None)
+    while place.index < len(place.steps):
+        told = _skipped(place, state, data)
+        if told is not None and not told.skipped:
+            told = _run(place, state, data, told)
+            place.last = place.last if told is None else place.index
+        if told is None:
+            continue  # gone back to a step that has changed
+        place.note(told)
         place.index += 1
-        state[INDEX] = place.index % len(_steps(flow))
-        _commit(flow, place, state, told)
+        state[INDEX] = place.index % len(place.steps)
+        _commit(place, state, data, told)
     return state
 
 
@@ -133,221 +138,239 @@ def _begin(
     checkpoint: int | None,
     *,
     why: bool,
-) -> Start:
+) -> tuple[Start, Kept]:
     pipeline = flow._pipeline
     where = f"{pipeline.state_path}, inside of Checkpointer.run"
+    flow._kept = of_this_run(flow) or (current(), Kept())
+    kept = flow._kept[1]
 
     def look() -> list[StepRecord]:
         pipeline.check(state, load_policy, checkpoint)
         size = getattr(pipeline.comm, "size", None)
-        if size not in (None, _group().size):
+        if size not in (None, group().size):
             raise FlowError(
-                f"{where}: the flow has {size} ranks, and the run {_group().size}: give both the "
+                f"{where}: the flow has {size} ranks, and the run {group().size}: give both the "
                 "same communicator, or the flow none"
             )
-        if pipeline.on_change == "rerun":
+        if checkpoint is not None and state is None and pipeline.on_change != "rerun":
             raise FlowError(
-                f'{where}: on_change="rerun" needs what earlier steps saw, and only epochs of the '
-                'run are kept: "keep", "error", or a flow that runs by itself'
+                f"{where}: what step {checkpoint} saw is not kept: give run() a state, or the flow "
+                'on_change="rerun", which keeps what each step saw'
             )
         return pipeline.records()
 
-    records = _together("the flow", look)
-    if _group().size > 1:
-        refuse_unlike(_group(), "the flow", pipeline.names())
-        said = pipeline.said(records, load_policy, checkpoint, given=state is not None)
-        refuse_unlike(_group(), "the flow", said)
-    if checkpoint is not None:
-        begin = start.choose(where, records, History(), state, checkpoint, "error")
-    else:
+    told = together("the flow", look)
+    records = of_all_ranks(told) if len({len(each) for each in told}) == 1 else told[0]
+    if group().size > 1:
+        refuse_unlike(group(), "the flow", pipeline.names())
+        own = told[group().rank]
+        said = pipeline.said(own, load_policy, checkpoint, given=state is not None)
+        refuse_unlike(group(), "the flow", said)
+    found: list[Start] = []
+
+    def choose() -> None:
+        history = kept.history
+        if checkpoint is not None:
+            found.append(start.choose(where, records, history, state, checkpoint, "error"))
+            return
         first = f"{where}: starts at step 0 {records[0].name!r}, each step with an epoch of its own"
-        begin = Start(1, 0, {} if state is None else state, tuple(records), first)
+        number = 1 if history.newest is None else history.newest.run + 1
+        found.append(Start(number, 0, {} if state is None else state, tuple(records), first))
+
+    together("the flow", choose)
+    begin = found[0]
     if not why:
-        _reports(flow).tell(begin.why)
-    elif _group().rank == 0:
+        Reports(group().rank, quiet=pipeline.quiet).tell(begin.why)
+    elif group().rank == 0:
         account.tell(begin, records)
-    return begin
+    return begin, kept
 
 
-def _commit(flow: CheckpointFlow, place: Place, state: State, told: StepRecord | None) -> None:
+def _commit(place: Place, state: State, data: Data, told: StepRecord | None) -> None:
     """Take an epoch after a step, or before the first."""
-    common.check(_group(), state, flow._pipeline.shared)
+    pipeline = place.flow._pipeline
+    common.check(group(), state, pipeline.shared)
+    left = told if told is not None and not told.skipped and told.inputs else None
+    if pipeline.on_change == "rerun" or left is not None:
+        _keep(place, state, data, left)
     current().checkpoint(steps_done=place.index)
-    restarted = place.restarts != _restarts()
-    _compare(flow, place)
-    if told is not None and not restarted:
-        Progress(_reports(flow), len(_steps(flow)), live=False).ended(place.index - 1, told)
+    restarted = place.compared != restarts()
+    if not comparison.compare(place, state, data) and told is not None and not restarted:
+        Progress(place.reports, len(place.steps), live=False).ended(place.index - 1, told)
 
 
-def _skipped(flow: CheckpointFlow, place: Place, state: State) -> StepRecord:
-    """What is known of a step before it runs; it says so where the step need not."""
+def _keep(place: Place, state: State, data: Data, left: StepRecord | None) -> None:
+    """Keep copies of what the run may need again. Collective."""
+    finished = place.index == len(place.steps)
+    record = Record(
+        place.run,
+        0 if finished else place.index,
+        place.records,
+        finished=finished,
+        data_keys=tuple(sorted(map(str, data))),
+        when=now(),
+    )
 
-    def ask() -> bool:
-        dependence.refuse_unknown(_steps(flow), place.index, state)
-        condition = _step(flow, place).skip_if
-        return condition is not None and bool(condition(state))
+    def keep() -> None:
+        if place.flow._pipeline.on_change == "rerun":
+            place.kept.saw(state, record)
+        if left is not None and left.outputs is not None:
+            place.kept.left(state, left)
 
-    if _step(flow, place).skip_if is None and _step(flow, place).depends is None:
-        return place.records[place.index]
-    skips = _together(_name(flow, place), ask)
-    _compare(flow, place)
-    if _group().size > 1:
-        refuse_unlike(_group(), "the flow", {f"skip_if of {_name(flow, place)}": str(skips)})
-    told = place.records[place.index]
-    return replace(told, when=now(), skipped="skip_if says so") if skips else told
+    together("keeping the state", keep)
 
 
-def _run(
-    flow: CheckpointFlow, place: Place, state: State, data: Data, told: StepRecord
-) -> StepRecord:
-    """Load, run and save, as often as it may take; returns what is known then."""
+def _skipped(place: Place, state: State, data: Data) -> StepRecord | None:
+    """What is known of a step before it runs; where it need not, its results are in the state.
+
+    None: the flow has gone back.
+    """
+    if place.step.skip_if is None and place.step.depends is None:
+        return place.told
+    name = place.name
+
+    def ask() -> tuple[bool, str]:
+        condition = place.step.skip_if
+        skip = condition is not None and bool(condition(state))
+        if skip or comparison.stale(place) is not None:
+            return skip, ""
+        return skip, dependence.inputs(place.steps, place.records, place.index, state)
+
+    answers = together(name, ask)
+    skips = answers[group().rank if group().size > 1 else 0][0]
+    if comparison.compare(place, state, data):
+        return None
+    if group().size > 1:
+        refuse_unlike(group(), "the flow", {f"skip_if of {name}": str(skips)})
+    if skips:
+        return replace(place.told, when=now(), skipped="skip_if says so")
+    told = replace(place.told, inputs=digest.joined([inputs for _, inputs in answers]))
+    result = place.kept.result_of(told.name, told.inputs) if told.inputs else None
+    if result is None:
+        return told
+    step, copy = result
+    together(name, lambda: dependence.give(step.outputs or (), copy.load(False), state))
+    because = "what it depends on did not change"
+    return replace(told, when=now(), skipped=because, outputs=step.outputs)
+
+
+def _run(place: Place, state: State, data: Data, told: StepRecord) -> StepRecord | None:
+    """Load, run and save, as often as it may take; returns what is known then.
+
+    None: the flow has gone back.
+    """
+    wanted = bool(told.inputs) or told.name in dependence.named(place.steps)
+    before: dict[str, str] | None = {} if wanted else None
     kept = b""
-    if _step(flow, place).retries:
-        name = _name(flow, place)
-        kept = _together(name, lambda: states.capture_both(state, data).to_bytes())
+    if wanted or place.step.retries:
+        kept = _kept_for_retries(place, state, data, before)
     tries = 1
     while True:
         measure = Measure()
-        with PollWatchdog(_step(flow, place).timeout, _name(flow, place)) as watched:
-            error = _try(flow, place, state, data)
+        within = current().begin_part()
+        stale = functools.partial(comparison.stale, place)
+        with PollWatchdog(place.step.timeout, place.name, stale) as watched:
+            error = _try(place, state, data)
         error = watched.overdue() if error is None else error
-        try:
-            _compare(flow, place)
-        except FlowError as changed:
-            raise changed from error
-        if not _failed(flow, place, error, tries):
-            return replace(
-                told,
-                identity=place.records[place.index].identity,  # as of this program
-                when=now(),
-                seconds=round(measure.seconds, 6),
-                peak_bytes=measure.peak_bytes,
-                tries=tries,
-            )
+        del watched, stale
+        if not _failed(place, error, tries, within=within):
+            if comparison.compare(place, state, data):
+                return None
+            told = replace(told, identity=place.told.identity, tries=tries)  # as of this program
+            return _measured(told, measure, before, state)
         error = None
         tries += 1
         put_back = functools.partial(states.put_back, Snapshot.from_bytes(kept), state, data)
-        _together("retries", put_back)
-        del measure, watched, put_back
+        together("retries", put_back)
+        del measure, put_back
 
 
-def _try(flow: CheckpointFlow, place: Place, state: State, data: Data) -> BaseException | None:
+def _kept_for_retries(
+    place: Place, state: State, data: Data, before: dict[str, str] | None
+) -> bytes:
+    """What state and data are, for another try, if there may be one; and digests. Collective."""
+    kept: list[bytes] = []
+
+    def keep() -> None:
+        if before is not None:
+            before.update(digest.of_keys(state))
+        if place.step.retries:
+            kept.append(states.capture_both(state, data).to_bytes())
+
+    together(place.name, keep)
+    return kept[0] if kept else b""
+
+
+def _measured(
+    told: StepRecord, measure: Measure, before: dict[str, str] | None, state: State
+) -> StepRecord:
+    """What is known of a step that ran: the most that any rank took. Collective."""
+
+    def look() -> tuple[float, int, tuple[str, ...] | None]:
+        outputs = None if before is None else dependence.changed(before, state)
+        return measure.seconds, measure.peak_bytes, outputs
+
+    seconds, peaks, outputs = zip(*together("measures", look), strict=True)
+    return replace(
+        told,
+        when=now(),
+        seconds=round(max(seconds), 6),
+        peak_bytes=max(peaks),
+        outputs=dependence.of_all_ranks(outputs),
+    )
+
+
+def _try(place: Place, state: State, data: Data) -> BaseException | None:
     """Load, run and save once; returns what was raised. A restart may begin in any of these."""
     try:
         for index in policy.loaded_before(place.policy, place.last, place.index):
-            _steps(flow)[index].load_into(data, state)
-        _compare(flow, place)
-        refuse_unrun(_step(flow, place).function(state, data, **_step(flow, place).params))
-        (_step(flow, place).save or _nothing)(state, data)
+            place.steps[index].load_into(data, state)
+            comparison.find(place)
+        if place.last is None:
+            _warn_of_lost(place, data)
+        refuse_unrun(place.step.function(state, data, **place.step.params))
+        comparison.find(place)
+        (place.step.save or _nothing)(state, data)
     except BaseException as caught:  # noqa: BLE001 - raised where all ranks are
         return caught
     return None
 
 
-def _failed(flow: CheckpointFlow, place: Place, error: BaseException | None, tries: int) -> bool:
-    """End a try on all ranks alike: whether to try again. Raises where there is no try left."""
-    name, tries_left = _name(flow, place), _step(flow, place).retries + 1 - tries
-    try:
-        _end(name, error, again=tries_left > 0)
-    except BaseException as failure:
-        if tries_left <= 0 or not _may_repeat(failure):
-            _reports(flow).tell(f"{name} did not finish; the same command goes on at it")
-            raise
-        _reports(flow).warn(
-            f"{name} failed ({f'{type(failure).__name__}: {text_of(failure)}'.splitlines()[0]}): "
-            f"try {tries + 1} of {tries + tries_left}"
+def _warn_of_lost(place: Place, data: Data) -> None:
+    lost = sorted(set(place.data_keys) - set(map(str, data)))
+    if lost:
+        place.reports.warn(
+            f"{place.where}: data had {', '.join(map(repr, lost))} when this step began, and has "
+            'not now: load_policy="needed" loads what steps before it loaded'
         )
+
+
+def _failed(place: Place, error: BaseException | None, tries: int, *, within: bool) -> bool:
+    """End a try on all ranks alike: whether to try again. Raises where there is no try left.
+
+    Where the flow goes back to a step before, it does not matter how it ended.
+    """
+    changed = comparison.stale(place)
+    if changed is not None and not isinstance(changed, comparison.GoneBackError):
+        changed.__cause__ = error
+        parts.end(place.name, changed, within=within)
+    tries_left = 0 if changed is not None else place.step.retries + 1 - tries
+    try:
+        if isinstance(error, comparison.GoneBackError):
+            error = None
+        parts.end(place.name, error, within=within, again=tries_left > 0)
+    except BaseException as failure:
+        said = f"{type(failure).__name__}: {text_of(failure)}".partition("\n")[0].rstrip(": ")
+        if changed is not None and parts.may_repeat(failure):
+            place.reports.warn(f"{place.name} failed ({said}), but one before it runs again")
+            return False
+        if tries_left <= 0 or not parts.may_repeat(failure):
+            place.reports.tell(f"{place.name} did not finish; the same command goes on at it")
+            raise
+        place.reports.warn(f"{place.name} failed ({said}): try {tries + 1} of {tries + tries_left}")
         return True
     return False
 
 
-def _may_repeat(failure: BaseException) -> bool:
-    """Whether a step failed, and not what ranks do together, and no rank was interrupted.
-
-    Collective, where all ranks know of a step that failed.
-    """
-    if _group().size > 1 and failure is not current().inside("a flow").failure_of_part:
-        return False
-    causes = (failure, failure.__cause__ or failure)
-    return all(_group().allgather(all(isinstance(each, Exception) for each in causes)))
-
-
-def _compare(flow: CheckpointFlow, place: Place) -> None:
-    """After a restart: refuse finished steps that are others in this program, or pass them over.
-
-    Raises:
-        FlowError: they have changed; names them.
-    """
-    if place.restarts == _restarts():
-        return
-    pipeline, where = flow._pipeline, str(flow._pipeline.state_path)
-    steps = pipeline.records()
-    record = Record(1, place.index, place.records)
-    changed = start.differences(record, steps)
-    index = place.index
-    if changed:
-        text = "; ".join(each for _, each in changed)
-        kept = start.kept_index(record, steps)
-        if pipeline.on_change == "error" or kept is None:
-            raise FlowError(
-                f"{where}: {text}: put it back, start over with fresh=True, or give the flow "
-                'on_change="keep" to go on behind what has finished'
-            )
-        index = kept
-        for warning in (f"{where}: {text}", *start.never_run(where, record, steps[:index])):
-            _reports(flow).warn(warning)
-    policy.check(place.policy, len(steps))
-    place.index = index
-    place.records = start.carried_over(steps, place.records, index)
-    place.restarts = _restarts()
-
-
-def _together(part: str, work: Callable[[], T]) -> T:
-    """Do something that may fail on some ranks only. Collective."""
-    done: list[T] = []
-    error: BaseException | None = None
-    try:
-        done.append(work())
-    except BaseException as caught:  # noqa: BLE001 - raised where all ranks are
-        error = caught
-    _end(part, error)
-    return done[0]
-
-
-def _end(part: str, error: BaseException | None, *, again: bool = False) -> None:
-    """End a part on all ranks alike, with the error of any of them. Collective."""
-    if _group().size > 1:
-        ranks = Ranks(_group(), _group())
-        late = functools.partial(ranks.wait_or_lose, part, again=again)
-        current().end_part(part, error, late)
-    elif error is not None:
-        raise error
-
-
 def _nothing(state: State, data: Data) -> None:
     """Save nothing."""
-
-
-def _group() -> Group:
-    return current().inside("a flow").group
-
-
-def _restarts() -> int:
-    restarted = current().restarted
-    return 0 if restarted is None else restarted.count
-
-
-def _reports(flow: CheckpointFlow) -> Reports:
-    return Reports(_group().rank, quiet=flow._pipeline.quiet)
-
-
-def _steps(flow: CheckpointFlow) -> list[Step]:
-    return flow._pipeline.steps
-
-
-def _step(flow: CheckpointFlow, place: Place) -> Step:
-    return _steps(flow)[place.index]
-
-
-def _name(flow: CheckpointFlow, place: Place) -> str:
-    return f"step {place.index} {_step(flow, place).name!r}"

@@ -155,6 +155,7 @@ def _run_step() -> tuple[State, Data]:
 
 def _begin() -> tuple[State, Data]:
     turn = _turns[-1]
+    current().begin_part()
     error: BaseException | None = None
     try:
         turn.load()
@@ -184,6 +185,6 @@ def _settle(error: BaseException | None) -> None:
     turn = _turns[-1]
     if turn.ranks.many and not turn.ranks.is_forked():
         late = functools.partial(turn.ranks.wait_or_lose, turn.name, again=turn.again)
-        current().end_part(turn.name, error, late)
+        current().end_part(turn.name, error, late, within=True)  # all of that run is
     elif error is not None:
         raise error

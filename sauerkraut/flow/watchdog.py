@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from time import monotonic
 from typing import Any, Self
 
@@ -77,31 +79,53 @@ class PollWatchdog(Watchdog):
     """Watches a block in which `Checkpointer.poll` is called, which minds the time as well.
 
     A restart into the block begins with all of the time.
+
+    Args:
+        seconds: What it may take; None: as long as it likes.
+        what: What a person calls it.
+        stale: After a restart, what the next poll raises since the block is in vain; else None.
     """
 
-    def __init__(self, seconds: float | None, what: str) -> None:
+    def __init__(
+        self, seconds: float | None, what: str, stale: Callable[[], Exception | None]
+    ) -> None:
+        self._stale = stale
+        self._restarted = False
         self._checkpointer = current()
         super().__init__(seconds, what, self._checkpointer.group)
         self._before: TimeLimit | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_again, (self._seconds, self._what))
+        return (PollWatchdog.again, (self._seconds, self._what, self._stale))
 
     def __enter__(self) -> Self:
-        if self._seconds is not None:
-            limit = TimeLimit(self._seconds, self.overdue)
-            self._before = self._checkpointer.limited(limit)
+        if self._is_minded:
+            seconds = math.inf if self._seconds is None else self._seconds
+            self._before = self._checkpointer.limited(TimeLimit(seconds, self._refusal))
         return super().__enter__()
 
     def __exit__(self, *of_error: object) -> None:
         super().__exit__(*of_error)
-        if self._seconds is not None:
+        if self._is_minded:
             self._checkpointer.limited(self._before)
+
+    @classmethod
+    def again(
+        cls, seconds: float | None, what: str, stale: Callable[[], Exception | None]
+    ) -> PollWatchdog:
+        """One that has come back with the frames."""
+        made = cls(seconds, what, stale)
+        made._restarted = True
+        return made.__enter__()
+
+    @property
+    def _is_minded(self) -> bool:
+        return self._seconds is not None or self._restarted
+
+    def _refusal(self) -> Exception | None:
+        stale = self._stale() if self._restarted else None
+        return self.overdue() if stale is None else stale
 
     def _end_job(self) -> None:
         if self._checkpointer.running:  # else its restart was refused
             super()._end_job()
-
-
-def _again(seconds: float | None, what: str) -> PollWatchdog:
-    return PollWatchdog(seconds, what).__enter__()

@@ -1,5 +1,8 @@
 """A flow inside of Checkpointer.run, on every rank: a step ends on all of them alike."""
 
+import os
+
+import numpy as np
 import pytest
 
 import sauerkraut as skt
@@ -28,8 +31,9 @@ def run(comm, shared_dir):
 def make(comm):
     """Flows of a, which adds what the rank is, and b, which polls and may fail; `ran` says."""
 
-    def make(broken=(), polls=0, **options):
-        flow, ran = CheckpointFlow("nowhere", "hdf5", comm=comm, quiet=True), []
+    def make(broken=(), polls=0, on_change="error", **options):
+        flow = CheckpointFlow("nowhere", "hdf5", comm=comm, quiet=True, on_change=on_change)
+        ran = []
 
         @flow.add_step()
         def a(state, data):
@@ -122,6 +126,154 @@ def test_ranks_that_do_something_else_are_named(make, run, comm):
 
     with pytest.raises(RankError, match=r"rank 0: end of a part in the flow after 0 polls; rank"):
         run(program)
+
+
+def test_a_program_that_goes_on_after_ranks_that_disagree_runs_a_flow(make, run, comm):
+    flow = make()
+
+    def disagrees():
+        if comm.rank == 0:
+            flow.run({})
+        while True:
+            skt.current().poll()
+
+    def program():
+        if comm.size > 1:
+            with pytest.raises(RankError, match="ranks disagree"):
+                disagrees()
+        return flow.run({})["sum"]
+
+    assert run(program) == sum(range(comm.size))
+    assert flow.ran == ["a", "b"]
+
+
+def test_parameters_that_changed_on_one_rank_are_every_ranks(run, comm):
+    def flow(broken, part, on_change):
+        made, ran = CheckpointFlow("nowhere", quiet=True, on_change=on_change), []
+        made.ran = ran
+
+        @made.add_step(params={"part": part})
+        def a(state, data, part):
+            ran.append("a")
+            state["part"] = comm.allgather(part)
+
+        @made.add_step()
+        def b(state, data):
+            ran.append("b")
+            if broken:
+                raise BrokenError
+
+        return made
+
+    with pytest.raises(BrokenError):
+        run(flow(True, comm.rank, "error").run, {})
+    part = comm.rank + (comm.rank == comm.size - 1)
+    now = flow(False, part, "error")
+    with pytest.raises(FlowError, match="step 0 'a' has changed since it finished"):
+        run(now.run, {})
+    assert now.ran == []
+    kept = flow(False, part, "keep")
+    assert run(kept.run, {})["part"] == [*range(comm.size)]
+    assert kept.ran == ["b"]
+
+
+def test_a_step_whose_parameters_changed_on_one_rank_runs_again_on_all(make, run, comm):
+    def flow(part):
+        made = make(on_change="rerun")
+        made._pipeline.steps.clear()
+
+        @made.add_step()
+        def first(state, data):
+            made.ran.append("first")
+            state["rows"] = [comm.rank]
+
+        @made.add_step(params={"part": part})
+        def second(state, data, part):
+            made.ran.append("second")
+            state["rows"].append(comm.allreduce(part))
+
+        @made.add_step()
+        def third(state, data):
+            made.ran.append("third")
+            if "BROKEN" in os.environ:
+                raise BrokenError
+            state["sum"] = comm.allreduce(sum(state["rows"]))
+
+        return made
+
+    os.environ["BROKEN"] = "1"
+    with pytest.raises(BrokenError):
+        run(flow(comm.rank).run, {})
+    del os.environ["BROKEN"]
+    now = flow(comm.rank + 100 * (comm.rank == comm.size - 1))
+    ranks = sum(range(comm.size))
+    assert run(now.run, {})["sum"] == ranks + comm.size * (ranks + 100)
+    assert now.ran == ["second", "third"]
+
+
+class TestShared:
+    @pytest.fixture
+    def flow(self, comm):
+        def flow(broken, unlike=None):
+            made, ran = CheckpointFlow("nowhere", quiet=True, shared=["table", "total"]), []
+            made.ran = ran
+
+            @made.add_step()
+            def a(state, data):
+                ran.append("a")
+                state["own"] = comm.rank
+                state["total"] = comm.allreduce(comm.rank) + (comm.rank == unlike)
+
+            @made.add_step()
+            def b(state, data):
+                ran.append("b")
+                if broken:
+                    raise BrokenError
+                state["table"] = state["table"] + state["total"]
+
+            return made
+
+        return flow
+
+    def test_every_rank_goes_on_with_its_own_and_what_is_shared(self, flow, run, comm):
+        with pytest.raises(BrokenError):
+            run(flow(True).run, {"table": np.arange(30_000)})
+        now = flow(False)
+        state = run(now.run, {"table": np.arange(30_000)})
+        assert now.ran == ["b"]
+        assert state["own"] == comm.rank
+        assert (state["table"] == np.arange(30_000) + sum(range(comm.size))).all()
+
+    def test_a_step_that_makes_it_differ_is_refused_and_runs_again(self, flow, run, comm):
+        if comm.size == 1:
+            return
+        last = comm.size - 1
+        said = rf"state\['total'\] is shared, and differs on rank {last} from that on rank 0"
+        with pytest.raises(FlowError, match=said):
+            run(flow(False, last).run, {"table": 1})
+        now = flow(False)
+        assert run(now.run, {"table": 1})["table"] == 1 + sum(range(comm.size))
+        assert now.ran == ["a", "b"]
+
+
+def test_steps_whose_inputs_did_not_change_on_any_rank_are_passed_over(run, comm):
+    flow, ran = CheckpointFlow("nowhere", quiet=True), []
+
+    @flow.add_step(depends=["size"])
+    def mesh(state, data):
+        ran.append(state["size"])
+        state["mesh"] = comm.allreduce(state["size"]), comm.rank
+
+    def program():
+        found = []
+        for turn in (0, 0, 1):
+            size = 5 + turn * (comm.rank == comm.size - 1)
+            found.append(flow.run({"size": size})["mesh"])
+        return found
+
+    same = 5 * comm.size
+    assert run(program) == [(same, comm.rank), (same, comm.rank), (same + 1, comm.rank)]
+    assert len(ran) == 2
 
 
 def test_other_ranks_than_the_runs_are_refused(run, comm):

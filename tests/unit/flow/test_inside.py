@@ -269,11 +269,14 @@ class TestOptions:
         with pytest.raises(FlowError, match=r"step 0 'a' depends on 'count', which is neither"):
             run(flow.run, {}, path="other")
 
-    def test_what_needs_a_place_of_its_own_is_refused(self, run, path):
-        with pytest.raises(FlowError, match='on_change="rerun" needs what earlier steps saw'):
-            run(Pipeline(path, "a", on_change="rerun").run, {})
-        with pytest.raises(FlowError, match="was never reached"):
-            run(lambda: Pipeline(path, "ab").flow.run(checkpoint=1), path="other")
+    def test_what_was_not_kept_is_refused(self, run, path):
+        for on_change, said in [
+            ("keep", "what step 1 saw is not kept"),
+            ("rerun", "never reached"),
+        ]:
+            flow = Pipeline(path, "ab", on_change=on_change).flow
+            with pytest.raises(FlowError, match=said):
+                run(lambda: flow.run(checkpoint=1), path=on_change)  # noqa: B023 - called here
 
     def test_it_may_start_at_a_step_with_a_given_state(self, run, path):
         flow = Pipeline(path, "abc")
