@@ -33,7 +33,7 @@ class Alone:
         if pipeline.comm is not None:
             self._uncaught.install()
         self.reports = Reports(self.ranks.group.rank, quiet=pipeline.quiet)
-        place = polling.place_of(pipeline.state_path)
+        place = polling.place_of(pipeline.path)
         self._polling = Polling(place, pipeline.comm, self.ranks, self.reports)
         self.store = store_of(
             pipeline.state_path,

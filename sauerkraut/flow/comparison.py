@@ -14,7 +14,7 @@ from sauerkraut.flow import policy, start
 from sauerkraut.flow.parts import together
 from sauerkraut.flow.pipeline import of_all_ranks
 from sauerkraut.flow.place import Place, group, restarts
-from sauerkraut.flow.record import Record, StepRecord
+from sauerkraut.flow.record import StepRecord
 from sauerkraut.flow.step import Data
 from sauerkraut.flow.stores import Commit, State
 
@@ -23,21 +23,25 @@ class GoneBackError(FlowError):
     """The step that runs is in vain: one before it has changed, and runs again."""
 
 
-def stale(place: Place) -> FlowError | None:
-    """Why a step that runs cannot be ended; None: it can."""
+def stale(place: Place, *, running: bool = True) -> FlowError | None:
+    """Why a step that runs, or is about to, cannot; None: it can."""
     try:
-        find(place)
+        find(place, running=running)
     except FlowError as error:
         return error
     return None
 
 
-def find(place: Place) -> None:
+def find(place: Place, *, running: bool = True) -> None:
     """Find the step that runs among those of the program now.
 
+    Args:
+        place: Where the flow stands.
+        running: Whether a restart may have come in the frames of that step.
+
     Raises:
-        GoneBackError: `compare` will go back to one before it.
-        FlowError: steps that had finished have changed; names them.
+        GoneBackError: `compare` will go back to the start of one before it, or to its own.
+        FlowError: steps that had finished have changed, or that one has; names them.
     """
     if place.found == restarts():
         return
@@ -45,54 +49,74 @@ def find(place: Place) -> None:
     if group().size > 1:  # those of the other ranks are not known here
         then = {each.name: each.identity.params for each in place.records}
         steps = [_with_params(each, then) for each in steps]
-    if _first_again(place, steps) is not None:
-        raise GoneBackError(
-            f"{place.where}: a step before {place.name} has changed, and runs again"
-        )
-    _take(place, steps)
+    changed = _changed(place, steps, running)
+    if _first_again(place, steps, changed) is not None:
+        raise GoneBackError(f"{place.where}: what {place.name} saw has to be made again")
+    _take(place, steps, changed, running)
     place.found = restarts()
 
 
-def compare(place: Place, state: State, data: Data) -> bool:
+def compare(place: Place, state: State, data: Data, *, running: bool = False) -> bool:
     """Take the steps that the program defines now. Collective; does nothing but after a restart.
 
+    Args:
+        place: Where the flow stands.
+        state: Set to what was seen where it goes back to.
+        data: Likewise; none is left.
+        running: Whether the step there has run to its end since.
+
     Returns:
-        Whether the flow has gone back to a step that changed, with what that saw.
+        Whether the flow has gone back to a step that changed.
 
     Raises:
-        FlowError: steps that had finished have changed; names them.
+        FlowError: as for `find`.
     """
     if place.compared == restarts():
         return False
     steps = of_all_ranks(together("the flow", place.flow._pipeline.records))
-    first = _first_again(place, steps)
+    changed = _changed(place, steps, running)
+    first = _first_again(place, steps, changed)
     if first is None:
-        _take(place, steps)
+        _take(place, steps, changed, running)
     else:
-        _go_back(place, steps, first, state, data)
+        _go_back(place, steps, changed, state, data)
     policy.check(place.policy, len(steps))
     place.found = place.compared = restarts()
     return first is not None
 
 
-def _first_again(place: Place, steps: Sequence[StepRecord]) -> int | None:
+def _changed(place: Place, steps: Sequence[StepRecord], running: bool) -> list[tuple[int, str]]:
+    """Steps that are others now: index, and what differs."""
+    record = place.record
+    changed = start.differences(record, steps)
+    if running and not changed and (text := start.interrupted(record, steps, place.index)):
+        return [(place.index, text)]
+    return changed
+
+
+def _first_again(
+    place: Place, steps: Sequence[StepRecord], changed: Sequence[tuple[int, str]]
+) -> int | None:
     """The step to go back to; None: there is none."""
-    changed = _changed(place, steps)
     if not changed or place.flow._pipeline.on_change != "rerun" or changed[0][0] >= len(steps):
         return None
     return changed[0][0]
 
 
-def _take(place: Place, steps: Sequence[StepRecord]) -> None:
-    changed, index = _changed(place, steps), place.index
+def _take(
+    place: Place, steps: Sequence[StepRecord], changed: Sequence[tuple[int, str]], running: bool
+) -> None:
+    index = place.index
     if changed:
-        record = Record(place.run, place.index, place.records)
+        record = place.record
         kept = start.kept_index(record, steps)
-        if place.flow._pipeline.on_change != "keep" or kept is None:
+        is_there = kept is not None and (not running or steps[kept].name == place.told.name)
+        if place.flow._pipeline.on_change != "keep" or not is_there:
             raise FlowError(
                 f"{_told(place, changed)}: put it back, start over with fresh=True, or give the "
                 'flow on_change="keep" to go on behind what has finished'
             )
+        assert kept is not None, "else it was refused"
         index = kept
         unrun = start.never_run(place.where, record, steps[:index])
         for warning in (_told(place, changed), *unrun):
@@ -102,20 +126,25 @@ def _take(place: Place, steps: Sequence[StepRecord]) -> None:
 
 
 def _go_back(
-    place: Place, steps: Sequence[StepRecord], first: int, state: State, data: Data
+    place: Place,
+    steps: Sequence[StepRecord],
+    changed: Sequence[tuple[int, str]],
+    state: State,
+    data: Data,
 ) -> None:
+    first = changed[0][0]
     name = f"step {first} {steps[first].name!r}"
     seen = next(
         filter(lambda each: _is_of(each, place.run, first), place.kept.history.commits), None
     )
     if seen is None:
         raise FlowError(
-            f"{_told(place, _changed(place, steps))}: {name} is to be run again, but what it saw "
+            f"{_told(place, changed)}: {name} is to be run again, but what it saw "
             'is not kept, as this run or on_change="rerun" began later: start over with fresh=True'
         )
     loaded: list[State] = []
     together("the flow", lambda: loaded.append(seen.load(True)))
-    place.reports.warn(f"{_told(place, _changed(place, steps))}: goes on at {name}")
+    place.reports.warn(f"{_told(place, changed)}: goes on at {name}")
     state.clear()
     state.update(loaded[0])
     data.clear()
@@ -126,10 +155,6 @@ def _go_back(
 def _is_of(commit: Commit, run: int, index: int) -> bool:
     record = commit.record
     return (record.run, record.index, record.finished) == (run, index, False)
-
-
-def _changed(place: Place, steps: Sequence[StepRecord]) -> list[tuple[int, str]]:
-    return start.differences(Record(place.run, place.index, place.records), steps)
 
 
 def _told(place: Place, changed: Sequence[tuple[int, str]]) -> str:

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from sauerkraut.errors import FlowError
-from sauerkraut.flow import digest
-from sauerkraut.flow.record import StepRecord
+from sauerkraut.flow import digest, reach
+from sauerkraut.flow.record import INDEX, StepRecord
 from sauerkraut.flow.step import Step
 from sauerkraut.flow.stores import Commit, History, State
 
@@ -92,18 +92,36 @@ def changed(before: Mapping[str, str], state: State) -> tuple[str, ...] | None:
     return tuple(keys) if all(type(key) is str for key in keys) else None
 
 
-def pass_over(history: History, name: str, wanted: str, state: State) -> tuple[str, ...] | None:
-    """Do to a state what a step did when its inputs were the ``wanted`` ones, if that is known.
+def result_of(history: History, name: str, wanted: str) -> tuple[tuple[str, ...], State] | None:
+    """What a step left when its inputs were the ``wanted`` ones. Collective where the store is.
 
     Returns:
-        The keys that it set, changed or removed; None: not known, and nothing was done.
+        The keys that it set, changed or removed, and the state after it; None: not known.
     """
     for each in history.commits:
         found = _where(each, name)
         if found is not None and found.inputs == wanted and found.outputs is not None:
-            give(found.outputs, each.load(False), state)
-            return found.outputs
+            return found.outputs, each.load(False)
     return None
+
+
+def unsure_keys(
+    steps: Sequence[Step], records: Sequence[StepRecord], index: int, outputs: Sequence[str]
+) -> frozenset[str]:
+    """Keys that step ``index`` may have set to the value that was there: its code names them.
+
+    Not those that it surely set, nor those that are among its inputs.
+    """
+    step = steps[index]
+    named: set[str] = set().union(*map(reach.texts_in, (step.function, step.load, step.save)))
+    names = set(step.depends or ())
+    of_steps = [each.outputs or () for each in records[:index] if each.name in names]
+    return frozenset(named - names - {INDEX, *outputs}.union(*of_steps))
+
+
+def are_alike(keys: Iterable[str], held: State, state: State) -> bool:
+    """Whether two states say the same under these keys: then it does not matter who set them."""
+    return all(_of_key(key, held) == _of_key(key, state) for key in keys)
 
 
 def give(outputs: Iterable[str], held: State, state: State) -> None:

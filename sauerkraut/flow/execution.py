@@ -16,15 +16,12 @@ from sauerkraut.flow.policy import LoadPolicy
 from sauerkraut.flow.polling import Polling, Turn
 from sauerkraut.flow.progress import Progress
 from sauerkraut.flow.ranks import Ranks
-from sauerkraut.flow.record import Failure, Record, StepRecord, now
+from sauerkraut.flow.record import INDEX, Failure, Record, StepRecord, now
 from sauerkraut.flow.start import Start
 from sauerkraut.flow.step import Data, Step
 from sauerkraut.flow.stores import History, State, StepStore
 from sauerkraut.flow.watchdog import Watchdog
 from sauerkraut.frames.snapshot import Snapshot
-
-INDEX = "checkpoint_index"
-"""Key of the state that says which step is next."""
 
 
 class Execution:
@@ -77,6 +74,10 @@ class Execution:
             when=now(),
         )
         if not begin.inside:
+            if begin.outside and self._polling.has_frames(begin.run, begin.index):
+                self._reports.warn(
+                    f"{self._name(begin.index)} begins at its start: {begin.outside}"
+                )
             self._polling.forget()
         if not begin.stored:
             self._commit(state, record, "the start")
@@ -133,12 +134,20 @@ class Execution:
             return replace(told, when=now(), skipped="skip_if says so")
         inputs = digest.joined([each for _, each in answers])
         told = replace(told, inputs=inputs)
-        if inputs:
-            known = dependence.pass_over(self._history, step.name, inputs, state)
-            if known is not None:
-                because = "what it depends on did not change"
-                return replace(told, when=now(), skipped=because, outputs=known)
-        return told
+        known = dependence.result_of(self._history, step.name, inputs) if inputs else None
+        if known is None:
+            return told
+        outputs, held = known
+
+        def is_sure() -> bool:
+            keys = dependence.unsure_keys(self._steps, record.steps, index, outputs)
+            return dependence.are_alike(keys, held, state)
+
+        if not all(self._ranks.together(self._name(index), is_sure)):
+            return told
+        dependence.give(outputs, held, state)
+        because = "what it depends on did not change"
+        return replace(told, when=now(), skipped=because, outputs=outputs)
 
     def _run(
         self, begin: Start, told: StepRecord, index: int, state: State, data: Data

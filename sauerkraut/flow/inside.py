@@ -28,7 +28,6 @@ from sauerkraut.flow import (
     start,
     states,
 )
-from sauerkraut.flow.execution import INDEX
 from sauerkraut.flow.kept import Kept
 from sauerkraut.flow.measure import Measure
 from sauerkraut.flow.parts import together
@@ -36,7 +35,7 @@ from sauerkraut.flow.pipeline import of_all_ranks
 from sauerkraut.flow.place import Place, group, restarts
 from sauerkraut.flow.policy import LoadPolicy
 from sauerkraut.flow.progress import Progress
-from sauerkraut.flow.record import Record, StepRecord, now
+from sauerkraut.flow.record import INDEX, Record, StepRecord, now
 from sauerkraut.flow.start import Start
 from sauerkraut.flow.step import Data, refuse_unrun
 from sauerkraut.flow.stores import State
@@ -215,7 +214,9 @@ def _keep(place: Place, state: State, data: Data, left: StepRecord | None) -> No
         if place.flow._pipeline.on_change == "rerun":
             place.kept.saw(state, record)
         if left is not None and left.outputs is not None:
-            place.kept.left(state, left)
+            index = place.index - 1
+            keys = dependence.unsure_keys(place.steps, place.records, index, left.outputs)
+            place.kept.left(state, left, keys)
 
     together("keeping the state", keep)
 
@@ -232,7 +233,7 @@ def _skipped(place: Place, state: State, data: Data) -> StepRecord | None:
     def ask() -> tuple[bool, str]:
         condition = place.step.skip_if
         skip = condition is not None and bool(condition(state))
-        if skip or comparison.stale(place) is not None:
+        if skip or comparison.stale(place, running=False) is not None:
             return skip, ""
         return skip, dependence.inputs(place.steps, place.records, place.index, state)
 
@@ -248,10 +249,19 @@ def _skipped(place: Place, state: State, data: Data) -> StepRecord | None:
     result = place.kept.result_of(told.name, told.inputs) if told.inputs else None
     if result is None:
         return told
-    step, copy = result
-    together(name, lambda: dependence.give(step.outputs or (), copy.load(False), state))
+    outputs, copy = result[0].outputs or (), result[1]
+    held: State = {}
+
+    def is_sure() -> bool:
+        held.update(copy.load(False))
+        keys = dependence.unsure_keys(place.steps, place.records, place.index, outputs)
+        return dependence.are_alike(keys, held, state)
+
+    if not all(together(name, is_sure)):
+        return told
+    dependence.give(outputs, held, state)
     because = "what it depends on did not change"
-    return replace(told, when=now(), skipped=because, outputs=step.outputs)
+    return replace(told, when=now(), skipped=because, outputs=outputs)
 
 
 def _run(place: Place, state: State, data: Data, told: StepRecord) -> StepRecord | None:
@@ -274,7 +284,7 @@ def _run(place: Place, state: State, data: Data, told: StepRecord) -> StepRecord
         error = watched.overdue() if error is None else error
         del watched, stale
         if not _failed(place, error, tries, within=within):
-            if comparison.compare(place, state, data):
+            if comparison.compare(place, state, data, running=True):
                 return None
             told = replace(told, identity=place.told.identity, tries=tries)  # as of this program
             return _measured(told, measure, before, state)

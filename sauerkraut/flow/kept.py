@@ -6,7 +6,7 @@ the run hold with the frames; an array that is as in an earlier copy is kept onc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +51,10 @@ class Kept:
         self._seen = [each for each in self._seen if each[0].index != record.index]
         self._seen.append((record, copy))
 
-    def left(self, state: State, step: StepRecord) -> None:
-        """Keep what a step has set in the state; raises CaptureError."""
-        set_there = {key: state[key] for key in step.outputs or () if key in state}
-        self._left[step.name] = step, self._copy(set_there)
+    def left(self, state: State, step: StepRecord, unsure: Iterable[str]) -> None:
+        """Keep what a step has set in the state, or may have; raises CaptureError."""
+        keys = dict.fromkeys((*(step.outputs or ()), *unsure))
+        self._left[step.name] = step, self._copy({key: state[key] for key in keys if key in state})
 
     def result_of(self, name: str, wanted: str) -> tuple[StepRecord, Copy] | None:
         """What a step of that name left when its inputs were the ``wanted`` ones, if known."""

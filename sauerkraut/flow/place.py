@@ -12,7 +12,7 @@ from sauerkraut.checkpoint.checkpointer import current
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.flow.kept import Kept
 from sauerkraut.flow.policy import LoadPolicy
-from sauerkraut.flow.record import StepRecord
+from sauerkraut.flow.record import Record, StepRecord
 from sauerkraut.flow.step import Step
 from sauerkraut.group import Group
 
@@ -57,9 +57,14 @@ class Place:
         return self.records[self.index]
 
     @property
+    def record(self) -> Record:
+        """What is known of the run."""
+        return Record(self.run, self.index, self.records)
+
+    @property
     def name(self) -> str:
         """What a person calls it."""
-        return f"step {self.index} {self.step.name!r}"
+        return f"step {self.index} {self.told.name!r}"
 
     @property
     def where(self) -> str:

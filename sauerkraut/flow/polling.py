@@ -79,7 +79,7 @@ class Polling:
         Raises:
             RankError: a rank has failed, in the step or in the checkpoints.
         """
-        place = self._path / f"run-{run}-step-{index}"
+        place = self._place(run, index)
         _turns.append(turn)
         try:
             try:
@@ -104,6 +104,13 @@ class Polling:
             raise _UnfitError from error
         finally:
             checkpointer.close()
+
+    def has_frames(self, run: int, index: int) -> bool:
+        """Whether there are frames of a step of that run."""
+        return self._place(run, index).is_dir()
+
+    def _place(self, run: int, index: int) -> Path:
+        return self._path / f"run-{run}-step-{index}"
 
     def forget(self) -> None:
         """Remove the frames of steps that are done. Never raises."""

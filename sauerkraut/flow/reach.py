@@ -57,6 +57,32 @@ def functions_of(definition: Definition) -> Iterator[FunctionType]:
                 yield each
 
 
+def texts_in(function: Callable[..., Any] | None) -> frozenset[str]:
+    """Texts that the code of a function holds, and of what it reaches: keys that it may set."""
+    reached = iter(()) if function is None else definitions(function)
+    return frozenset(
+        text
+        for _, definition in reached
+        for each in functions_of(definition)
+        for text in _texts(each.__code__)
+    )
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _texts(code: CodeType) -> frozenset[str]:
+    found: set[str] = set()
+    waiting: list[object] = list(code.co_consts)
+    while waiting:
+        held = waiting.pop()
+        if isinstance(held, str):
+            found.add(held)
+        elif isinstance(held, (tuple, frozenset)):
+            waiting += held
+        elif isinstance(held, CodeType):
+            waiting += held.co_consts
+    return frozenset(found)
+
+
 def bound_by(function: Callable[..., Any] | None) -> list[Any]:
     """Arguments that a `functools.partial` binds."""
     if not isinstance(function, functools.partial):

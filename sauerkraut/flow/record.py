@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
+INDEX = "checkpoint_index"
+"""Key of the state that says which step is next."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -139,9 +142,9 @@ class Record:
         Raises:
             ValueError: its ``checkpoint_index`` is no index.
         """
-        index = state.get("checkpoint_index")
+        index = state.get(INDEX)
         if index is not None and (type(index) is not int or index < 0):
-            raise ValueError(f"checkpoint_index is {index!r}, no index")
+            raise ValueError(f"{INDEX} is {index!r}, no index")
         return cls(run=1, index=index or 0, finished=index == 0, when=now())
 
     def to_json(self) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class Start:
     """For a person, one line."""
     inside: bool = False
     """Whether frames of that step, if there are any, are where the run goes on."""
+    outside: str = ""
+    """Why they are not, though the run was interrupted in that step."""
     stored: bool = False
     """Whether what is stored begins here already."""
     data_keys: tuple[str, ...] = ()
@@ -164,13 +166,16 @@ def _going_on(
         index = kept
         because = 'it did not finish, and on_change="keep" passes over what changed'
         warnings += never_run(where, record, steps[:index])
+    there = found is history.commits[0] and index == newest.index
+    outside = interrupted(record, steps, index) if there else ""
     return Start(
         record.run,
         index,
         state,
         _kept(steps, history, index),
         f"{where}: run {record.run} goes on at {_name(steps, index)}: {because}",
-        inside=found is history.commits[0] and index == newest.index,
+        inside=there and not outside,
+        outside=outside,
         stored=found is history.commits[0] and index == record.index and not changed,
         data_keys=record.data_keys,
         warnings=warnings,
@@ -229,6 +234,18 @@ def differences(record: Record, steps: Sequence[StepRecord]) -> list[tuple[int, 
         gone = record.steps[record.index].name
         found.append((record.index, f"step {record.index} {gone!r}, which did not finish, is gone"))
     return found
+
+
+def interrupted(record: Record, steps: Sequence[StepRecord], index: int) -> str:
+    """Why frames of the step that did not finish are not of step ``index`` now; empty: they are."""
+    if record.index >= len(record.steps):
+        return ""
+    then, name = record.steps[record.index], _name_at(steps, index)
+    if name != then.name:
+        return f"step {record.index} was {then.name!r} when it was interrupted"
+    if then.identity.params != steps[index].identity.params:
+        return f"step {index} {name!r} had other parameters when it was interrupted"
+    return ""
 
 
 def kept_index(record: Record, steps: Sequence[StepRecord]) -> int | None:

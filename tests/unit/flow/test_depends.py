@@ -81,3 +81,38 @@ def test_a_step_with_keys_that_are_no_text_runs_each_time(path):
     ran = []
     assert [run(), run()] == [2, 2]
     assert ran == ["a", "a"]
+
+
+@pytest.mark.parametrize("how", ["=", "update", "helper", "save"])
+def test_what_it_set_to_the_value_that_was_there_is_its_result_as_well(path, how):
+    def run(state):
+        flow = CheckpointFlow(path, quiet=True)
+
+        def save(state, data):
+            if how == "save":
+                state["out"] = 10 * state["x"]
+
+        @flow.add_step(save=save, depends=["x"])
+        def a(state, data):
+            ran.append(state["x"])
+            if how == "=":
+                state["out"] = 10 * state["x"]
+            elif how == "update":
+                state.update(out=10 * state["x"])
+            elif how == "helper":
+                tenfold(state)
+
+        return flow.run(state)["out"]
+
+    ran = []
+    assert run({"x": 1, "out": 10, "other": 1}) == 10
+    assert run({"x": 1, "out": 10, "other": 2}) == 10
+    assert ran == [1]
+    assert run({"x": 1, "out": -5}) == 10
+    assert run({"x": 1}) == 10
+    assert run({"x": 1}) == 10
+    assert ran == [1, 1]
+
+
+def tenfold(state):
+    state["out"] = 10 * state["x"]

@@ -139,6 +139,34 @@ class TestPolling:
         monkeypatch.delenv("BROKEN")
         assert run(self.pipeline(path, 3), {"x": 5})["x"] == 16
 
+    def test_the_step_itself_has_other_parameters(self, run, path, capsys, monkeypatch):
+        def pipeline(by, name="b", on_change="error"):
+            flow = CheckpointFlow(path, quiet=True, on_change=on_change)
+
+            def step(state, data, by):
+                for turn in range(3):
+                    print(name, turn)
+                    state["x"] += by
+                    if isinstance(skt.current().checkpoint(), skt.Epoch) and "BROKEN" in os.environ:
+                        raise BrokenError
+                    for _ in range(4):
+                        skt.current().poll()
+
+            flow.add_step(name=name, params={"by": by})(step)
+            return flow.run
+
+        monkeypatch.setenv("BROKEN", "1")
+        with pytest.raises(BrokenError):
+            run(pipeline(1, on_change="rerun"), {"x": 0})
+        monkeypatch.delenv("BROKEN")
+        with pytest.raises(FlowError, match="step 0 'b' had other parameters when it was interr"):
+            run(pipeline(5), {"x": 0})
+        with pytest.raises(FlowError, match="step 0 was 'b' when it was interrupted"):
+            run(pipeline(1, "c", "keep"), {"x": 0})
+        capsys.readouterr()
+        assert run(pipeline(5, on_change="rerun"), {"x": 0})["x"] == 15
+        assert capsys.readouterr().out.splitlines() == ["b 0", "b 1", "b 2"]
+
     def test_nothing_changed(self, broken, run, path, capsys):
         assert run(self.pipeline(path, 2), {"x": 5})["x"] == 11
         assert capsys.readouterr().out.split() == ["turn"] * 10

@@ -121,3 +121,54 @@ class TestTimeout:
 def test_an_interval_is_one(path):
     with pytest.raises(ValueError, match="interval='soon'"):
         CheckpointFlow(path).add_step(interval="soon")
+
+
+class TestAnotherStep:
+    """Frames that a restart finds are of the step as it was when it was interrupted."""
+
+    def pipeline(self, path, steps):
+        flow = CheckpointFlow(path, quiet=True)
+        for name, by in steps:
+
+            def step(state, data, by, name=name):
+                for turn in range(3):
+                    print(name, turn)
+                    state[name] = state.get(name, 0) + by
+                    skt.current().checkpoint()
+                    if "BROKEN" in os.environ and turn == 1:
+                        raise BrokenError
+
+            flow.add_step(name=name, params={"by": by}, interval="1h")(step)
+        return flow
+
+    @pytest.fixture
+    def broken(self, path, monkeypatch, capsys):
+        monkeypatch.setenv("BROKEN", "1")
+        with pytest.raises(BrokenError):
+            self.pipeline(path, [("b", 1)]).run({})
+        assert capsys.readouterr().out.splitlines() == ["b 0", "b 1"]
+        monkeypatch.delenv("BROKEN")
+
+    def test_the_same(self, broken, path):
+        assert self.pipeline(path, [("b", 1)]).run({})["b"] == 3
+
+    @pytest.mark.parametrize(
+        ("name", "by", "said"),
+        [
+            ("b", 5, "step 0 'b' begins at its start: step 0 'b' had other parameters when it was"),
+            ("c", 1, "step 0 'c' begins at its start: step 0 was 'b' when it was interrupted"),
+        ],
+    )
+    def test_another(self, broken, path, name, by, said, caplog, capsys):
+        assert self.pipeline(path, [(name, by)]).run() == {name: 3 * by, "checkpoint_index": 0}
+        assert said in caplog.text
+        assert capsys.readouterr().out.splitlines() == [f"{name} {turn}" for turn in range(3)]
+
+    def test_whose_program_changes_the_directory(self, path, monkeypatch, tmp_path):
+        monkeypatch.chdir(path.parent)
+        monkeypatch.setenv("BROKEN", "1")
+        flow = self.pipeline(path.name, [("b", 1)])
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(BrokenError):
+            flow.run({})
+        assert not any(tmp_path.iterdir())
