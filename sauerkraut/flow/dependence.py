@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from sauerkraut.errors import FlowError
+from sauerkraut.errors import CorruptCheckpoint, FlowError, ResumeError
 from sauerkraut.flow import digest, reach
 from sauerkraut.flow.record import INDEX, StepRecord
 from sauerkraut.flow.step import Step
@@ -101,7 +102,8 @@ def result_of(history: History, name: str, wanted: str) -> tuple[tuple[str, ...]
     for each in history.commits:
         found = _where(each, name)
         if found is not None and found.inputs == wanted and found.outputs is not None:
-            return found.outputs, each.load(False)
+            with contextlib.suppress(CorruptCheckpoint, ResumeError):  # so the step makes it again
+                return found.outputs, each.load(False)
     return None
 
 

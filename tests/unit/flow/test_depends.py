@@ -116,3 +116,23 @@ def test_what_it_set_to_the_value_that_was_there_is_its_result_as_well(path, how
 
 def tenfold(state):
     state["out"] = 10 * state["x"]
+
+
+def test_a_result_that_is_damaged_is_made_again(path):
+    def run():
+        flow = CheckpointFlow(path, quiet=True)
+
+        @flow.add_step(depends=["x"])
+        def a(state, data):
+            ran.append("a")
+            state["out"] = f"result of {state['x']}"
+
+        return flow.run({"x": 1})["out"]
+
+    ran = []
+    assert run() == "result of 1"
+    stored = bytearray(path.read_bytes())
+    stored[stored.rindex(b"result of 1")] ^= 1
+    path.write_bytes(stored)
+    assert [run(), run()] == ["result of 1"] * 2
+    assert ran == ["a", "a"]
