@@ -84,9 +84,13 @@ def info_of(handle: Any) -> dict[str, str]:
 
 
 def missing_hints(handle: Any, hints: dict[str, str]) -> dict[str, str]:
-    """Those of the hints that a handle does not have."""
+    """Those of the hints that a handle does not have, and that this MPI has room for."""
     here = info_of(handle)
-    return {key: value for key, value in hints.items() if here.get(key) != value}
+    return {
+        key: value
+        for key, value in hints.items()
+        if here.get(key) != value and len(key) < MPI.MAX_INFO_KEY and len(value) < MPI.MAX_INFO_VAL
+    }
 
 
 def set_hints(handle: Any, hints: dict[str, str]) -> None:
