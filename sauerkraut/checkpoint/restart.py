@@ -66,6 +66,7 @@ def begin(
     handles = group.handles()
     with agreed(group, reading):
         state.read(stored, handles)
+        _prepare(handles, stored)
     with agreed(group, f"{reading}: roots and globals"):
         state.restore()
     _rebuild(group, handles, stored, reading)
@@ -97,16 +98,22 @@ def _same_everywhere(group: Group, state: State, *, fresh: bool, on_restart: int
     refuse_unlike(group, "run", told)
 
 
+def _prepare(handles: Handles | None, stored: Stored) -> None:
+    """Look at the handles of MPI that were read. They are stored by all ranks, or by none."""
+    if handles is not None and (streams := _of_handles(stored)):
+        handles.prepare(bytes(streams[0]))
+
+
 def _rebuild(group: Group, handles: Handles | None, stored: Stored, phase: str) -> None:
-    """Make the handles of MPI again. They are stored by all ranks, or by none."""
-    streams = [each.data for each in stored.piece.streams if each.name == "handles"]
-    if streams and handles is not None:
-        phase = f"{phase}: handles of MPI"
-        with agreed(group, phase):
-            handles.prepare(bytes(streams[0]))
+    """Make the handles of MPI again."""
+    if handles is not None and _of_handles(stored):
         handles.rebuild()
-        with agreed(group, phase):
+        with agreed(group, f"{phase}: handles of MPI"):
             handles.dress()
+
+
+def _of_handles(stored: Stored) -> list[Any]:
+    return [each.data for each in stored.piece.streams if each.name == "handles"]
 
 
 def _finished(
@@ -118,6 +125,7 @@ def _finished(
     handles = group.handles()
     with agreed(group, phase):
         state.read(stored, handles)
+        _prepare(handles, stored)
     with agreed(group, phase):
         state.restore()
     _rebuild(group, handles, stored, phase)

@@ -11,8 +11,9 @@ from mpi4py import MPI
 from sauerkraut.errors import RankError
 from sauerkraut.mpi import redelivery
 from sauerkraut.mpi.drain import drain
-from sauerkraut.mpi.handles import identity
+from sauerkraut.mpi.handles import files, identity
 from sauerkraut.mpi.handles.communicators import Description
+from sauerkraut.mpi.handles.files import State as FileState
 from sauerkraut.mpi.handles.numbered import Numbered
 from sauerkraut.mpi.markers import Channel, Found, exchange
 from sauerkraut.mpi.redelivery import Message
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from sauerkraut.mpi.handles.table import Table
 
 GIVEN, WORLD, SELF = -1, -2, -3  # channels of communicators that need no name
+_TWINS: dict[type, str] = {
+    MPI.Win: "another window of the same members has the same name: give them names (Set_name)",
+    MPI.File: "what an earlier run in this process left of it is open as well: close that",
+}
 
 
 @dataclass
@@ -35,6 +40,14 @@ class Settled:
     """Whether any rank has requests that come back complete."""
     windows: dict[int, int] = field(default_factory=dict)
     """Number of a window on this rank -> its place in one order of all."""
+    files: dict[int, FileState] = field(default_factory=dict)
+    """Number of a file on this rank -> what all members share of it."""
+    any_files: bool = False
+    """Whether any rank has files."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what was stored; earlier releases stored less."""
+        vars(self).update(vars(Settled({})) | state)
 
 
 class Told(NamedTuple):
@@ -48,6 +61,10 @@ class Told(NamedTuple):
     """Whether there are requests that come back complete."""
     windows: list[identity.Signature]
     """Of its windows, by number."""
+    files: list[identity.Signature]
+    """Of its files, by number."""
+    shared_positions: list[str]
+    """Keys of files of which it has used the shared position."""
 
 
 def settle(table: Table, told: Sequence[Any]) -> Settled | None:
@@ -64,7 +81,10 @@ def settle(table: Table, told: Sequence[Any]) -> Settled | None:
     windows = [[] if each is None else each.windows for each in told]
     refused = _refuse_partly_held(table.comms, MPI.Comm, signatures, table)
     refused |= _refuse_partly_held(table.windows, MPI.Win, windows, table)
-    refused |= _refuse_twins(table, windows)
+    opened = [[] if each is None else each.files for each in told]
+    refused |= _refuse_partly_held(table.files, MPI.File, opened, table)
+    refused |= _refuse_twins(table.windows, MPI.Win, windows, table)
+    refused |= _refuse_twins(table.files, MPI.File, opened, table)
     if refused:
         return None
     channels = _channels(table)
@@ -79,6 +99,11 @@ def settle(table: Table, told: Sequence[Any]) -> Settled | None:
         table.traffic.end_exchange(number)
         settled.windows = identity.places_by_signature(windows)[table.group.rank]
         settled.requests = any(each is not None and each.requests for each in told)
+        if any(opened):
+            settled.any_files = True
+            places = identity.places_by_signature(opened)[table.group.rank]
+            shared = {key for each in told if each is not None for key in each.shared_positions}
+            settled.files = files.settle(table, places, shared)
     return settled
 
 
@@ -125,14 +150,14 @@ def _refuse_partly_held(
     return bool(missing)
 
 
-def _refuse_twins(table: Table, signatures: Sequence[Any]) -> bool:
-    """Whether there are windows that cannot be told apart; notes why for them."""
+def _refuse_twins(
+    numbered: Numbered, family: type, signatures: Sequence[Any], table: Table
+) -> bool:
+    """Whether there are handles that cannot be told apart; notes why for them."""
     places = identity.places_by_signature(signatures)
-    for number, window in enumerate(table.windows.handles):
+    for number, handle in enumerate(numbered.handles):
         if number not in places[table.group.rank]:
-            table.refused[MPI.Win, window.handle] = (
-                "another window of the same members has the same name: give them names (Set_name)"
-            )
+            table.refused[family, handle.handle] = _TWINS[family]
     return any(len(own) < len(each) for own, each in zip(places, signatures, strict=True))
 
 

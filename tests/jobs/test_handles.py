@@ -64,6 +64,23 @@ def test_windows_come_back_over_the_same_memory(start, tmp_path):
     assert killed_and_resumed(start, "windows.py", 1, 3, ranks=2) == quiet
 
 
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_files_hold_what_an_undisturbed_run_writes(start, tmp_path, ranks):
+    def written():
+        paths = [tmp_path / "matrix.dat", tmp_path / "log.txt", *tmp_path.glob("own-*")]
+        found = {path.name: path.read_bytes() for path in paths}
+        for path in paths:
+            path.unlink()
+        return found
+
+    quiet = undisturbed(start, "mpi_files.py", tmp_path, ranks=ranks)
+    expected = written()
+    assert len(expected) == 2 + ranks
+    assert expected["log.txt"].count(b"\n") == 6 * ranks
+    assert killed_and_resumed(start, "mpi_files.py", 1, 3, ranks=ranks) == quiet
+    assert written() == expected
+
+
 @pytest.fixture(scope="module")
 def hold_back(tmp_path_factory):
     """A library that holds messages back which MPI has reported as sent."""

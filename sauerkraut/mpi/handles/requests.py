@@ -26,6 +26,7 @@ _POINT_TO_POINT = (
     f"sauerkraut.mpi.persistent, which remember them; a partitioned one: {_AGAIN}"
 )
 _COLLECTIVE = f"a persistent collective operation does not tell what it was made of: {_AGAIN}"
+_OF_FILE = "it reads or writes a file: complete it (Wait) before the checkpoint"
 _OBJECT = 1  # tag of a message to oneself, received at once
 
 
@@ -53,6 +54,8 @@ def reduce(request: MPI.Request, table: Table) -> Reduced:
     call = None
     if isinstance(request, MPI.Prequest) and (call := persistent.call_of(request)) is None:
         raise refuse(request, _POINT_TO_POINT if _has_peer(request) else _COLLECTIVE)
+    if _keeps(request, "_p_msg_io"):  # MPICH frees those that Get_status finds complete
+        raise refuse(request, _OF_FILE)
     if isinstance(request, MPI.Grequest):
         raise refuse(request, "complete it and keep its result: a generalized request is code")
     if (reason := table.refused.get((MPI.Request, request.handle))) is not None:
@@ -145,8 +148,12 @@ def _possible(wish: Outcome, rank: int, size: int, largest: int) -> Outcome:
 
 def _has_peer(request: MPI.Prequest) -> bool:
     """Whether a persistent request is to send or receive; else it is a collective operation."""
-    # what mpi4py keeps of a call, so that its buffer lives as long
-    return any(type(kept).__name__ == "_p_msg_p2p" for kept in gc.get_referents(request))
+    return _keeps(request, "_p_msg_p2p")
+
+
+def _keeps(request: MPI.Request, kind: str) -> bool:
+    """Whether mpi4py keeps this of the call that made it, so that its buffer lives as long."""
+    return any(type(kept).__name__ == kind for kept in gc.get_referents(request))
 
 
 def _received(request: MPI.Request, nbytes: int) -> bytes | None:

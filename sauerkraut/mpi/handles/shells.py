@@ -22,6 +22,8 @@ class Waiting:
     description: Any
     memory: Any = None
     """Of a window."""
+    types: list[MPI.Datatype] = field(default_factory=list)
+    """Of the view of a file: the elementary one, and that of the file."""
     shells: list[Any] = field(default_factory=list)
     made: Any = None
 
@@ -39,10 +41,13 @@ class Shells:
         """Communicators that are to be made, by their number."""
         self.windows: dict[int, Waiting] = {}
         """Windows that are to be made, by their number."""
+        self.files: dict[int, Waiting] = {}
+        """Files that are to be opened, by their number."""
         self.requests: list[tuple[MPI.Request, Any]] = []
         """Requests that are to be complete, and what they tell."""
         self.afterwards: list[Callable[[], None]] = []
         """What needs the communicators to be there. Local."""
+        self._comms_by_members: dict[tuple[int, ...], MPI.Intracomm] = {}
 
     def take(
         self,
@@ -52,7 +57,7 @@ class Shells:
         shell: Any,
         memory: Any = None,
     ) -> None:
-        """Note an object that is to have handle ``number`` of `comms` or `windows`."""
+        """Note an object that is to have handle ``number`` of a family."""
         family.setdefault(number, Waiting(description, memory)).shells.append(shell)
 
     def make(
@@ -72,8 +77,29 @@ class Shells:
         for number in sorted(places, key=lambda each: places[each]):
             waiting = family[number]
             waiting.made = build(waiting, places[number])
+        self.fill(family)
+
+    def fill(self, family: Mapping[int, Waiting]) -> None:
+        """Give the objects of a family the handles that were made."""
+        for waiting in family.values():
             for shell in waiting.shells:
                 give(shell, waiting.made)
+
+    def comm_of(self, ranks: tuple[int, ...], place: int) -> MPI.Intracomm:
+        """A communicator of these members; collective over them.
+
+        Never freed: MPICH gives the windows of a later communicator the same number then, and what
+        is put into the one arrives in the other.
+
+        Args:
+            ranks: In the Checkpointer's communicator.
+            place: In one order of all, of what is to be made with it.
+        """
+        if ranks not in self._comms_by_members:
+            group = self.members.group(ranks)
+            self._comms_by_members[ranks] = self.members.comm.Create_group(group, place)
+            group.Free()
+        return self._comms_by_members[ranks]
 
     def set_hints(self, family: Mapping[int, Waiting], places: Mapping[int, int]) -> None:
         """Give the handles of a family their hints. Collective over all ranks.

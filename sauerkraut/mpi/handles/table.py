@@ -10,7 +10,7 @@ from mpi4py import MPI
 
 from sauerkraut.errors import ResumeError
 from sauerkraut.mpi import quiesce
-from sauerkraut.mpi.handles import communicators, errhandlers, local, requests, windows
+from sauerkraut.mpi.handles import communicators, errhandlers, files, local, requests, windows
 from sauerkraut.mpi.handles.members import Members
 from sauerkraut.mpi.handles.memory import another, is_named
 from sauerkraut.mpi.handles.numbered import Numbered
@@ -26,7 +26,6 @@ _Reduce = Callable[[Any, "Table"], Any]
 
 _REFUSED: dict[type, str] = {
     MPI.Message: "receive it before the checkpoint",
-    MPI.File: "close it before the checkpoint and open it again in on_restart, or exclude it",
     MPI.Session: "finalize it before the checkpoint",
 }
 _LOCAL: dict[type, _Reduce] = {
@@ -37,6 +36,7 @@ _LOCAL: dict[type, _Reduce] = {
     MPI.Errhandler: errhandlers.reduce,
     MPI.Request: requests.reduce,
     MPI.Win: windows.reduce,
+    MPI.File: files.reduce,
 }
 _FAMILIES: tuple[type, ...] = (MPI.Comm, MPI.buffer, *_REFUSED, *_LOCAL)
 
@@ -70,6 +70,8 @@ class Table:
         """The communicators met, by their number."""
         self.windows = Numbered(self, MPI.Win, windows.describe)
         """The windows met, by their number."""
+        self.files = Numbered(self, MPI.File, files.describe)
+        """The files met, by their number."""
         self.pending: list[MPI.Request] = []
         """The requests met that were not known to be complete when the capture began."""
         self.complete: set[int] = set()
@@ -91,6 +93,7 @@ class Table:
         self.comms.clear()
         self.pending.clear()
         self.windows.clear()
+        self.files.clear()
         self._firsts: dict[tuple[type, int], Any] = {}
         self._met = False
 
@@ -129,7 +132,7 @@ class Table:
                 raise refuse(handle, advice)
         family, reduce = next(each for each in _LOCAL.items() if isinstance(handle, each[0]))
         # Open MPI gives all requests that were complete at once the same handle.
-        own = family in (MPI.Request, MPI.Win)
+        own = family in (MPI.Request, MPI.Win, MPI.File)
         first = handle if own else self._firsts.setdefault((family, handle.handle), handle)
         if first is not handle:
             return (another, (type(handle), first))
@@ -156,6 +159,8 @@ class Table:
             bool(self.pending),
             bool(self.complete),
             self.windows.signatures(),
+            self.files.signatures(),
+            [each.opening.key for each in self.files.descriptions.values() if each.opening.shared],
         )
 
     def _has_mail(self) -> bool:
@@ -199,9 +204,17 @@ class Table:
             ResumeError: graph and order do not belong together.
         """
         self._settled: quiesce.Settled = pickle.loads(stored)
-        order, windows = self._settled.order, self._settled.windows
-        if (order.keys(), windows.keys()) != (self.shells.comms.keys(), self.shells.windows.keys()):
+        shells, settled = self.shells, self._settled
+        if any(
+            places.keys() != family.keys()
+            for places, family in (
+                (settled.order, shells.comms),
+                (settled.windows, shells.windows),
+                (settled.files, shells.files),
+            )
+        ):
             raise ResumeError("the epoch's handles and their order do not belong together")
+        files.refuse_shorter(shells, settled.files)
 
     def rebuild(self) -> None:
         """See `sauerkraut.group.Handles`."""
@@ -212,13 +225,15 @@ class Table:
             lambda each, place: communicators.build(each.description, members, place),
         )
         shells.set_hints(shells.comms, settled.order)
-        comms: dict[tuple[int, ...], MPI.Intracomm] = {}
         shells.make(
             shells.windows,
             settled.windows,
-            lambda each, place: windows.build(each, members, place, comms),
+            lambda each, place: windows.build(each, shells, place),
         )
         shells.set_hints(shells.windows, settled.windows)
+        if settled.any_files:
+            files.rebuild(self.group, shells, settled.files)
+            shells.set_hints(shells.files, {n: each.place for n, each in settled.files.items()})
         if settled.requests:
             requests.complete(members.comm, shells.requests)
 

@@ -22,7 +22,7 @@ from sauerkraut.mpi.handles.attributes import (
 )
 from sauerkraut.mpi.handles.members import Members
 from sauerkraut.mpi.handles.memory import attributes_of, empty
-from sauerkraut.mpi.handles.shells import Waiting, current
+from sauerkraut.mpi.handles.shells import Shells, Waiting, current
 from sauerkraut.objects.freezing import Reduced, refuse
 
 if TYPE_CHECKING:
@@ -118,28 +118,17 @@ def keep(shell: MPI.Win, state: tuple[int, Description, Any, dict[str, Any] | No
     shells.take(shells.windows, number, description, shell, memory)
 
 
-def build(
-    waiting: Waiting,
-    members: Members,
-    place: int,
-    comms: dict[tuple[int, ...], MPI.Intracomm],
-) -> MPI.Win:
+def build(waiting: Waiting, shells: Shells, place: int) -> MPI.Win:
     """Make a window again over memory of this rank; collective over its members.
 
     Args:
         waiting: What it was, and the memory.
-        members: Of the Checkpointer's communicator.
+        shells: Has a communicator of its members.
         place: In one order of all.
-        comms: By their members, those that windows were made on before.
     """
     this: Description = waiting.description
-    if this.members not in comms:
-        group = members.group(this.members)
-        comms[this.members] = members.comm.Create_group(group, place)
-        group.Free()
-    # Never freed: MPICH gives the windows of a later communicator the same number then, and what is
-    # put into the one arrives in the other.
-    made = MPI.Win.Create(waiting.memory, this.unit, comm=comms[this.members])
+    comm = shells.comm_of(this.members, place)
+    made = MPI.Win.Create(waiting.memory, this.unit, comm=comm)
     made.Set_attr(memory_keyval(), waiting.memory)  # lives as long as the window
     return made
 
