@@ -65,4 +65,6 @@ def __getattr__(name: str) -> Any:
     """Load what is asked for: a checkpoint needs none of it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_PLACES.get(name, 'transfer')}"), name)
+    found = getattr(importlib.import_module(f"{__name__}.{_PLACES.get(name, 'transfer')}"), name)
+    globals()[name] = found  # tasks ask again and again
+    return found

@@ -123,6 +123,11 @@ class Channel:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing has come, for a transfer or for whoever else receives on `comm`."""
+        return not self.comm.Iprobe(MPI.ANY_SOURCE, MPI.ANY_TAG)
+
     def progress(self) -> None:
         """Take in the answers to what was sent."""
         status = MPI.Status()
@@ -249,6 +254,10 @@ class Sending:
         """Whether its blocks are on their way: they go on while MPI is called."""
         return len(self._requests) > 1
 
+    def push(self) -> None:
+        """Let MPI carry its blocks for a short while, see `wire.push`."""
+        wire.push(self._requests)
+
     @property
     def exposed(self) -> bool:
         """Whether memory of the program is still to be read."""
@@ -323,6 +332,10 @@ class Receiving:
     def flowing(self) -> bool:
         """Whether its blocks are on their way: they go on while MPI is called."""
         return bool(self._requests)
+
+    def push(self) -> None:
+        """Let MPI carry its blocks for a short while, see `wire.push`."""
+        wire.push(self._requests)
 
     def wait(self) -> Snapshot:
         """Return it when it is here. Raises MigrationError, see `Channel.recv`."""
@@ -418,5 +431,6 @@ def _finish(transfer: Sending | Receiving) -> None:
     began = time.monotonic()
     while not transfer.test():
         if transfer.flowing:
+            transfer.push()
             began = time.monotonic()
         wire.rest(time.monotonic() - began)

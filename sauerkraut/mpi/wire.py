@@ -15,6 +15,8 @@ FIRST_FREE = 3
 
 SPIN_TIME = 200e-6  # seconds of tests, yielding the core between them, before the first sleep
 LONGEST_SLEEP = 5e-3
+PUSHES = 100
+"""Calls of MPI one after the other, some 50 us, while a large message is on its way."""
 
 
 def largest_tag() -> int:
@@ -24,9 +26,24 @@ def largest_tag() -> int:
 
 def receive(message: MPI.Message, status: MPI.Status) -> bytes:
     """The bytes of a message that was probed with this status."""
+    return bytes(take(message, status))
+
+
+def take(message: MPI.Message, status: MPI.Status) -> bytearray:
+    """The same, as they came: without a copy."""
     data = bytearray(status.Get_count(MPI.BYTE))
     message.Recv([data, MPI.BYTE])
-    return bytes(data)
+    return data
+
+
+def push(requests: list[MPI.Request]) -> None:
+    """Let MPI carry what they stand for, for a short while: it does so only when it is called.
+
+    Between processes of one node a large message goes in pieces, one or a few with each call.
+    """
+    for _ in range(PUSHES):
+        if MPI.Request.Testall(requests):
+            return
 
 
 def rest(waited: float) -> None:

@@ -308,6 +308,10 @@ class Late(Channel):
 
     held = ()
 
+    @property
+    def quiet(self):
+        return super().quiet and not self.held
+
     def answer(self, dest, *told):
         if dest == 0 and self.rank == 1:
             self.held = (*self.held, (time.monotonic() + 0.2, dest, told))

@@ -39,6 +39,7 @@ class Delivery:
 
     def __init__(self, channel: Channel, residents: Residents, mailbox: int) -> None:
         self.rank: int = channel.rank
+        self._channel = channel
         self.residents = residents
         self.where = Whereabouts(channel.rank, channel.comm.Get_size())
         self.post = Post(channel.comm, SPAN, self._receive)
@@ -61,6 +62,13 @@ class Delivery:
     def _limit(self) -> int:
         """Bytes from which a task waits that has sent them."""
         return self._mailbox + self._told
+
+    def progress(self) -> bool:
+        """Go on with what is on its way; whether anything has come or gone."""
+        if self._channel.quiet and not (self.post.busy or self.moving.busy):
+            return False
+        came = self.post.progress()
+        return self.moving.progress() or came
 
     # --- what tasks that run here ask for
 

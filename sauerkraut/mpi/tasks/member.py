@@ -29,7 +29,7 @@ class Member:
     """Further communicators in which it was the first rank."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReceivePosted(Receive):
     """What a task waits for: a message that one of its posted receives takes."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sauerkraut.errors import MigrationError
@@ -69,11 +69,25 @@ class Moving:
         return len(self._departures)
 
     @property
+    def busy(self) -> bool:
+        """Whether a stack is on its way, from here or to here."""
+        return bool(self._departures) or len(self._coming) > 1
+
+    @property
     def flowing(self) -> bool:
         """Whether blocks are on their way, from here or to here."""
-        return any(each.flowing for each in self._coming) or any(
-            each.sending.flowing for each in self._departures.values()
-        )
+        return any(each.flowing for each in self._under_way())
+
+    def push(self) -> None:
+        """Let MPI carry the blocks that are on their way, for a short while."""
+        for each in self._under_way():
+            if each.flowing:
+                each.push()
+
+    def _under_way(self) -> Iterator[Sending | Receiving]:
+        if self.busy:
+            yield from self._coming
+            yield from (each.sending for each in self._departures.values())
 
     def send(
         self, resident: Resident, captured: Captured, dest: int, *, asked: bool = True
@@ -95,7 +109,8 @@ class Moving:
     @property
     def exposed(self) -> bool:
         """Whether arrays are to go out, which no other task must change meanwhile."""
-        return any(each.sending.exposed for each in self._departures.values())
+        leaving = self._departures
+        return bool(leaving) and any(each.sending.exposed for each in leaving.values())
 
     def keep(self, mail: Letter | Read) -> bool:
         """Keep a letter for a task that is on its way, or what it is to be told; whether it is."""

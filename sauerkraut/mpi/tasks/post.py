@@ -54,8 +54,15 @@ class Post:
             data = b"".join((LETTER, head, message.data))
         else:
             data = OTHER + pickle.dumps(message, 5)
-        self._under_way.append(self._comm.Isend([data, MPI.BYTE], rank, self._tag))
+        request = self._comm.Isend([data, MPI.BYTE], rank, self._tag)
+        if not request.Test():
+            self._under_way.append(request)
         self.sent += 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether something that was sent is still on its way."""
+        return bool(self._under_way)
 
     def progress(self) -> bool:
         """Take in what has come; whether anything had."""
@@ -63,16 +70,14 @@ class Post:
         status = self._status
         while (found := self._comm.Improbe(MPI.ANY_SOURCE, self._tag, status)) is not None:
             source = status.Get_source()
-            data = wire.receive(found, status)
+            data = memoryview(wire.take(found, status))
             self.received += 1
             any_came = True
             if data[:1] == OTHER:
-                self._receive(source, pickle.loads(memoryview(data)[1:]))
+                self._receive(source, pickle.loads(data[1:]))
                 continue
-            *told, origin = _LETTER.unpack_from(data, 1)
-            source_task, dest, number, context, tag = told
-            data = data[1 + _LETTER.size :]
-            letter = Letter(source_task, dest, number, context, tag, data)
+            task, dest, number, context, tag, origin = _LETTER.unpack_from(data, 1)
+            letter = Letter(task, dest, number, context, tag, bytes(data[1 + _LETTER.size :]))
             self._receive(source if origin < 0 else origin, letter)
         if self._under_way:
             self._under_way = [each for each in self._under_way if not each.Test()]

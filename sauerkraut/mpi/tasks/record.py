@@ -7,6 +7,7 @@ Of our own classes only those that programs hold are in there, by their public n
 from __future__ import annotations
 
 import pickle
+from collections import deque
 from collections.abc import Sequence
 from contextvars import Context
 from typing import Any
@@ -75,7 +76,7 @@ def resident_of(captured: Sequence[object], context: Context) -> Resident:
     if (told := record.get("member")) is not None:
         luggage.member = Member(*told)
     luggage.wait = _wait_of(record["wait"], luggage)
-    luggage.mailbox = [Letter(*each) for each in record["mailbox"]]
+    luggage.mailbox = deque(Letter(*each) for each in record["mailbox"])
     early = (Letter(*each) for each in record["early"])
     luggage.early = {(each.source, each.number): each for each in early}
     if record["taken"] is not None:

@@ -19,7 +19,7 @@ from sauerkraut.mpi.tasks import running
 from sauerkraut.mpi.tasks.buffers import place_of
 from sauerkraut.mpi.tasks.member import Member, ReceivePosted
 from sauerkraut.mpi.tasks.messages import receive, send_bytes
-from sauerkraut.mpi.tasks.switching import Request, Waits, Yields, switch
+from sauerkraut.mpi.tasks.switching import YIELDS, Request, Waits, switch
 from sauerkraut.mpi.tasks.task import AwaitRoom, Letter, Receive
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class TaskRequest:
     def test(self, status: MPI.Status | None = None) -> tuple[bool, Any]:
         """As `Test`, with the object that was received."""
         if not self.is_ready():
-            pause(Yields(), sys._getframe())
+            pause(YIELDS, sys._getframe())
             if not self.is_ready():
                 return False, None
         return True, self.finish(status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -29,7 +29,7 @@ class Residents:
             raise ImportError("tasks need greenlet: pip install greenlet") from error
         self._greenlets = greenlet
         self._here: dict[int, Resident] = {}
-        self._ready: deque[Resident] = deque()
+        self._ready: OrderedDict[int, Resident] = OrderedDict()  # in the order of their turns
         self.steps = 0
         """How often a task ran."""
 
@@ -45,15 +45,16 @@ class Residents:
 
     def add(self, resident: Resident) -> None:
         """A task is here, and can run unless it waits."""
-        self._here[resident.luggage.id] = resident
+        task = resident.luggage.id
+        self._here[task] = resident
         if resident.luggage.wait is None:
-            self._ready.append(resident)
+            self._ready[task] = resident
 
     def remove(self, resident: Resident) -> None:
         """It has ended, or is elsewhere."""
-        del self._here[resident.luggage.id]
-        if self._ready and resident in self._ready:
-            self._ready.remove(resident)
+        task = resident.luggage.id
+        del self._here[task]
+        self._ready.pop(task, None)
 
     @property
     def runnable(self) -> int:
@@ -66,11 +67,11 @@ class Residents:
         """What it waited for is here: its call returns ``value``, or raises ``error``."""
         resident.value, resident.error = value, error
         resident.luggage.wait = None
-        self._ready.append(resident)
+        self._ready[resident.luggage.id] = resident
 
     def next(self) -> Resident | None:
         """The task whose turn it is."""
-        return self._ready.popleft() if self._ready else None
+        return self._ready.popitem(last=False)[1] if self._ready else None
 
     def run(self, resident: Resident) -> Request:
         """Let a task run until it asks for something."""

@@ -225,6 +225,8 @@ class Balancing:
 
     def progress(self) -> bool:
         """Go on with what is under way; whether anything happened."""
+        if not self._leaving and self._gathering is None:
+            return False
         done = [task for task, sending in self._leaving.items() if sending.done]
         for task in done:
             self._has_left(task, self._leaving.pop(task))

@@ -27,6 +27,9 @@ class Yields:
     """It lets the others run."""
 
 
+YIELDS = Yields()
+
+
 @dataclass(frozen=True, slots=True)
 class Moves:
     """It wants to go on at another rank."""
@@ -34,7 +37,7 @@ class Moves:
     dest: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as those of `task` that are made for each message
 class Waits:
     """It waits."""
 
@@ -89,7 +92,7 @@ def migrate(dest: int) -> None:
 
 def yield_() -> None:
     """Let the other tasks of this rank run. Raises MigrationError outside of a task."""
-    switch(running.resident("yield_()"), Yields(), sys._getframe(1))
+    switch(running.resident("yield_()"), YIELDS, sys._getframe(1))
 
 
 def current() -> Task:
@@ -106,9 +109,7 @@ def switch(resident: Resident, request: Request, innermost: FrameType) -> Any:
         request: Why.
         innermost: The frame whose pending call returns then, wherever that is.
     """
-    from greenlet import getcurrent
-
-    if getcurrent() is not resident.greenlet:
+    if resident.greenlet.getcurrent() is not resident.greenlet:
         raise MigrationError("a greenlet of a task's own cannot wait or move: let the task do it")
     hub = resident.greenlet.parent
     answer = hub.switch(request)

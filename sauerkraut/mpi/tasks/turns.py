@@ -91,8 +91,7 @@ class Turns:
         if not until_still:
             self._balancing.begin()
         while True:
-            came = delivery.post.progress()
-            came |= moving.progress()
+            came = delivery.progress()
             came |= self._balancing.progress()
             # What is on its way shares arrays with nobody who could change them.
             stays = still or moving.exposed
@@ -118,9 +117,12 @@ class Turns:
                     self._balancing.finish()
                     stand_still()
                     before, still = None, False
-            if came or found is not None or moving.flowing:
+            if came or found is not None:
                 idle_since = time.monotonic()
             elif resident is None:
+                if moving.flowing:
+                    moving.push()
+                    idle_since = time.monotonic()
                 wire.rest(max(time.monotonic() - idle_since - SPIN_TIME, 0.0))
 
     def _count(self, wished: bool) -> Count:
