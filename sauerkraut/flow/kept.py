@@ -35,8 +35,6 @@ class Kept:
     """What one rank keeps of a flow, for as long as a `Checkpointer.run` runs."""
 
     def __init__(self) -> None:
-        self.runs = 0
-        """How many runs of the flow have begun."""
         self._seen: list[tuple[Record, Copy]] = []
         self._left: dict[str, tuple[StepRecord, Copy]] = {}
 
@@ -46,9 +44,10 @@ class Kept:
         return History(tuple(Commit(record, copy.load) for record, copy in reversed(self._seen)))
 
     def saw(self, state: State, record: Record) -> None:
-        """Keep what the step that is next in ``record`` sees; raises CaptureError."""
+        """Keep what the step that is next in ``record`` sees, or the end; raises CaptureError."""
         copy = self._copy(state)
-        self._seen = [each for each in self._seen if each[0].index != record.index]
+        place = record.index, record.finished
+        self._seen = [(then, of) for then, of in self._seen if (then.index, then.finished) != place]
         self._seen.append((record, copy))
 
     def left(self, state: State, step: StepRecord, unsure: Iterable[str]) -> None:

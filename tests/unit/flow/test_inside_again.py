@@ -205,6 +205,35 @@ def test_it_may_start_there_after_a_restart_as_well(run, path):
     assert state["x"] == 1123
 
 
+def test_also_at_the_first_one_when_the_run_has_finished(run, path):
+    flow = Program(path)
+
+    def program():
+        flow(given())
+        return flow(checkpoint=0)
+
+    assert run(program)["x"] == 1123
+    assert flow.ran == ["a", "b", "c"] * 2
+
+
+def test_a_step_changed_when_all_had_finished(run, path, monkeypatch):
+    """A restart comes back where the last epoch of the steps was taken."""
+
+    def program(flow):
+        state = flow.run(given())
+        if "BROKEN" in os.environ:
+            raise BrokenError
+        return state
+
+    monkeypatch.setenv("BROKEN", "1")
+    with pytest.raises(BrokenError):
+        run(program, Program(path).flow)
+    monkeypatch.delenv("BROKEN")
+    now = Program(path, by=100)
+    assert run(program, now.flow)["x"] == 11 * 1000 + 23
+    assert now.ran == ["b", "c"]
+
+
 def test_copies_of_arrays_that_did_not_change_are_one(run, path, tmp_path):
     def flow(on_change):
         made = CheckpointFlow(path, quiet=True, on_change=on_change)
