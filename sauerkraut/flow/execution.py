@@ -300,4 +300,4 @@ class Execution:
 
 
 def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {text_of(error)}".partition("\n")[0]
+    return f"{type(error).__name__}: {text_of(error)}".partition("\n")[0].rstrip(": ")
