@@ -1,5 +1,6 @@
 """Tasks that move between ranks."""
 
+import re
 import time
 
 import numpy as np
@@ -208,6 +209,24 @@ def test_a_result_that_cannot_be_rebuilt_is_the_askers_error(pool):
 
 def fails():
     raise KeyError("early")
+
+
+class UnsayableError(Exception):
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def fails_without_text():
+    error = UnsayableError()
+    error.held = re.finditer("a", "a")
+    raise error
+
+
+def test_an_error_that_can_neither_be_sent_nor_told(pool):
+    if RANK == 0:
+        pool.spawn(fails_without_text, name="fails")
+    with pytest.raises((RankError, MigrationError), match="'fails' raised UnsayableError"):
+        pool.run()
 
 
 def asks_late(other):

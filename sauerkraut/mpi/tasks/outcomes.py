@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sauerkraut.checkpoint.agreement import together
+from sauerkraut.checkpoint.agreement import text_of, together
 from sauerkraut.errors import CaptureError, MigrationError
 from sauerkraut.frames.capture import capture_values
 from sauerkraut.frames.snapshot import Snapshot
@@ -53,7 +53,8 @@ def of(luggage: Luggage, ended: Ended) -> Outcome:
     try:
         return _captured(luggage.name, ended.value, error)
     except CaptureError as refusal:
-        what = "returned" if error is None else f"raised {type(error).__name__}: {error}, "
+        raised = f"raised {type(error).__name__}: {text_of(error)},"
+        what = "returned" if error is None else raised
         text = f"{luggage.name!r} {what} what cannot be sent: {refusal}"
         return _captured(luggage.name, None, MigrationError(text))
 
