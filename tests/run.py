@@ -42,11 +42,7 @@ ENGINE = [
     "tests/unit/built",
 ]
 FUZZ = {"SAUERKRAUT_FUZZ": "20000"}  # the same without sanitizers
-LONG = {
-    **FUZZ,
-    "SAUERKRAUT_BUILT": "1000",
-    "SAUERKRAUT_ROUND_TRIPS": "100000",
-}
+LONG = {**FUZZ, "SAUERKRAUT_ROUND_TRIPS": "20000"}
 KILLS = ["tests/jobs/test_kill_and_resume.py"]
 PACKAGES = {  # what a folder of tests needs of the system
     "hosts": ["iproute2"],
