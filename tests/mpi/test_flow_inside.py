@@ -211,6 +211,42 @@ def test_a_step_whose_parameters_changed_on_one_rank_runs_again_on_all(make, run
     assert now.ran == ["second", "third"]
 
 
+@pytest.mark.parametrize("on_change", ["error", "rerun"])
+def test_a_step_that_polls_in_vain_ends_on_all_ranks(run, comm, on_change, capsys):
+    def flow(by):
+        made = CheckpointFlow("nowhere", quiet=True, on_change="rerun" if by == 1 else on_change)
+        if by == 1:
+            made.add_step(name="a")(lambda state, data: state.update(x=comm.rank))
+        else:
+            made.add_step(name="a")(lambda state, data: state.update(x=comm.rank + 100))
+
+        @made.add_step()
+        def b(state, data):
+            skt.current().checkpoint()
+            for _ in range(50):
+                print("turn")
+                if os.environ.pop("BROKEN", ""):
+                    raise BrokenError
+                skt.current().poll()
+            state["sum"] = comm.allreduce(state["x"])
+
+        return made.run
+
+    os.environ["BROKEN"] = "1"
+    with pytest.raises(BrokenError):
+        run(flow(1), {})
+    if on_change == "rerun" and comm.rank == comm.size - 1:
+        os.environ["BROKEN"] = "1"  # in vain as well
+    capsys.readouterr()
+    if on_change == "error":
+        with pytest.raises(FlowError, match="step 0 'a' has changed since it finished"):
+            run(flow(2), {})
+    else:
+        assert run(flow(2), {})["sum"] == sum(range(comm.size)) + 100 * comm.size
+    turns = capsys.readouterr().out.split().count("turn")
+    assert turns < 10 if on_change == "error" else 50 < turns < 60
+
+
 class TestShared:
     @pytest.fixture
     def flow(self, comm):
