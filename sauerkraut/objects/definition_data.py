@@ -10,7 +10,8 @@ from __future__ import annotations
 import dis
 import functools
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from sauerkraut import _native
@@ -27,16 +28,22 @@ _CLOSURE = "__closure__"
 _STORES = ("STORE_ATTR", "STORE_GLOBAL")
 
 
-def collect(definitions: Sequence[Found], is_data: IsData) -> Iterator[tuple[str, str, object]]:
+def collect(
+    definitions: Sequence[Found], is_data: IsData, stored: Collection[str] = ()
+) -> Iterator[tuple[str, str, object]]:
     """(module, path, value) of what `definitions` hold.
 
     Args:
         definitions: What `find` returned.
         is_data: Whether a name and value are state, not code.
+        stored: What `names_stored` returned: functions under these names in a class are state.
     """
     for module, path, definition in definitions:
-        held = _of_class if isinstance(definition, type) else _of_function
-        for name, value in held(definition, is_data):
+        if isinstance(definition, type):
+            held = chain(_of_class(definition, is_data), _chosen(definition, stored))
+        else:
+            held = chain(_of_function(definition, is_data))
+        for name, value in held:
             yield module, f"{path}.{name}", value
 
 
@@ -113,6 +120,16 @@ def _of_class(cls: Any, is_data: IsData) -> Iterator[tuple[str, object]]:
     for name, value in vars(cls).items():
         if is_data(name, value) and not hasattr(type(value), "__get__"):
             yield name, value
+
+
+def _chosen(cls: Any, stored: Collection[str]) -> Iterator[tuple[str, object]]:
+    """Functions of a class that it need not have in the restarted program."""
+    for name, value in vars(cls).items():
+        function = getattr(value, "__func__", value)  # of a class or static method
+        if name in stored and isinstance(function, types.FunctionType):
+            own = (cls.__module__, f"{cls.__qualname__}.{name}")
+            if own != (function.__module__, function.__qualname__) and not name.startswith("__"):
+                yield name, value
 
 
 def _of_function(function: Any, is_data: IsData) -> Iterator[tuple[str, object]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from sauerkraut import _native
@@ -21,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _NO_DATA = (type, types.FunctionType, types.ModuleType)
 _BOUND = (types.BuiltinFunctionType, types.MethodType)
+_CHOSEN = (*_NO_DATA, *_BOUND, type(functools.cache(len)))
 # What a restarted program has its own of: handles, and what stands for something in the language.
 _BY_NAME = ("mpi4py.MPI", "_cffi_backend", "__future__", "typing")
 _HANDLES = ("ctypes.CDLL", "_ctypes.CFuncPtr")
@@ -46,7 +48,9 @@ def collect(
     path in their own module: ``Particle.count``, see `definition_data`. With "auto" also the data
     of the project's other modules, as far as these lead to them and it may have changed since they
     were imported: what can change in place, and numbers and texts that a function of the project
-    assigns. Of a program that is carried whole (`code.carried`) everything counts.
+    assigns. So do functions, classes and modules under names that such a function assigns: the
+    solver that a program has chosen, a module that it has imported there. Of a program that is
+    carried whole (`code.carried`) everything counts.
 
     Args:
         owners: Names of the modules whose functions are on the captured stack.
@@ -70,27 +74,30 @@ def collect(
         for name in names
         if name in sys.modules and (modules != "auto" or is_project(name))
     ]
-    found: dict[str, dict[str, object]] = {}
-    for module in chosen:
-        used = frozenset(_names_used(module))
-        if whole := carried.carries(module.__name__):
-            used |= frozenset(names_in(carried.body()))
-        for key, value in _all_of(module) if whole else _data_of(module, is_data):
-            if (key in used and not isinstance(value, _BOUND)) or _can_be_captured(
-                module.__name__, key, value, anchors or {}, handles
-            ):
-                found.setdefault(module.__name__, {})[key] = value
     others = _others(chosen) if modules == "auto" else []
     definitions = definition_data.find([*chosen, *others])
     stored = definition_data.names_stored(definitions)
     if carried.carries("__main__"):
         stored |= definition_data.names_stored_by(carried.body())
+
+    found: dict[str, dict[str, object]] = {}
+    for module in chosen:
+        used = frozenset(_names_used(module))
+        if whole := carried.carries(module.__name__):
+            used |= frozenset(names_in(carried.body()))
+        for key, value in _all_of(module) if whole else _data_of(module, is_data, stored):
+            if (key in used and not isinstance(value, _CHOSEN)) or _can_be_captured(
+                module.__name__, key, value, anchors or {}, handles
+            ):
+                found.setdefault(module.__name__, {})[key] = value
     further = [
-        (module.__name__, *entry) for module in others for entry in _data_of(module, is_data)
+        (module.__name__, *entry)
+        for module in others
+        for entry in _data_of(module, is_data, stored)
     ]
     for name, path, value in (
         *further,
-        *definition_data.collect(definitions, is_data),
+        *definition_data.collect(definitions, is_data, stored),
     ):
         if carried.carries(name):  # written by value, with what they hold
             continue
@@ -104,9 +111,22 @@ def collect(
 
 
 def _data_of(
-    module: types.ModuleType, is_data: Callable[[str, object], bool]
+    module: types.ModuleType, is_data: Callable[[str, object], bool], stored: Collection[str]
 ) -> list[tuple[str, object]]:
-    return [(key, value) for key, value in vars(module).items() if is_data(key, value)]
+    return [
+        (key, value)
+        for key, value in vars(module).items()
+        if is_data(key, value) or (key in stored and _is_chosen(module, key, value))
+    ]
+
+
+def _is_chosen(module: types.ModuleType, key: str, value: Any) -> bool:
+    """Whether a global is a definition that it need not be in the restarted program."""
+    own = (module.__name__, key)
+    return isinstance(value, _CHOSEN) and own != (
+        getattr(value, "__module__", None),
+        getattr(value, "__qualname__", None),
+    )
 
 
 def _all_of(program: types.ModuleType) -> list[tuple[str, object]]:
@@ -130,7 +150,7 @@ def _others(chosen: Sequence[types.ModuleType]) -> list[types.ModuleType]:
 def _imported_by(modules: Sequence[types.ModuleType]) -> list[types.ModuleType]:
     """The project's other modules that globals of these are, or come from, and so on."""
     found = {each.__name__: each for each in modules}
-    waiting = list(modules)
+    known, waiting = len(found), list(modules)
     while waiting:
         for value in list(vars(waiting.pop()).values()):
             if isinstance(value, types.ModuleType):
@@ -142,7 +162,7 @@ def _imported_by(modules: Sequence[types.ModuleType]) -> list[types.ModuleType]:
             if name not in found and is_project(name):
                 found[name] = sys.modules[name]
                 waiting.append(found[name])
-    return list(found.values())[len(modules) :]
+    return list(found.values())[known:]
 
 
 def restore(data: Mapping[str, Mapping[str, object]]) -> None:

@@ -1,6 +1,7 @@
 """Which globals are captured with the frames."""
 
 import ctypes
+import math
 import sys
 import types
 from importlib.machinery import ModuleSpec
@@ -225,3 +226,59 @@ def test_of_modules_that_others_import_what_may_change(module, monkeypatch, capl
     assert {each.message.split()[1] for each in caplog.records} == {
         *("data_sample.lock", "data_sample.named"),  # never an error
     }
+
+
+CHOOSING = """
+def euler(x): return x + 1
+def rk4(x): return x + 4
+
+class Slow: order = 1
+class Fast: order = 4
+
+class Solver:
+    method = euler
+    def same(self): pass
+
+step, kernel, Chosen, root = euler, None, Slow, None
+
+def same(x): return x
+
+def choose(n):
+    global step, kernel, Chosen, math, root, same
+    import math
+    step, Chosen, root = rk4, Fast, math.sqrt
+    kernel = lambda x: x * n
+    Solver.method = lambda self: n
+    Solver.kind = classmethod(lambda cls: (cls, n))
+    Solver.same = Solver.same
+"""
+
+
+def test_what_a_function_chose_is_chosen_again(tmp_path, monkeypatch):
+    def start():
+        made = types.ModuleType("data_choosing")
+        made.__file__ = str(tmp_path / "data_choosing.py")
+        made.__spec__ = ModuleSpec("data_choosing", None)  # as if it was imported
+        monkeypatch.setitem(sys.modules, made.__name__, made)
+        exec(compile(CHOOSING, made.__file__, "exec", dont_inherit=True), vars(made))
+        return made
+
+    module = start()
+    own = {"step": module.euler, "Chosen": module.Slow, "Solver.method": module.euler}
+    assert module_data.collect(["data_choosing"])["data_choosing"] == {
+        **own,
+        "kernel": None,
+        "root": None,
+        "Slow.order": 1,
+        "Fast.order": 4,
+    }
+    module.choose(3)
+    data = module_data.collect(["data_choosing"])
+    assert "same" not in data["data_choosing"]
+    assert "Solver.same" not in data["data_choosing"]
+    frozen = graph.freeze([data])
+    module = start()
+    module_data.restore(*graph.thaw(frozen))
+    assert (module.step, module.Chosen, module.root) == (module.rk4, module.Fast, math.sqrt)
+    assert (module.math, module.kernel(2), module.Solver().method()) == (math, 6, 3)
+    assert module.Solver.kind() == (module.Solver, 3)
