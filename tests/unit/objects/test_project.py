@@ -25,7 +25,7 @@ def test_packages_that_pythonpath_leads_to(tmp_path, folder):
     names = ["some", "some.part", "alone", "ours", "own"]
 
     path = ":".join([str(place), *filter(None, sys.path)])
-    said = run_python("-c", LOOK, *names, env={"PYTHONPATH": path}).stdout
+    said = run_python("-c", LOOK, *names, environment={"PYTHONPATH": path}).stdout
 
     beside = folder == "anywhere"  # what pip did not put there is the program
     expected = [False, False, False, beside, beside]
