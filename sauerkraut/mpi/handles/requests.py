@@ -159,7 +159,8 @@ def _keeps(request: MPI.Request, kind: str) -> bool:
 def _received(request: MPI.Request, nbytes: int) -> bytes | None:
     """The pickled object that ``wait`` returns; None: it returns none."""
     for kept in gc.get_referents(request):
-        held = gc.get_referents(kept)
-        if type(kept).__name__ == "_p_req_buf" and held and nbytes:
-            return bytes(memoryview(held[0])[:nbytes])
+        if type(kept).__name__ == "_p_req_buf" and nbytes:
+            for held in gc.get_referents(kept):
+                if not isinstance(held, type):  # some builds of mpi4py tell its class as well
+                    return bytes(memoryview(held)[:nbytes])
     return None
