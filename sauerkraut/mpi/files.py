@@ -69,13 +69,13 @@ class File(MPI.File):
         )
         return made
 
-    def Set_view(self, *args: Any, **kwargs: Any) -> None:  # noqa: N802
+    def Set_view(self, *args: Any, **kwargs: Any) -> None:  # noqa: N802 - as mpi4py calls it
         """Do as ``MPI.File.Set_view``, which sets both positions to 0. Collective."""
         super().Set_view(*args, **kwargs)
         if hasattr(self, "opening"):
             self.opening.shared_start = 0
 
-    def Get_amode(self) -> int:  # noqa: N802
+    def Get_amode(self) -> int:  # noqa: N802 - as mpi4py calls it
         """The mode it was opened in; a restart leaves out what would make or move the file."""
         return self.opening.amode if self and hasattr(self, "opening") else super().Get_amode()
 

@@ -64,3 +64,12 @@ def alone(comm, shared_dir):
         return shared_dir / name
 
     return alone
+
+
+@pytest.fixture
+def pool(comm):
+    """A pool of all ranks, closed after the test."""
+    from sauerkraut import mpi
+
+    with mpi.TaskPool(comm) as opened:
+        yield opened

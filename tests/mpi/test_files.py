@@ -1,6 +1,7 @@
 """Files of MPI that a Checkpointer captures: what comes back, what is cut back, what is refused."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,8 +29,7 @@ def crash_after(*calls):
 def content(comm, path):
     """What a file holds when all have closed it."""
     comm.barrier()
-    with open(path, "rb") as file:  # noqa: PTH123
-        return file.read()
+    return Path(path).read_bytes()
 
 
 def in_columns(comm, path):
@@ -99,8 +99,7 @@ def test_shared_positions_come_back(resumed, comm, path):
 
     if comm.rank == 0:
         for each in (path, f"{path}.other"):
-            with open(each, "wb") as file:  # noqa: PTH123
-                file.write(b"first\n")
+            Path(each).write_bytes(b"first\n")
     comm.barrier()
     end = 6 + 14 * comm.size
     atomic = MPI.get_vendor()[0] == "MPICH"
@@ -150,7 +149,7 @@ def test_one_that_was_read_must_be_unchanged(make, comm, numbers, change):
         make().run(reading, comm, numbers)
     if comm.rank == 0:
         if change == "gone":
-            os.unlink(numbers)  # noqa: PTH108
+            Path(numbers).unlink()
         else:
             np.arange(9).tofile(numbers)
     comm.barrier()
@@ -182,12 +181,12 @@ def test_one_that_cannot_be_written_on_is_the_same_error_everywhere(make, comm, 
     last = f"{path}-{comm.size - 1}"
     if comm.rank == 0:
         if change == "gone":
-            os.unlink(last)  # noqa: PTH108
+            Path(last).unlink()
         elif change == "shorter":
             os.truncate(last, 3)
         else:  # a name that is there, and no file any more
-            os.unlink(last)  # noqa: PTH108
-            os.mkdir(last)  # noqa: PTH102
+            Path(last).unlink()
+            Path(last).mkdir()
     comm.barrier()
     told = {
         "gone": "was open for writing: ",
@@ -286,7 +285,7 @@ def without_a_name(comm, path):
 
     file = File.Open(comm, path, MPI.MODE_CREATE | MPI.MODE_RDWR)
     if comm.rank == 0:
-        os.unlink(path)  # noqa: PTH108
+        Path(path).unlink()
     try:
         skt.current().checkpoint()
     finally:

@@ -1,6 +1,6 @@
 """Epochs with handles of MPI of every release go on: `tests/data/handles-<n>/<CPython>`.
 
-``python -m sauerkraut.testing 2 python tests/mpi/test_golden_handles.py DIRECTORY`` writes one of
+``python -m sauerkraut.testing 2 python -m tests.mpi.test_golden_handles DIRECTORY`` writes one of
 this interpreter into a new directory of that name, with the release that is installed. They are
 never written again. One that MPICH wrote is read under Open MPI as well.
 """
@@ -10,38 +10,22 @@ import os
 import shutil
 import sys
 import traceback
-import types
 from pathlib import Path
 
 import pytest
 from mpi4py import MPI
 
 import sauerkraut as skt
+from tests.mpi.golden import DATA, fixture, program
 
 pytestmark = pytest.mark.mpi(ranks=2)
 
-DATA = Path(__file__).resolve().parents[1] / "data"
-GOLDEN = sorted(DATA.glob(f"handles-*/{sys.implementation.cache_tag}"))
-
-
-def program(folder):
-    """The module of the program, whose file has the same name on every machine."""
-    name = "golden_handles"
-    module = sys.modules[name] = types.ModuleType(name)
-    source = (folder / f"{name}.py").read_text()
-    exec(compile(source, f"{name}.py", "exec"), vars(module))
-    return module
-
-
-@pytest.fixture(params=GOLDEN, ids=lambda path: path.parent.name)
-def golden(request):
-    yield request.param
-    sys.modules.pop("golden_handles", None)
+golden = fixture("handles")
 
 
 def test_they_go_on(golden, make, comm, shared_dir, monkeypatch):
     monkeypatch.chdir(shared_dir)  # a restart goes to where the golden one was written
-    module = program(golden.parent)
+    module = program(golden.parent, "golden_handles")
     with monkeypatch.context() as undisturbed:
         undisturbed.setattr(module, "again", lambda: None)
         expected = module.work(comm)
@@ -59,7 +43,7 @@ def write(directory):
     getpass.getuser = lambda: "nobody"
     traceback.format_exception = traceback.format_exception_only  # no paths
     sys.orig_argv = ["/usr/bin/python3", "golden_handles.py"]
-    module = program(DATA / "handles-1")
+    module = program(DATA / "handles-1", "golden_handles")
     options = {"interval": None, "quiet": True, "globals": "none"}
     ckpt = skt.Checkpointer(directory.absolute(), MPI.COMM_WORLD, **options)
     os.chdir("/")

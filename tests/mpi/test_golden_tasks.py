@@ -1,6 +1,6 @@
 """Tasks of every release go on: `tests/data/tasks-<n>/<CPython>`, never written again.
 
-``python -m sauerkraut.testing 2 python tests/mpi/test_golden_tasks.py DIRECTORY`` writes one of
+``python -m sauerkraut.testing 2 python -m tests.mpi.test_golden_tasks DIRECTORY`` writes one of
 this interpreter into a new directory of that name, with the release that is installed.
 """
 
@@ -11,7 +11,6 @@ import signal
 import sys
 import threading
 import traceback
-import types
 from pathlib import Path
 
 import pytest
@@ -20,28 +19,13 @@ from mpi4py import MPI
 from sauerkraut import mpi
 from sauerkraut.mpi.tasks import stored
 from sauerkraut.storage import Shard, catalog
+from tests.mpi.golden import DATA, fixture, program
 
 pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
 
-DATA = Path(__file__).resolve().parents[1] / "data"
-GOLDEN = sorted(DATA.glob(f"tasks-*/{sys.implementation.cache_tag}"))
+golden = fixture("tasks")
 MAILBOX = 1000
 SOON = 2.0  # seconds
-
-
-def program(folder):
-    """The module of the tasks, whose file has the same name on every machine."""
-    name = "golden_tasks"
-    module = sys.modules[name] = types.ModuleType(name)
-    source = (folder / f"{name}.py").read_text()
-    exec(compile(source, f"{name}.py", "exec"), vars(module))
-    return module
-
-
-@pytest.fixture(params=GOLDEN, ids=lambda path: path.parent.name)
-def golden(request):
-    yield request.param
-    sys.modules.pop("golden_tasks", None)
 
 
 def run(comm, module, path=None):
@@ -55,14 +39,14 @@ def run(comm, module, path=None):
 
 
 def test_they_go_on(golden, comm, shared_dir):
-    undisturbed = run(comm, program(golden.parent))
+    undisturbed = run(comm, program(golden.parent, "golden_tasks"))
     path = shared_dir / "ckpt"
     if comm.rank == 0:
         shutil.copytree(golden, path)
         for each in (path, *path.rglob("*")):
             each.chmod(0o700 if each.is_dir() else 0o600)
     comm.barrier()
-    assert run(comm, program(golden.parent), path) == undisturbed
+    assert run(comm, program(golden.parent, "golden_tasks"), path) == undisturbed
 
 
 def test_they_stand_everywhere_a_task_can(golden):
@@ -89,7 +73,7 @@ def write(directory):
     getpass.getuser = lambda: "nobody"
     traceback.format_exception = traceback.format_exception_only  # no paths
     sys.orig_argv = ["python", "golden_tasks.py"]
-    module = program(DATA / "tasks-1")
+    module = program(DATA / "tasks-1", "golden_tasks")
     if MPI.COMM_WORLD.rank == 0:
         threading.Timer(SOON, os.kill, (os.getpid(), signal.SIGTERM)).start()
     with mpi.TaskPool(MPI.COMM_WORLD, directory, mailbox=MAILBOX) as pool:

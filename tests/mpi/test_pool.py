@@ -13,12 +13,6 @@ pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
 RANK, SIZE = MPI.COMM_WORLD.rank, MPI.COMM_WORLD.size
 
 
-@pytest.fixture
-def pool(comm):
-    with mpi.TaskPool(comm) as opened:
-        yield opened
-
-
 def test_a_pool_that_cannot_be_made(comm):
     with pytest.raises(TypeError):
         mpi.TaskPool("no communicator")

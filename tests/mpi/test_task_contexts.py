@@ -17,12 +17,6 @@ UNIT = ContextVar("UNIT", default="m")
 
 
 @pytest.fixture
-def pool(comm):
-    with mpi.TaskPool(comm) as opened:
-        yield opened
-
-
-@pytest.fixture
 def program():
     """What the program has set before its tasks."""
     with decimal.localcontext() as digits, np.errstate(divide="ignore"):

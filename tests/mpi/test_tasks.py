@@ -15,12 +15,6 @@ pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
 RANK, SIZE = MPI.COMM_WORLD.rank, MPI.COMM_WORLD.size
 
 
-@pytest.fixture
-def pool(comm):
-    with mpi.TaskPool(comm) as opened:
-        yield opened
-
-
 def around(turns, size):
     whole = np.arange(float(size))
     half = whole[: size // 2]

@@ -18,7 +18,7 @@ def configure(tmp_path):
     beside = str(Path(sys.executable).parent)
     cmake, ninja = (shutil.which(each, path=beside) for each in ("cmake", "ninja"))
     if cmake is None or ninja is None:
-        pytest.skip("missing: cmake and ninja in this environment")
+        pytest.skip("missing: cmake and ninja beside this Python: `pip install --group build`")
 
     def configure(*options):
         words = [cmake, "-S", ROOT, "-B", tmp_path, "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]

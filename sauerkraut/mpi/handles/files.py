@@ -95,11 +95,7 @@ def describe(file: MPI.File, members: Members) -> Description:
     handler = file.Get_errhandler()
     if handler not in (MPI.ERRORS_RETURN, MPI.ERRORS_ARE_FATAL):
         raise refuse(file, f"it has an error handler of its own; {_AGAIN}")
-    group = file.Get_group()
-    ranks = members.of(group)
-    group.Free()
-    if ranks is None:
-        raise refuse(file, "it has members outside of the Checkpointer's communicator")
+    ranks = members.holding(file)
     unchanged = None
     if _looks(ranks, opening, members):
         try:

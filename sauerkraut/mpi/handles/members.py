@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from mpi4py import MPI
 
+from sauerkraut.objects.freezing import refuse
+
 
 class Members:
     """Translates between groups and ranks of ``comm``.
@@ -43,6 +45,15 @@ class Members:
         """Ranks of the members of ``group``, in its order; None: not all are in ``comm``."""
         ranks = group.Translate_ranks(None, self.all)
         return None if MPI.UNDEFINED in ranks else tuple(ranks)
+
+    def holding(self, handle: MPI.Win | MPI.File) -> tuple[int, ...]:
+        """Ranks of the members of a window or file. Raises CaptureError for others than ours."""
+        group = handle.Get_group()
+        ranks = self.of(group)
+        group.Free()
+        if ranks is None:
+            raise refuse(handle, "it has members outside of the Checkpointer's communicator")
+        return ranks
 
     def group(self, ranks: Sequence[int]) -> MPI.Group:
         """A group of these ranks, to be freed by the caller."""

@@ -62,11 +62,7 @@ def describe(window: MPI.Win, members: Members) -> Description:
         raise refuse(window, f"its memory is shared, or attached piece by piece; {_AGAIN}")
     if window.Get_errhandler() not in (MPI.ERRORS_RETURN, MPI.ERRORS_ARE_FATAL):
         raise refuse(window, f"it has an error handler of its own; {_AGAIN}")
-    group = window.Get_group()
-    ranks = members.of(group)
-    group.Free()
-    if ranks is None:
-        raise refuse(window, "it has members outside of the Checkpointer's communicator")
+    ranks = members.holding(window)
     if _is_locked(window):
         raise refuse(window, "it is locked: unlock it before the checkpoint, lock it again after")
     attributes = [
