@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -21,12 +23,18 @@ constexpr int kAllocations = 100;
   throw std::system_error(error, std::generic_category());
 }
 
-}  // namespace
-
-bool allocate(int descriptor, std::uint64_t size)
+// Files in memory: to reserve their pages is to look each up twice, a tenth of what writing takes.
+bool is_memory(int descriptor)
 {
-  if (size == 0) {
-    return true;
+  struct statfs about = {};
+  return ::fstatfs(descriptor, &about) == 0 &&
+         (about.f_type == TMPFS_MAGIC || about.f_type == RAMFS_MAGIC);
+}
+
+bool reserve(int descriptor, std::uint64_t size)
+{
+  if (is_memory(descriptor)) {
+    return false;
   }
   // Not posix_fallocate: glibc emulates it by touching every block where the file system cannot,
   // and so hides that.
@@ -40,6 +48,16 @@ bool allocate(int descriptor, std::uint64_t size)
   }
   if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINTR) {
     fail(errno);
+  }
+  return false;
+}
+
+}  // namespace
+
+bool allocate(int descriptor, std::uint64_t size)
+{
+  if (size == 0 || reserve(descriptor, size)) {
+    return true;
   }
   if (::ftruncate(descriptor, static_cast<off_t>(size)) != 0) {
     fail(errno);

@@ -11,8 +11,8 @@
 
 namespace sauerkraut::io {
 
-// Reserves space for `size` bytes and makes the file that long; where the file system cannot
-// reserve, or signals do not let it, the file only becomes that long and false is returned.
+// Reserves space for `size` bytes and makes the file that long; where the file system is memory or
+// cannot reserve, or signals do not let it, the file only becomes that long and false is returned.
 bool allocate(int descriptor, std::uint64_t size);
 
 // Writes all of `bytes` at `offset`, however often the system interrupts or shortens a write.

@@ -1,30 +1,29 @@
-"""A file of records that only grows: each commit is one frame, written at the end, and one fsync.
+"""A file of records that only grows: each commit is one frame at its end (see `appending`).
 
 A frame is a head, a text and the parts of the state, all at multiples of 64 bytes. The head's
 digest covers head and text, the hashes in the text the parts. A frame that was being written when
-the process or the machine died is no whole frame, and passed over. A new file is written beside
-the old one and renamed over it.
+the process or the machine died is no whole frame, and passed over.
 
 The text is lines of JSON: what the frame tells, with size and hashes of each part, and then a line
 per step, of which those are left out that are as in the frame right before (see `lines`): so a step
 costs as much whether it is one of ten or of thousands. A frame that leaves some out is whole only
 with the one before.
+
+A large part that is as in the state before it is not there again: the text says where it lies.
 """
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import json
 import struct
 from collections.abc import Iterator, Sequence
-from errno import EEXIST, ENOENT
-from itertools import accumulate, chain
+from dataclasses import dataclass
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 
 from sauerkraut.errors import CorruptCheckpoint, StorageError
-from sauerkraut.flow.lines import Given, complete
+from sauerkraut.flow.lines import complete
 from sauerkraut.nonsense import NONSENSE
 from sauerkraut.storage import Trust, disk, hashes
 from sauerkraut.storage.disk import File
@@ -34,21 +33,23 @@ ALIGN = 64
 _HEAD = struct.Struct("<8s8xQQ")  # magic, bytes of the text, bytes of the frame
 _KEYED = 8  # byte of the head that says whether a key is needed
 _TEXT = _HEAD.size + hashes.TABLE_SIZE  # where the text begins: the digest is between
-_COPY = 16 << 20
+_SEARCH = 16 << 20
 _WINDOW = 64 << 10
 _LARGEST_TEXT = 64 << 20
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """Bytes of a state within the file."""
 
     offset: int
     nbytes: int
     digests: bytes
+    earlier: bool = False
+    """Whether it lies in a frame before the one that has it."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One frame whose head and text are whole; its parts are not read yet."""
 
@@ -60,10 +61,10 @@ class Frame:
     parts: tuple[Part, ...]
     """Empty: the frame tells something without a state."""
     alone: bool = False
-    """Whether it gives all lines itself."""
+    """Whether it gives all lines and parts itself."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Contents:
     """What a file holds."""
 
@@ -155,20 +156,27 @@ def _frame(
         told, *given = text.split(b"\n")
         values = json.loads(told)
         lines = complete(values["like"], given, () if before is None else before.lines)
-        offset, parts = start + _aligned(_TEXT + text_bytes), []
-        for part_bytes, digests in values["parts"]:
-            parts.append(Part(offset, int(part_bytes), bytes.fromhex(digests)))
-            offset += _aligned(int(part_bytes))
-        alone = len(given) == len(lines)
-        return Frame(start, nbytes, dict(values["record"]), lines, tuple(parts), alone=alone)
+        parts = tuple(_parts(values["parts"], start, start + aligned(_TEXT + text_bytes)))
+        alone = len(given) == len(lines) and not any(part.earlier for part in parts)
+        return Frame(start, nbytes, dict(values["record"]), lines, parts, alone=alone)
     except NONSENSE:
         return None
+
+
+def _parts(told: Sequence[Sequence[Any]], start: int, offset: int) -> Iterator[Part]:
+    """Parts of the frame at ``start``, of which its own lie one after the other at ``offset``."""
+    for size, digests, *at in told:
+        nbytes, begin = int(size), int(at[0]) if at else offset
+        if nbytes < 0 or (at and not 0 <= begin <= start - nbytes):
+            raise ValueError(f"a part of {nbytes} bytes at byte {begin}")
+        yield Part(begin, nbytes, bytes.fromhex(digests), earlier=bool(at))
+        offset += 0 if at else aligned(nbytes)
 
 
 def _next_magic(file: _Window, start: int, size: int) -> int:
     """Where a frame may begin after damage; ``size`` when nowhere."""
     while start < size:
-        found = file.bytes(start, min(_COPY, size - start))
+        found = file.bytes(start, min(_SEARCH, size - start))
         if not found:
             return size
         at = found.find(MAGIC)
@@ -200,172 +208,48 @@ def read_parts(file: File, frame: Frame, trust: Trust) -> list[Any]:
     return found
 
 
-def replace(
-    path: Path,
-    kept: Sequence[Frame],
+def head_of(
     record: dict[str, Any],
-    lines: Sequence[bytes],
-    parts: Sequence[Any],
-    trust: Trust,
-) -> list[Frame]:
-    """Write a new file of the ``kept`` frames of the old one and a new one, over the old one.
+    like: tuple[int, int],
+    given: Sequence[bytes],
+    parts: Sequence[Part],
+    key: bytes | None,
+) -> bytes:
+    """Head and text of a frame, padded; where its own parts begin does not matter.
 
-    Returns:
-        The frames of the new file. When this raises, the old file is as it was, unless only the
-        durability of its replacement could not be had.
+    Args:
+        record: What it tells.
+        like: How many lines at the beginning and at the end are as in the frame before.
+        given: Those between.
+        parts: Of the state.
+        key: Authenticates it; None: no key.
     """
-    private = path.with_name(f"{path.name}.partial")
-    try:
-        file = File.create(private, 0o600)
-    except StorageError as error:
-        if error.errno != EEXIST:
-            raise
-        disk.unlink(private)  # of a run that ended while it wrote it
-        file = File.create(private, 0o600)
-    with file:
-        writer = Writer(file, 0, trust)
-        if kept:
-            with File.open(path) as old:
-                for together in _neighbours(kept):
-                    writer.copy(old, together)
-        writer.commit(record, lines, parts)
-    disk.rename(private, path)
-    disk.sync_directory(path.parent)
-    return writer.frames
+    told = [
+        (each.nbytes, each.digests.hex(), *([each.offset] if each.earlier else []))
+        for each in parts
+    ]
+    values = {"record": record, "parts": told, "like": like}
+    text = b"\n".join((json.dumps(values).encode(), *given))
+    begin = aligned(_TEXT + len(text))
+    nbytes = begin + own_bytes(parts)
+    head = bytearray(_HEAD.pack(MAGIC, len(text), nbytes))
+    head[_KEYED] = key is not None
+    digest = hashes.of_table(bytes(head) + text, key)
+    return b"".join((head, digest, text)).ljust(begin, b"\0")
 
 
-def _neighbours(frames: Sequence[Frame]) -> Iterator[list[Frame]]:
-    """Frames that stand alone and side by side, and each other one by itself."""
-    together: list[Frame] = []
-    for frame in frames:
-        if together and not (
-            frame.alone
-            and together[-1].alone
-            and frame.start == together[-1].start + together[-1].nbytes
-        ):
-            yield together
-            together = []
-        together.append(frame)
-    if together:
-        yield together
+def own_bytes(parts: Sequence[Part]) -> int:
+    """Bytes that parts take in the frame that has them."""
+    return sum(aligned(each.nbytes) for each in parts if not each.earlier)
 
 
-class Writer:
-    """The file, open for writing at its end."""
-
-    def __init__(self, file: File, end: int, trust: Trust) -> None:
-        self._file = file
-        self._end = end
-        self._trust = trust
-        self._given = Given()
-        self.frames: list[Frame] = []
-        """Those written through this."""
-        self.whole = True
-        """Whether all that lies before the end is whole frames; a failed write leaves a rest."""
-
-    @classmethod
-    def append(cls, path: Path, end: int, trust: Trust) -> Writer:
-        """Open a file whose frames end at ``end``, where the file ends as well."""
-        return cls(File.open_to_write(path), end, trust)
-
-    def commit(self, record: dict[str, Any], lines: Sequence[bytes], parts: Sequence[Any]) -> None:
-        """Add one frame; durable when this returns, and not there when it raises."""
-        self.whole = False
-        frame = self._write(record, tuple(lines), parts)
-        self._file.sync()
-        self.whole = True
-        self._add(frame)
-
-    def copy(self, old: File, frames: Sequence[Frame]) -> None:
-        """Add frames of another file that have parts, durable with the next commit.
-
-        Args:
-            old: The file.
-            frames: One; or several that stand alone and side by side.
-        """
-        first, last = frames[0], frames[-1]
-        begin, at, alone = first.start, self._end, first.alone
-        if not alone:  # what it leaves out is not that of the one before it here
-            begin = first.parts[0].offset
-            told = [(part.nbytes, part.digests) for part in first.parts]
-            like, given = self._given.choose(first.lines)
-            head = self._head(first.record, like, given, told)
-            self._file.write(at, head)
-            at, alone = at + len(head), like == (0, 0)
-        left, shift = last.start + last.nbytes - begin, at - begin
-        memory = bytearray(min(_COPY, left))
-        for done in range(0, left, _COPY):
-            view = memoryview(memory)[: min(_COPY, left - done)]
-            if old.read(begin + done, view) != len(view):
-                raise CorruptCheckpoint(f"{old.path} became shorter while it was read")
-            self._file.write(at + done, view)
-        for frame in frames:
-            if frame.alone:
-                self._given.give_all(frame.lines)
-            nbytes = frame.start + frame.nbytes + shift - self._end
-            parts = tuple(
-                dataclasses.replace(each, offset=each.offset + shift) for each in frame.parts
-            )
-            self._add(Frame(self._end, nbytes, frame.record, frame.lines, parts, alone=alone))
-
-    def close(self) -> None:
-        """Close the file; never raises, as all that was committed is durable."""
-        with contextlib.suppress(StorageError):
-            self._file.close()
-
-    def _add(self, frame: Frame) -> None:
-        self.frames.append(frame)
-        self._end += frame.nbytes
-
-    def _head(
-        self,
-        record: dict[str, Any],
-        like: tuple[int, int],
-        given: Sequence[bytes],
-        told: Sequence[tuple[int, bytes]],
-    ) -> bytes:
-        """Head and text of a frame, padded; of each part are ``told`` size and digests."""
-        key = self._trust.key
-        parts = [(nbytes, digests.hex()) for nbytes, digests in told]
-        values = {"record": record, "parts": parts, "like": like}
-        text = b"\n".join((json.dumps(values).encode(), *given))
-        begin = _aligned(_TEXT + len(text))
-        nbytes = begin + sum(_aligned(nbytes) for nbytes, _ in told)
-        head = bytearray(_HEAD.pack(MAGIC, len(text), nbytes))
-        head[_KEYED] = key is not None
-        digest = hashes.of_table(bytes(head) + text, key)
-        return b"".join((head, digest, text)).ljust(begin, b"\0")
-
-    def _write(
-        self, record: dict[str, Any], lines: tuple[bytes, ...], parts: Sequence[Any]
-    ) -> Frame:
-        key = self._trust.key
-        sizes = [memoryview(part).nbytes for part in parts]
-        rooms = [*map(_aligned, sizes)]
-        like, given = self._given.choose(lines)
-        if sum(rooms) <= _COPY:
-            digests = [hashes.of(part, key) for part in parts]
-            head = self._head(record, like, given, list(zip(sizes, digests, strict=True)))
-            paddings = [bytes(room - size) for room, size in zip(rooms, sizes, strict=True)]
-            rest = chain.from_iterable(zip(parts, paddings, strict=True))
-            self._file.write(self._end, b"".join((head, *rest)))
-        else:
-            # The parts first, hashed while they are written; then what makes them a frame.
-            blank = [(size, bytes(hashes.SIZE * hashes.count(size))) for size in sizes]
-            at = self._end + len(self._head(record, like, given, blank))
-            digests = []
-            for part, size, room in zip(parts, sizes, rooms, strict=True):
-                digests.append(hashes.write(self._file, at, part, key) if size else b"")
-                if room > size:
-                    self._file.write(at + size, bytes(room - size))
-                at += room
-            head = self._head(record, like, given, list(zip(sizes, digests, strict=True)))
-            self._file.write(self._end, head)
-        begins = accumulate(rooms, initial=self._end + len(head))
-        found = tuple(map(Part, begins, sizes, digests))
-        nbytes = len(head) + sum(rooms)
-        return Frame(self._end, nbytes, record, lines, found, alone=like == (0, 0))
+def needed(frames: Sequence[Frame]) -> int:
+    """Bytes that frames take in a file of their own, with what of them lies in others."""
+    every = (part for each in frames for part in each.parts if part.nbytes)
+    parts = {part.offset: aligned(part.nbytes) for part in every}
+    return sum(each.nbytes - own_bytes(each.parts) for each in frames) + sum(parts.values())
 
 
-def _aligned(nbytes: int) -> int:
+def aligned(nbytes: int) -> int:
+    """So many bytes, rounded up to `ALIGN`."""
     return -(-nbytes // ALIGN) * ALIGN

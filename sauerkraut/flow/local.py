@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sauerkraut.errors import CorruptCheckpoint, ResumeError, StorageError
-from sauerkraut.flow import gumly, journal, states
-from sauerkraut.flow.journal import Contents, Frame, Writer
+from sauerkraut.flow import appending, gumly, journal, states
+from sauerkraut.flow.appending import Writer
+from sauerkraut.flow.journal import Contents, Frame
 from sauerkraut.flow.lock import Lock
 from sauerkraut.flow.record import Record, StepRecord
 from sauerkraut.flow.stores import Commit, History, State
@@ -165,7 +166,7 @@ class LocalFile:
                 self._writer.close()
                 self._writer = None
             kept = self._kept(record, replaced=bool(parts))
-            frames = journal.replace(
+            frames = appending.replace(
                 self._path, [frame for frame, _ in kept], record.head(), lines, parts, self._trust
             )
             self._frames = list(zip(frames, [*(each for _, each in kept), record], strict=True))
@@ -174,7 +175,8 @@ class LocalFile:
             self._must_replace = False
             return
         if self._writer is None:
-            self._writer = Writer.append(self._path, self._end, self._trust)
+            newest = next((f.parts for f, _ in reversed(self._frames) if f.parts), ())
+            self._writer = Writer.append(self._path, self._end, self._trust, newest)
         self._writer.commit(record.head(), lines, parts)
         frame = self._writer.frames[-1]
         self._frames.append((frame, record))
@@ -184,8 +186,8 @@ class LocalFile:
         """Whether more than half of the file is no more needed; asked when it has doubled."""
         if not parts or self._end <= self._enough:
             return False
-        kept = self._kept(record, replaced=True)
-        needed = sum(frame.nbytes for frame, _ in kept) + sum(memoryview(p).nbytes for p in parts)
+        kept = [frame for frame, _ in self._kept(record, replaced=True)]
+        needed = sum(memoryview(each).nbytes for each in parts) + journal.needed(kept)
         self._enough = 2 * needed
         return self._end > self._enough
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -130,10 +131,15 @@ class File(Closing):
                 raise
         return file
 
-    def allocate(self, size: int) -> None:
-        """Reserve the space and make the file ``size`` bytes long; ENOSPC comes from here."""
+    def allocate(self, size: int) -> bool:
+        """Make the file ``size`` bytes long and reserve the space; ENOSPC comes from here.
+
+        Returns:
+            Whether it was reserved: in memory and on some file systems it is not, and ENOSPC
+            comes when it is written.
+        """
         with _calling("allocate", self.path, offset=size):
-            _native.allocate(self._descriptor, size)
+            return _native.allocate(self._descriptor, size)
 
     def write(self, offset: int, data: Buffer) -> None:
         """Write all of ``data``."""
@@ -282,10 +288,10 @@ def is_directory(path: Path, *, follow: bool = True) -> bool:
 
 
 def free_bytes(directory: Path) -> int:
-    """Space that an ordinary user may still fill."""
+    """Space that an ordinary user may still fill; as much as can be, where there is no limit."""
     with _calling("statvfs", directory):
         room = os.statvfs(directory)
-        return room.f_bavail * room.f_frsize
+        return room.f_bavail * room.f_frsize if room.f_blocks else sys.maxsize
 
 
 def must_fit(directory: Path, nbytes: int, leave_free: int) -> None:

@@ -86,9 +86,9 @@ def write(
     seen = _Seen(tuple(links), tuple(virtual))
     frame, block = _plan(contents, views, header, seen, key)
     with File.create(path, mode) as file:
-        file.allocate(frame.size)
+        reserved = file.allocate(frame.size)
         if leave_free:
-            disk.must_fit(path.parent, 0, leave_free)
+            disk.must_fit(path.parent, 0 if reserved else frame.size, leave_free)
         digests = [
             hashes.write(file, offset, view, key) if view.nbytes else b""
             for offset, view in zip(frame.offsets, views, strict=True)

@@ -14,27 +14,44 @@ import pytest
 from sauerkraut import storage
 from sauerkraut.errors import CorruptCheckpoint, StorageError, UntrustedCheckpoint
 from sauerkraut.settings import Settings
-from sauerkraut.storage import catalog, layout
+from sauerkraut.storage import catalog, layout, shard
+from sauerkraut.storage.disk import File
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+HEADER = {"kind": "shard", "epoch": 1, "attempt": "0", "world_size": 1}
 root_only = pytest.mark.skipif(
     os.geteuid() != 0, reason="missing: root, to mount and to be another user"
 )
 
 
 @pytest.fixture
-def full(request):
-    """A real file system of 1 MiB, and an absent checkpoint directory in it."""
-    place = tempfile.mkdtemp(prefix="sauerkraut-")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
+def in_memory():
+    """Mount a tmpfs of a size, unmounted after the test."""
+    mounted = []
+
+    def mount(size):
+        place = tempfile.mkdtemp(prefix="sauerkraut-")
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place],
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            Path(place).rmdir()
+            pytest.skip(f"missing: the right to mount a tmpfs ({done.stderr.decode().strip()})")
+        mounted.append(place)
+        return Path(place)
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", place], check=True)
         Path(place).rmdir()
-        pytest.skip(f"missing: the right to mount a tmpfs ({mounted.stderr.decode().strip()})")
-    yield Path(place) / "ckpt"
-    subprocess.run(["umount", place], check=True)
-    Path(place).rmdir()
+
+
+@pytest.fixture
+def full(in_memory):
+    """A real file system of 1 MiB, and an absent checkpoint directory in it."""
+    return in_memory("1m") / "ckpt"
 
 
 def big_piece(nbytes):
@@ -53,6 +70,29 @@ def test_a_full_file_system_is_an_error_and_the_newest_epoch_stays(full, job):
     assert catalog.verify(kept.path) == []
     assert running.checkpoint().number == 2
     running.leave()
+
+
+@root_only
+def test_a_file_system_without_a_limit_has_room(in_memory, job):
+    running = job(in_memory("0") / "ckpt", world_size=1).start()
+    running.checkpoint()
+    epoch = running.checkpoint()
+    assert (epoch.number, catalog.verify(epoch.path)) == (2, [])
+    running.leave()
+
+
+@root_only
+def test_in_memory_nothing_is_reserved_and_a_post_mortem_still_leaves_room(in_memory):
+    place = in_memory("1m")
+    with File.create(place / "file", 0o600) as file:
+        assert file.allocate(2 << 20) is False
+        assert file.status().st_size == 2 << 20
+    half = 600 << 10
+    with pytest.raises(StorageError, match="for the next epoch are more than") as error:
+        shard.write_file(
+            place / "shard", big_piece(half), HEADER, storage.Trust(), 0o600, leave_free=half
+        )
+    assert error.value.errno == errno.ENOSPC
 
 
 @root_only
