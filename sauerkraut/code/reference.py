@@ -77,9 +77,9 @@ def module_of(namespace: Mapping[str, object]) -> str | None:
 def is_run_by_path(namespace: Mapping[str, object]) -> bool:
     """Whether ``namespace`` is what `runpy.run_path` runs a program in, under a name of its own."""
     # What is made by hand has no file, what is imported has a loader.
-    made_by = namespace.get("__spec__"), namespace.get("__loader__")
     return (
-        made_by == (None, None)
+        namespace.get("__spec__") is None
+        and namespace.get("__loader__") is None
         and "__file__" in namespace
         and namespace.get("__name__") != "__main__"
     )

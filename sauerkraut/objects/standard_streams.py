@@ -7,17 +7,21 @@ that was put in the place of a stream after the start (``contextlib.redirect_std
 from __future__ import annotations
 
 import io
+import operator
 import sys
 from typing import Any
 
 NAMES = ("__stdin__", "__stdout__", "__stderr__", "stdin", "stdout", "stderr")
 
 _at_start: list[object] = []
+_ids_at_start: dict[int, str] = {}
 
 
 def remember() -> None:
     """Take what stands at the names now for what every start of the program puts there."""
+    global _ids_at_start
     _at_start[:] = [getattr(sys, name, None) for name in NAMES]
+    _ids_at_start = _ids()
 
 
 def belongs_to_frames(stream: object) -> bool:
@@ -35,12 +39,13 @@ def standing(name: str) -> Any:
 
 def standard_streams() -> dict[int, str]:
     """Persistent ids of what stands at the names of the standard streams, by address."""
-    found = {}
-    for name in NAMES:
-        stream = standing(name)
-        if stream is not None:
-            found[id(stream)] = f"stream {name}"
-    return found
+    now = (getattr(sys, name, None) for name in NAMES)
+    return _ids_at_start if all(map(operator.is_, now, _at_start)) else _ids()
+
+
+def _ids() -> dict[int, str]:
+    here = {name: standing(name) for name in NAMES}
+    return {id(each): f"stream {name}" for name, each in here.items() if each is not None}
 
 
 remember()
