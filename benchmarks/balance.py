@@ -20,7 +20,9 @@ from pathlib import Path
 import numpy as np
 
 PIC = Path(__file__).resolve().parents[1] / "examples" / "pic.py"
-EVERY = "0.5s"
+EVERY = "0.15s"
+PARTICLES = 200_000
+"""Per rank: so that a step takes long enough for a round every few of them."""
 COLORS = ["#1b6ca8", "#e07b39", "#3a9d5d", "#a13d63", "#7a5cad", "#8a7f2d", "#3f8f9b", "#777777"]
 
 
@@ -29,7 +31,8 @@ def run(ranks, balance, steps, every=EVERY):
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "history.json"
         words = [sys.executable, "-m", "sauerkraut.testing", str(ranks), sys.executable, str(PIC)]
-        words += ["--steps", str(steps), "--history", str(file)]
+        words += ["--steps", str(steps), "--history", str(file), "--particles"]
+        words.append(str(PARTICLES * ranks))
         if balance is not None:
             words += ["--balance", balance, "--every", every]
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)

@@ -22,8 +22,9 @@ from mpi4py import MPI
 
 from sauerkraut import mpi
 
-comm = MPI.COMM_WORLD
+WORLD = MPI.COMM_WORLD
 K, M = 0, 1
+COUNTED = 4  # steps from one count of all particles to the next
 
 
 def columns_of(block, blocks, cells):
@@ -71,22 +72,14 @@ def push(particles, cells):
     vx += pull
 
 
-def block_of_columns(block, around, cells, total, ratio, steps):
-    """One task: pushes the particles in its columns; they go on to those of the next blocks."""
-    blocks = len(around)
+def block_of_columns(comm, cells, total, ratio, steps):
+    """One task: pushes the particles in its columns; they go on to the blocks beside it."""
+    block, blocks = comm.rank, comm.size
     edges = [columns_of(each, blocks, cells)[0] for each in range(blocks)]
     first, behind = columns_of(block, blocks, cells)
-    reach = 2 * K + 1
-    to = {
-        int(np.searchsorted(edges, (c + d) % cells, side="right") - 1)
-        for c in (first, behind - 1)
-        for d in range(reach + 1)
-    } - {block}
-    origins = {
-        int(np.searchsorted(edges, (c - d) % cells, side="right") - 1)
-        for c in (first, behind - 1)
-        for d in range(reach + 1)
-    } - {block}
+    reach = range(-2 * K - 1, 2 * K + 2)  # columns that a particle may cross in a step
+    near = {(c + d) % cells for c in (first, behind - 1) for d in reach}
+    others = sorted({int(np.searchsorted(edges, c, side="right") - 1) for c in near} - {block})
     ends = numbers_by_column(cells, total, ratio)
     particles = born(first, behind, ends)
     history = []
@@ -94,13 +87,15 @@ def block_of_columns(block, around, cells, total, ratio, steps):
         began = time.thread_time()
         push(particles, cells)
         owner = np.searchsorted(edges, np.floor(particles[1]), side="right") - 1
-        for other in sorted(to):
-            mpi.send(particles[:, owner == other], around[other], step)
+        for other in others:
+            comm.send(particles[:, owner == other], other, step)
         stay = particles[:, owner == block]
         took = time.thread_time() - began
-        history.append((MPI.COMM_WORLD.rank, took, particles.shape[1]))
-        came = [mpi.recv(around[other], step) for other in sorted(origins)]
+        history.append((WORLD.rank, took, particles.shape[1]))
+        came = [comm.recv(source=other, tag=step) for other in others]
         particles = np.concatenate([stay, *came], axis=1)
+        if step % COUNTED == 0 and comm.allreduce(particles.shape[1]) != total:
+            raise ArithmeticError(f"particles were lost in step {step}, or shortly before")
     return verify(particles, ends, steps), history
 
 
@@ -118,7 +113,7 @@ def verify(particles, ends, steps):
 
 
 def main():
-    """Spawn the blocks in the order of ranks, run them, add up what they have verified."""
+    """Run the blocks as virtual ranks, and add up what they have verified."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=2048, help="along one side; even (2048)")
     parser.add_argument("--particles", type=int, default=100_000, help="(100000)")
@@ -131,21 +126,20 @@ def main():
     parser.add_argument("--every", default="auto", help="time between two rounds, or auto (auto)")
     parser.add_argument("--history", help="write where each task was at each step: a JSON file")
     args = parser.parse_args()
-    if args.cells % 2 or args.cells < args.blocks * comm.size:
+    blocks = args.blocks * WORLD.size
+    if args.cells % 2 or args.cells < blocks:
         sys.exit(f"--cells={args.cells}: an even number, at least one column for each block")
 
-    around = []
-    with mpi.TaskPool(comm, balance=args.balance, every=args.every) as pool:
+    with mpi.TaskPool(WORLD, balance=args.balance, every=args.every) as pool:
         shape = args.cells, args.particles, args.ratio, args.steps
-        mine = range(comm.rank * args.blocks, (comm.rank + 1) * args.blocks)
-        tasks = [pool.spawn(block_of_columns, block, around, *shape) for block in mine]
-        around += [task for some in comm.allgather(tasks) for task in some]
+        pool.spawn_ranks(block_of_columns, blocks, *shape, name="block")
         began = time.monotonic()
-        pool.run()
+        results = WORLD.gather(pool.run())
         seconds = time.monotonic() - began
-        results = comm.gather([task.result() for task in tasks])
         if results is not None:
-            report(args, [each for some in results for each in some], seconds, pool.rounds)
+            by_name = {name: result for some in results for name, result in some.items()}
+            ordered = [by_name[f"block {block}"] for block in range(blocks)]
+            report(args, ordered, seconds, pool.rounds)
 
 
 def report(args, results, seconds, rounds):
@@ -153,7 +147,7 @@ def report(args, results, seconds, rounds):
     found = sum(numbers for numbers, _ in results)
     if found != args.particles * (args.particles - 1) // 2:
         sys.exit(f"the numbers of all particles add up to {found}: some were lost")
-    loads = np.zeros((args.steps, comm.size))
+    loads = np.zeros((args.steps, WORLD.size))
     for _, history in results:
         for step, (rank, took, _) in enumerate(history):
             loads[step, rank] += took
@@ -161,11 +155,11 @@ def report(args, results, seconds, rounds):
     print(
         f"{args.particles} particles are where they must be after {args.steps} steps; "
         f"{seconds:.2f} s, {sum(each.moves for each in rounds)} moves; critical path "
-        f"{path:.2f} s, efficiency {loads.sum() / comm.size / path:.2f}"
+        f"{path:.2f} s, efficiency {loads.sum() / WORLD.size / path:.2f}"
     )
     if args.history:
         with open(args.history, "w") as file:
-            json.dump({"ranks": comm.size, "tasks": [history for _, history in results]}, file)
+            json.dump({"ranks": WORLD.size, "tasks": [history for _, history in results]}, file)
 
 
 main()

@@ -125,14 +125,14 @@ class Writer:
         for frame in frames:
             self._given.give_all(frame.lines)
             self._moved |= {each.offset: each.offset + shift for each in frame.parts}
-            parts = [dataclasses.replace(each, offset=each.offset + shift) for each in frame.parts]
+            parts = [Part(each.offset + shift, each.nbytes, each.digests) for each in frame.parts]
             self._add(dataclasses.replace(frame, start=self._end, parts=tuple(parts)))
 
     def _copy_apart(self, old: File, frame: Frame) -> None:
         """Add one frame with what of it lies in frames that are not copied."""
         earlier = [each.offset in self._moved for each in frame.parts]
         told = [
-            dataclasses.replace(each, offset=self._moved.get(each.offset, 0), earlier=here)
+            Part(self._moved.get(each.offset, 0), each.nbytes, each.digests, earlier=here)
             for each, here in zip(frame.parts, earlier, strict=True)
         ]
         like, given = self._given.choose(frame.lines)
@@ -228,6 +228,6 @@ def _placed(parts: Sequence[Part], at: int) -> tuple[Part, ...]:
     """The parts, the frame's own ones side by side from ``at`` on."""
     placed = []
     for part in parts:
-        placed.append(part if part.earlier else dataclasses.replace(part, offset=at))
+        placed.append(part if part.earlier else Part(at, part.nbytes, part.digests))
         at += 0 if part.earlier else aligned(part.nbytes)
     return tuple(placed)

@@ -148,6 +148,15 @@ def test_a_deadlock_names_what_is_waited_for(pool):
         pool.run()
 
 
+def test_a_deadlock_of_many_names_some(pool):
+    for number in range(12):
+        pool.spawn(mpi.recv, name=f"waiting {number}")
+    with pytest.raises(Deadlock) as met:
+        pool.run()
+    assert str(met.value).count(" waits for a message of any task") == 8
+    assert str(met.value).endswith(f"; and {12 * SIZE - 8} more wait")
+
+
 def test_only_tasks_move(pool):
     with pytest.raises(MigrationError, match=r"migrate\(\) is for tasks"):
         mpi.migrate(0)

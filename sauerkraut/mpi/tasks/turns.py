@@ -22,6 +22,8 @@ from sauerkraut.mpi.tasks.switching import Ended, Moves, Request, Waits
 from sauerkraut.mpi.tasks.task import Resident
 from sauerkraut.wording import counted
 
+MOST_TOLD = 8
+"""Tasks that the error of a deadlock names."""
 SPIN_TIME = 2e-3
 """Seconds without anything to do until a rank begins to sleep between its looks."""
 
@@ -159,12 +161,16 @@ class Turns:
 
     def _raise_deadlock(self) -> None:
         failed = list(outcomes.unheard(self._delivery.outcomes))
-        here = [f"{name!r} raised {type(error).__name__}: {error}" for name, error in failed]
-        here += [
+        raised = [f"{name!r} raised {type(error).__name__}: {error}" for name, error in failed]
+        waiting = [
             f"{each.luggage.name!r}{standing.of(each)} waits for {each.luggage.wait}"
             for each in self._residents
         ]
-        told = [text for texts in self._group.allgather(here) for text in texts]
+        found = self._group.allgather((raised[:MOST_TOLD], waiting[:MOST_TOLD], len(waiting)))
+        told = [text for texts, _, _ in found for text in texts][:MOST_TOLD]
+        left = [text for _, texts, _ in found for text in texts][:MOST_TOLD]
+        more = sum(count for _, _, count in found) - len(left)
+        told += [*left, *([f"and {more} more wait"] if more else [])]
         cause = failed[0][1] if failed else None
         raise Deadlock(f"no task can go on: {'; '.join(told)}") from cause
 
