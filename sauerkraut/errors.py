@@ -6,7 +6,7 @@ SauerkrautError
  │   ├─ CodeChanged                     ... because a function on the stack is not the one captured
  │   ├─ InterpreterMismatch             ... because another Python wrote it
  │   ├─ WorldSizeMismatch               ... because another number of ranks wrote it
- │   └─ ArgumentsChanged                ... because run() was called with other arguments
+ │   └─ ArgumentsChanged                ... because run() was given another function or arguments
  ├─ SafepointError (ValueError)         `sauerkraut run` cannot poll where it was asked to
  ├─ StorageError (OSError)              the checkpoint directory could not be read or written
  │   ├─ NoCheckpoint (FileNotFoundError)  nothing there to restart from
@@ -54,7 +54,7 @@ class WorldSizeMismatch(ResumeError):
 
 
 class ArgumentsChanged(ResumeError):
-    """``run`` was called with other arguments than the checkpointed run; shows both."""
+    """``run`` was called with another function, or other arguments, than then; shows both."""
 
 
 class SafepointError(SauerkrautError, ValueError):

@@ -37,6 +37,15 @@ def of_programs(then: OfProgram | None, now: Program | None) -> None:
         now.check(then)
 
 
+def of_functions(then: object, now: str) -> None:
+    """Compare the functions given to ``run`` by name. Raises ArgumentsChanged."""
+    if isinstance(then, str) and then != now:
+        raise ArgumentsChanged(
+            f"it is of a run of {then}(), this start gives {now}(): give each run a directory of "
+            "its own, or start anew with fresh=True"
+        )
+
+
 def of_arguments(then: Mapping[str, str], now: Mapping[str, str], *, unmodified: bool) -> None:
     """Compare the arguments as `describe_arguments` tells them. Raises ArgumentsChanged."""
     if differing := arguments.difference(then, now):

@@ -118,6 +118,7 @@ class State:
         self.value: Any = None
         """What the function returned, after `read` of a final epoch."""
         self._fn, self._args, self._kwargs = fn, args, kwargs
+        self._function = str(getattr(fn, "__qualname__", type(fn).__qualname__))
         given = {name: obj for name, obj in anchors.items() if obj is not None}
         self._roots = Roots(fn, args, kwargs, list(given.values()))
         self._anchors = {**given, **self._roots.anchors}
@@ -211,7 +212,7 @@ class State:
     def about(self, **fields: Any) -> About:
         """What the manifest says of an epoch, in the eyes of this rank."""
         more: dict[str, Any] = {
-            "function": getattr(self._fn, "__qualname__", type(self._fn).__qualname__),
+            "function": self._function,
             "hash_seed": os.environ.get("PYTHONHASHSEED"),
             "python": platform.python_version(),
         }
@@ -307,8 +308,10 @@ class State:
         then = Beginning.of(stored.piece)
         fit.of_interpreters(then.interpreter, _INTERPRETER)
         fit.of_programs(then.program, self._program)
+        unmodified = self._program is not None
+        if not unmodified:
+            fit.of_functions(stored.manifest.about.more.get("function"), self._function)
         if same_arguments:
-            unmodified = self._program is not None
             fit.of_arguments(then.arguments, self._arguments, unmodified=unmodified)
         fit.of_roots(then.roots, self._roots.names)
         self.providers.check(then.providers)

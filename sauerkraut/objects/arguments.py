@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
 import hashlib
 import inspect
 import os
@@ -38,8 +39,12 @@ def describe_arguments(
     """Name -> text of each argument of a call, equal in every process that calls alike.
 
     Scalars, strings, paths, enums, dates, and tuples and dicts of them by value; arrays by dtype
-    and shape; everything else by type. Plain strings: fit for JSON.
+    and shape; everything else by type. What a `functools.partial` binds counts as given here. Plain
+    strings: fit for JSON.
     """
+    while isinstance(function, functools.partial):
+        args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
+        function = function.func
     try:
         bound = inspect.signature(function).bind(*args, **kwargs)
         bound.apply_defaults()

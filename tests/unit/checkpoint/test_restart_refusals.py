@@ -98,6 +98,26 @@ def test_an_argument_that_changed_is_refused_in_one_line(start):
     assert done.stderr.count("\n") == 1
 
 
+def test_an_epoch_that_others_may_write_is_refused_in_one_line(start, tmp_path):
+    (epoch,) = (tmp_path / "ckpt").glob("epoch-*")
+    epoch.chmod(0o770)
+    done = start()
+    assert done.returncode == 87
+    assert done.stderr.startswith("sauerkraut: UntrustedCheckpoint: ")
+    assert f"chmod go-w {epoch}" in done.stderr
+    assert done.stderr.count("\n") == 1
+    epoch.chmod(0o700)
+    assert start().returncode == 0
+
+
+def test_another_function_is_refused_in_one_line(start):
+    done = start("ckpt.run(work, 1)", "ckpt.run(helper, 1)")
+    assert done.returncode == 87
+    assert done.stderr.startswith("sauerkraut: ArgumentsChanged: ")
+    assert "it is of a run of work(), this start gives helper()" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_an_error_that_is_caught_leaves_the_status_to_the_program(start):
     done = start(
         "print(ckpt.run(work, 1), other is not ckpt)",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sauerkraut as skt
-from sauerkraut.errors import ArgumentsChanged, RankError
+from sauerkraut.errors import ArgumentsChanged, RankError, UntrustedCheckpoint
 from tests.unit.checkpoint.crashing import CrashError
 
 
@@ -191,6 +191,43 @@ def test_other_arguments_are_refused_showing_both_unless_allowed(make):
     assert make().run(work, 20, same_arguments=False) == 10
 
 
+def test_what_a_partial_binds_is_an_argument(make):
+    def work(n, *, scale):
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        return n * scale
+
+    with pytest.raises(CrashError):
+        make().run(functools.partial(work, 10, scale=2))
+    with pytest.raises(ArgumentsChanged, match="n: 10 then, 20 now"):
+        make().run(functools.partial(work, 20, scale=2))
+    with pytest.raises(ArgumentsChanged, match="scale: 2 then, 3 now"):
+        make().run(functools.partial(functools.partial(work, scale=3), 10))
+    assert make().run(functools.partial(work, 10, scale=2)) == 20
+
+
+def test_another_function_is_refused_naming_both_whether_the_run_has_finished_or_not(make):
+    def first():
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        return "of the first"
+
+    def second():
+        return "of the second"
+
+    def refused():
+        with pytest.raises(ArgumentsChanged) as raised:
+            make().run(second, same_arguments=False)
+        return raised.value
+
+    with pytest.raises(CrashError):
+        make().run(first)
+    assert ".first(), this start gives " in str(refused())
+    assert make().run(first) == "of the first"
+    assert ".second(): give each run a directory of its own" in str(refused())
+    assert make().run(second, fresh=True) == "of the second"
+
+
 def test_an_argument_with_another_number_of_members_is_refused_saying_which(make):
     def work(rows):
         if isinstance(skt.current().checkpoint(), skt.Epoch):
@@ -222,3 +259,27 @@ def test_an_argument_may_be_nested_more_deeply_than_functions(make):
     with pytest.raises(CrashError):
         start()
     assert start() == ["innermost", "after a restart"]
+
+
+def test_a_refusal_goes_back_to_no_older_epoch(make, directory):
+    def work(n):
+        skt.current().checkpoint()
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        return n
+
+    with pytest.raises(CrashError):
+        make().run(work, 1)
+    before = sorted(path.name for path in directory.glob("epoch-*"))
+    assert len(before) == 2
+    with pytest.raises(ArgumentsChanged):
+        make().run(work, 2)
+    newest = directory / before[-1]
+    newest.chmod(0o770)
+    with pytest.raises(UntrustedCheckpoint, match="chmod go-w"):
+        make().run(work, 1)
+    newest.chmod(0o700)
+    assert sorted(path.name for path in directory.glob("epoch-*")) == before
+    again = make()
+    assert again.run(work, 1) == 1
+    assert again.restarted.epoch == 2

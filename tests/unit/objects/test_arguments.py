@@ -2,6 +2,7 @@
 
 import collections
 import enum
+import functools
 import json
 import os
 import pathlib
@@ -71,6 +72,15 @@ def test_texts():
     )
     assert arguments.difference(then, then) == ""
     json.dumps(then)
+
+
+def test_what_a_partial_binds_is_described_as_given():
+    def of_partial(*args, **kwargs):
+        return arguments.describe_arguments(functools.partial(simulate, *args, **kwargs), (5,), {})
+
+    assert of_partial(4) == described(4, 5)
+    assert of_partial(tolerance=3) == described(5, tolerance=3)
+    assert of_partial(4) != of_partial(3)
 
 
 def test_long_texts_are_cut_and_told_apart():
