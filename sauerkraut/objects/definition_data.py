@@ -76,6 +76,20 @@ def names_stored_by(code: types.CodeType) -> frozenset[str]:
     return frozenset(stored).union(*map(names_stored_by, inner))
 
 
+@functools.cache
+def names_imported_by(code: types.CodeType) -> frozenset[str]:
+    """Names that import statements of code, and of the code in it, say: modules, and in them."""
+    inner = [each for each in code.co_consts if isinstance(each, types.CodeType)]
+    names, base = set(), ""
+    for each in dis.get_instructions(code):
+        if each.opname == "IMPORT_NAME":
+            base = each.argval
+            names.add(base)
+        elif each.opname == "IMPORT_FROM":
+            names.add(f"{base}.{each.argval}" if base else each.argval)
+    return frozenset(names - {""}).union(*map(names_imported_by, inner))
+
+
 def put(module: types.ModuleType, path: str, value: Any) -> None:
     """Put a value where `collect` found it; where the program has no such definition, nowhere."""
     path, _, name = path.rpartition(".")

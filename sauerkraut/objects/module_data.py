@@ -148,21 +148,37 @@ def _others(chosen: Sequence[types.ModuleType]) -> list[types.ModuleType]:
 
 
 def _imported_by(modules: Sequence[types.ModuleType]) -> list[types.ModuleType]:
-    """The project's other modules that globals of these are, or come from, and so on."""
+    """The project's other modules that these import, also in their functions, and so on."""
     found = {each.__name__: each for each in modules}
     known, waiting = len(found), list(modules)
     while waiting:
-        for value in list(vars(waiting.pop()).values()):
-            if isinstance(value, types.ModuleType):
-                name = value.__name__
-            elif isinstance(value, (type, types.FunctionType)):
-                name = value.__module__
-            else:
-                continue
+        for name in _names_of_imported(waiting.pop()):
             if name not in found and is_project(name):
                 found[name] = sys.modules[name]
                 waiting.append(found[name])
     return list(found.values())[known:]
+
+
+def _names_of_imported(module: types.ModuleType) -> Iterator[str]:
+    """Names of modules that globals of one are, or come from, and that its functions import."""
+    for value in list(vars(module).values()):
+        if isinstance(value, types.ModuleType):
+            yield value.__name__
+        elif isinstance(value, (type, types.FunctionType)):
+            yield value.__module__
+    package = getattr(module, "__package__", None) or ""
+    for function in _functions_of(module):
+        for name in definition_data.names_imported_by(function.__code__):
+            yield from _with_parents(name)
+            for parent in _with_parents(package):  # of an import that is relative
+                yield f"{parent}.{name}"
+
+
+def _with_parents(name: str) -> Iterator[str]:
+    """A dotted name, and those of the packages that it lies in."""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
 
 
 def restore(data: Mapping[str, Mapping[str, object]]) -> None:
@@ -210,12 +226,21 @@ def _binds_data(method: Any) -> bool:
 
 def _names_used(module: types.ModuleType) -> Iterator[str]:
     """Names that the code of a module's functions and methods looks up."""
+    for function in _functions_of(module):
+        yield from names_in(function.__code__)
+
+
+def _functions_of(module: types.ModuleType) -> Iterator[types.FunctionType]:
+    """The functions that a module defines, and those in its classes."""
     for value in list(vars(module).values()):
         held = list(vars(value).values()) if isinstance(value, type) else [value]
         for each in held:
-            function = getattr(each, "__func__", getattr(each, "__wrapped__", each))
+            try:
+                function = getattr(each, "__func__", getattr(each, "__wrapped__", each))
+            except Exception:  # noqa: BLE001 - a proxy whose object is not there, say
+                continue
             if isinstance(function, types.FunctionType) and function.__module__ == module.__name__:
-                yield from names_in(function.__code__)
+                yield function
 
 
 def _can_be_captured(

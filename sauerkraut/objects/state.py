@@ -195,31 +195,52 @@ def _write_array(obj: Any, contents: Any) -> None:
     obj[...] = contents
 
 
-def _write_sequence(obj: Any, contents: Any) -> None:
-    obj[:] = contents
+# Containers are read and written past what a class derived from one makes of its methods.
 
 
-def _write_collection(obj: Any, contents: Any) -> None:
-    obj.clear()
-    obj.update(contents)
+def _read_sequence(cls: Any) -> Read:
+    return lambda obj: cls.__getitem__(obj, slice(None))
+
+
+def _write_sequence(cls: Any) -> Write:
+    return lambda obj, contents: cls.__setitem__(obj, slice(None), contents)
+
+
+def _kind_of_mapping(obj: Any) -> Any:
+    return collections.OrderedDict if isinstance(obj, collections.OrderedDict) else dict
+
+
+def _items(obj: Any) -> dict[Any, Any]:
+    return dict(obj) if type(obj) is dict else dict(_kind_of_mapping(obj).items(obj))
+
+
+def _write_items(obj: Any, contents: Any) -> None:
+    kind = _kind_of_mapping(obj)
+    kind.clear(obj)
+    for key, value in contents.items():
+        kind.__setitem__(obj, key, value)
 
 
 def _set_contents(obj: Any) -> Any:
     """Elements, and where they stand when they would come back in another order."""
     layout = describe_set(obj) if type(obj) is set else None
-    return (set(obj), layout)
+    return (set(obj), layout)  # which asks no method of a set
 
 
 def _write_set(obj: Any, contents: Any) -> None:
     elements, layout = contents
-    obj.clear()
+    set.clear(obj)
     if layout is None or not lay_out_set(obj, layout):
-        obj.update(elements)
+        set.update(obj, elements)
+
+
+def _read_deque(obj: Any) -> Any:
+    return list(collections.deque.__iter__(obj))
 
 
 def _write_deque(obj: Any, contents: Any) -> None:
-    obj.clear()
-    obj.extend(contents)
+    collections.deque.clear(obj)
+    collections.deque.extend(obj, contents)
 
 
 def _cell_contents(obj: Any) -> tuple[Any, ...]:
@@ -261,12 +282,12 @@ def _write_legacy_state(obj: Any, contents: Any) -> None:
 
 
 _CONTAINERS: tuple[tuple[type, str, Read, Write], ...] = (
-    (list, "list", list, _write_sequence),
-    (dict, "dict", dict, _write_collection),
+    (list, "list", _read_sequence(list), _write_sequence(list)),
+    (dict, "dict", _items, _write_items),
     (set, "set", _set_contents, _write_set),
-    (bytearray, "bytearray", bytes, _write_sequence),
-    (collections.deque, "deque", list, _write_deque),
-    (array.array, "array.array", lambda o: o[:], _write_sequence),
+    (bytearray, "bytearray", lambda o: bytes(memoryview(o)), _write_sequence(bytearray)),
+    (collections.deque, "deque", _read_deque, _write_deque),
+    (array.array, "array.array", _read_sequence(array.array), _write_sequence(array.array)),
     (random.Random, "random.Random", lambda o: o.getstate(), lambda o, s: o.setstate(s)),
 )
 

@@ -1,6 +1,7 @@
 """Which globals are captured with the frames."""
 
 import ctypes
+import importlib
 import math
 import sys
 import types
@@ -105,6 +106,20 @@ def test_libraries_in_c_are_those_of_the_restarted_program(module):
     data = module_data.collect(["data_sample"])["data_sample"]
     assert "number" in data
     assert data.keys().isdisjoint(["library", "getpid"])
+
+
+class NoRequestError(Exception):
+    pass
+
+
+class Proxy:
+    def __getattr__(self, name):
+        raise NoRequestError(name)
+
+
+def test_a_proxy_whose_object_is_not_there_is_asked_for_nothing(module):
+    module.proxy = Proxy()
+    assert module_data.collect(["data_sample"])["data_sample"]["u"] == [1, 2]
 
 
 def test_selection(module):
@@ -282,3 +297,43 @@ def test_what_a_function_chose_is_chosen_again(tmp_path, monkeypatch):
     assert (module.step, module.Chosen, module.root) == (module.rk4, module.Fast, math.sqrt)
     assert (module.math, module.kernel(2), module.Solver().method()) == (math, 6, 3)
     assert module.Solver.kind() == (module.Solver, 3)
+
+
+def test_of_modules_that_only_functions_import_what_may_change(tmp_path, monkeypatch):
+    files = {
+        "lazy_user.py": "def work():\n    import lazy_state\n    lazy_state.count += 1\n",
+        "lazy_state.py": "count, seen, same = 0, [], 'x'\n",
+        "lazy_package/__init__.py": "",
+        "lazy_package/user.py": """
+class User:
+    @classmethod
+    def work(cls):
+        from . import state
+        from .deep.more import table
+        from ..lazy_package.deep import other
+        return lambda: __import__
+""",
+        "lazy_package/state.py": "seen = [1]\n",
+        "lazy_package/deep/__init__.py": "",
+        "lazy_package/deep/more.py": "table = {}\n",
+        "lazy_package/deep/other.py": "unseen = []\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    names = [name.removesuffix(".py").replace("/", ".") for name in files]
+    for name in names:
+        if not name.endswith("__init__"):
+            importlib.import_module(name)
+    data = module_data.collect(["lazy_user", "lazy_package.user"])
+    for name in [*sys.modules]:
+        if name.startswith("lazy_"):
+            monkeypatch.delitem(sys.modules, name)
+    data.pop("__main__", None)
+    assert data == {
+        "lazy_state": {"count": 0, "seen": []},
+        "lazy_package.state": {"seen": [1]},
+        "lazy_package.deep.more": {"table": {}},
+        "lazy_package.deep.other": {"unseen": []},
+    }

@@ -152,6 +152,43 @@ def test_subclasses_of_containers_keep_their_attributes():
     assert numbers.note == "n"
 
 
+def own_methods(base, *given):
+    """An instance of a class derived from a container, whose own methods do nothing but fail."""
+
+    def fail(*_):
+        raise TypeError("not by this method")
+
+    names = {"append", "extend", "add", "update", "clear", "pop", "copy", "items", "keys"}
+    names |= {"__setitem__", "__getitem__", "__iter__", "__bytes__"}
+    methods = dict.fromkeys(names & {"__bytes__", *dir(base)}, fail)
+    return base.__new__(type("Own", (base,), methods), *given)
+
+
+@pytest.mark.parametrize(
+    ("base", "given", "put"),
+    [
+        (list, (), list.append),
+        (dict, (), lambda o, x: dict.__setitem__(o, x, 1)),
+        (collections.OrderedDict, (), lambda o, x: collections.OrderedDict.__setitem__(o, x, 1)),
+        (collections.defaultdict, (), lambda o, x: dict.__setitem__(o, x, 1)),
+        (collections.Counter, (), lambda o, x: dict.__setitem__(o, x, 1)),
+        (set, (), set.add),
+        (bytearray, (), bytearray.append),
+        (collections.deque, (), collections.deque.append),
+        (array.array, ("i",), array.array.append),
+    ],
+    ids=lambda each: getattr(each, "__name__", ""),
+)
+def test_containers_of_a_class_with_methods_of_its_own(base, given, put):
+    root = own_methods(base, *given)
+    for each in (2, 1):
+        put(root, each)
+    before = list(base.__iter__(root))
+    restarted(root, lambda o: put(o, 3))
+    assert list(base.__iter__(root)) == before
+    assert len(root) == 2
+
+
 def test_random_generators():
     for root, draw in [
         (np.random.default_rng(1), lambda r: r.random()),
