@@ -38,6 +38,14 @@ def test_a_rank_that_leaves_early_makes_polls_free_and_the_run_ends_well(step, t
     assert sorted(p.name for p in (tmp_path / "ckpt").glob("epoch-????????")) == ["epoch-00000001"]
 
 
+def test_a_stop_asked_for_when_a_rank_has_left_ends_with_the_run(step, tmp_path):
+    done = step("leaving_early", signal="SIGUSR1")
+    assert done.status == 0, done.said
+    assert done.values == {0: "40", 1: "left", 2: "40", 3: "40"}
+    assert done.said.count("a stop was asked for when some ranks had returned") == 1
+    assert (tmp_path / "ckpt" / "COMPLETE").exists()
+
+
 def test_a_checkpoint_that_a_rank_has_left_is_refused_on_the_others(step):
     done = step("leaving_then_checkpoint")
     assert done.status == 0, done.said

@@ -30,6 +30,7 @@ options = SimpleNamespace(
     n=1,
     fresh=0,
     seconds=0,
+    signal="",
 )
 
 
@@ -109,6 +110,8 @@ def leaving_early(n):
         return "left"
     polls = 0
     for step in range(options.steps):
+        if step == options.at and rank == 0 and options.signal:
+            os.kill(os.getpid(), signal.Signals[options.signal])
         polls += ckpt.poll(step) is None
         time.sleep(options.pause)
     return polls

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 import time
 
 import numpy as np
@@ -104,3 +105,24 @@ def test_a_rival_that_is_met_in_the_last_step_ends_the_run(make, directory, monk
     with pytest.raises(CrashError):
         make().run(lambda: skt.current().checkpoint())
     assert ended == [87]
+
+
+def test_a_stop_that_is_asked_for_during_a_checkpoint_is_satisfied_by_it(
+    make, directory, monkeypatch
+):
+    ended = []
+
+    def leave(group, code):
+        ended.append((code, epochs(directory)))
+        raise CrashError
+
+    def save():
+        signal.raise_signal(signal.SIGUSR1)
+        return {}
+
+    monkeypatch.setattr("sauerkraut.checkpoint.leaving.leave", leave)
+    ckpt = make()
+    ckpt.provide("asks", save, lambda data: None)
+    with pytest.raises(CrashError):
+        ckpt.run(lambda: [skt.current().checkpoint() for _ in range(3)])
+    assert ended == [(85, ["epoch-00000001"])]

@@ -46,3 +46,19 @@ def test_a_lock_may_be_held_while_old_files_are_unlinked(make):
         return lock.locked()
 
     assert make(keep=1).run(work) is False
+
+
+def test_beside_the_epoch_that_is_written_lie_no_more_than_are_kept(make, directory):
+    there = []
+
+    def look(call):
+        if call.operation == "allocate":
+            there.append(len(list(directory.glob("epoch-*"))))
+
+    def work():
+        for _ in range(6):
+            skt.current().checkpoint()
+
+    with faults.injected(look):
+        make(keep=2).run(work)
+    assert max(there) == 3

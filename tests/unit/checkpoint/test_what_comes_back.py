@@ -215,3 +215,25 @@ def test_a_file_being_read_that_has_changed_is_refused_or_warned_of(
     first, second = make(on_changed="warn").run(read_on, path)
     assert (first, second) == ("a\n", now.splitlines(keepends=True)[1])
     assert told in caplog.text
+
+
+def test_random_streams_come_back_after_what_may_draw_from_them(make):
+    def work():
+        random.seed(3)
+        random.random()
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        return random.random()
+
+    def start():
+        ckpt = make()
+        ckpt.provide("draws", dict, lambda data: random.random())
+        ckpt.on_restart(lambda restart: random.random())
+        return ckpt.run(work)
+
+    with pytest.raises(CrashError):
+        start()
+    value = start()
+    expected = random.Random(3)
+    expected.random()
+    assert value == expected.random()
