@@ -37,6 +37,7 @@ from sauerkraut.objects import (
     arguments,
     graph,
     module_data,
+    package_data,
     process_state,
     registrations,
     standard_streams,
@@ -159,9 +160,7 @@ class State:
         """
         outermost, modules = self._extent(frame)
         self._bystanders.refuse_others(self._options.allow)
-        exclude = self._options.exclude
-        if left_out:
-            exclude = [*exclude, *left_out]
+        exclude = self._excluded_beside(left_out)
         values, names = self._more_values(modules, exclude, handles)
         snapshot = capture_stack(
             frame,
@@ -178,6 +177,33 @@ class State:
         )
         streams = [Stream("control", snapshot.control), Stream("objects", snapshot.objects)]
         return self._piece(streams, snapshot)
+
+    def packages_reached(
+        self, frame: FrameType, handles: Handles | None, left_out: Collection[str] = ()
+    ) -> list[str]:
+        """Globals of installed packages that the stack holds: a restart makes copies of them.
+
+        The arguments are those of `capture`, which must have succeeded with them.
+        """
+        outermost, modules = self._extent(frame)
+        exclude = self._excluded_beside(left_out)
+        (held, *_), _ = self._more_values(modules, exclude, handles)
+        chosen = package_data.anchors()
+        snapshot = capture_stack(
+            frame,
+            base=outermost,
+            exclude=exclude,
+            values=[held],
+            anchors={**chosen, **self._anchors_beside(handles)},
+            arrays="borrow",
+            threshold=self._threshold,
+            handles=handles,
+            entry=State.call.__code__,
+        )
+        try:
+            return package_data.found(bytes(snapshot.objects), chosen)
+        finally:
+            snapshot.release()
 
     def capture_final(self, value: object, handles: Handles | None) -> Captured:
         """Capture the end of the run: what the function returned, and what outlives its frames.
@@ -240,6 +266,10 @@ class State:
         if not frames:
             raise CaptureError("the function given to run has no Python frame")
         return frames[-1], [each.f_globals.get("__name__", "") for each in frames]
+
+    def _excluded_beside(self, left_out: Collection[str]) -> Exclude:
+        exclude = self._options.exclude
+        return [*exclude, *left_out] if left_out else exclude
 
     def _anchors_beside(self, handles: Handles | None) -> dict[str, object]:
         """What is written by name; where handles are taken, those write the communicator so."""

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from sauerkraut.checkpoint import leaving
 from sauerkraut.checkpoint.checkpointer import Checkpointer
@@ -21,8 +21,19 @@ _LOCAL = re.compile(r"local '([^']*)'")
 _GLOBAL = re.compile(r"the globals -> item '[^']*' -> item '([^']*)'")
 
 
-Report = Callable[[FrameType, dict[int, tuple[list[str], int]]], int]
-"""Tells, on rank 0, where the ranks are and what `refusals` returned on each; the exit status."""
+class Found(NamedTuple):
+    """What a checkpoint of this rank would meet."""
+
+    refused: list[str]
+    """A line for each variable that cannot be captured."""
+    copied: list[str]
+    """Globals of installed packages of which the restarted program has copies."""
+    nbytes: int
+    """Of the checkpoint; 0 when it never succeeded."""
+
+
+Report = Callable[[FrameType, dict[int, Found]], int]
+"""Tells, on rank 0, where the ranks are and what was found on each; the exit status."""
 
 
 def at_first_safepoint(checkpointer: Checkpointer, report: Report) -> Callable[[], NoReturn]:
@@ -34,7 +45,7 @@ def at_first_safepoint(checkpointer: Checkpointer, report: Report) -> Callable[[
     def look() -> NoReturn:
         run = checkpointer.inside("dry run")
         frame = sys._getframe(1)
-        found = run.group.allgather(refusals(run.state, frame, run.group.handles))
+        found = run.group.allgather(look_at(run.state, frame, run.group.handles))
         status = 0
         if run.group.rank == 0:
             status = report(frame, dict(enumerate(found)))
@@ -43,15 +54,10 @@ def at_first_safepoint(checkpointer: Checkpointer, report: Report) -> Callable[[
     return look
 
 
-def refusals(
-    state: State, frame: FrameType, handles: Callable[[], Handles | None]
-) -> tuple[list[str], int]:
-    """Why variables of the stack from ``frame`` outwards cannot be captured.
+def look_at(state: State, frame: FrameType, handles: Callable[[], Handles | None]) -> Found:
+    """Why variables of the stack from ``frame`` outwards cannot be captured, or not as they are.
 
     What is named once is left out of the next attempt, so that all of them are found.
-
-    Returns:
-        A line for each, and the bytes of a checkpoint of this rank (0 when it never succeeded).
     """
     found: list[str] = []
     left_out: set[str] = set()
@@ -67,8 +73,8 @@ def refusals(
             continue
         size = captured.piece.nbytes
         captured.release()
-        return found, size
-    return found, 0
+        return Found(found, state.packages_reached(frame, handles(), left_out), size)
+    return Found(found, [], 0)
 
 
 def _names(message: str) -> set[str]:

@@ -148,6 +148,9 @@ def _program(chosen: argparse.Namespace) -> Iterator[Check]:
     for rank, lines in told["refused"].items():
         for line in lines:
             yield Check("bad", f"{name}, rank {rank}", line)
+    for each in told["copied"]:
+        text = f"{each} belongs to a package: the program has a copy of it after a restart"
+        yield Check("note", name, text)
     if not told["refused"]:
         size = report.size(told["bytes"])
         yield Check("good", name, f"all can be captured at {told['safepoint']}: {size}")

@@ -134,7 +134,7 @@ def _dry_run(chosen: argparse.Namespace, comm: Any, program: programs.Program) -
     if comm is not None:
         directory = comm.bcast(directory)
 
-    def tell(frame: FrameType, found: dict[int, tuple[list[str], int]]) -> int:
+    def tell(frame: FrameType, found: dict[int, trial.Found]) -> int:
         shutil.rmtree(directory, ignore_errors=True)
         return _report(chosen, frame, found)
 
@@ -159,15 +159,17 @@ def _dry_run(chosen: argparse.Namespace, comm: Any, program: programs.Program) -
     return 1
 
 
-def _report(
-    chosen: argparse.Namespace, frame: FrameType, found: dict[int, tuple[list[str], int]]
-) -> int:
+def _report(chosen: argparse.Namespace, frame: FrameType, found: dict[int, trial.Found]) -> int:
     """Print what a dry run found; the exit status."""
-    refused = {rank: told for rank, (told, _) in found.items() if told}
-    where, size = site(frame), sum(each for _, each in found.values())
+    refused = {rank: each.refused for rank, each in found.items() if each.refused}
+    copied = list(dict.fromkeys(name for each in found.values() for name in each.copied))
+    where, size = site(frame), sum(each.nbytes for each in found.values())
     if chosen.json:
-        report.print_json({"safepoint": where, "refused": refused, "bytes": size})
-    elif not refused:
+        report.print_json({"safepoint": where, "refused": refused, "copied": copied, "bytes": size})
+        return 1 if refused else 0
+    for name in copied:
+        print(f"{name} belongs to a package: the program has a copy of it after a restart")
+    if not refused:
         ranks = counted(len(found), "rank")
         print(f"{where}: all can be captured: {report.size(size)} on {ranks}")
     else:

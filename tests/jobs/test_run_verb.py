@@ -319,6 +319,24 @@ def test_a_dry_run_names_every_variable(here):
     assert json.loads(good.stdout)["refused"] == {}
 
 
+TABLES = """\
+import json.decoder as package
+
+held = {"table": package.BACKSLASH}
+for i in range(3):
+    print(held["table"]["n"])
+"""
+
+
+def test_a_dry_run_names_what_belongs_to_packages(here):
+    Path("tables.py").write_text(TABLES)
+    words = [*RUN, "--dry-run", "--at=tables.py:5"]
+    done = start(*words, "--json", "tables.py")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["copied"] == ["json.decoder.BACKSLASH"]
+    assert "json.decoder.BACKSLASH belongs to a package" in start(*words, "tables.py").stdout
+
+
 def test_a_dry_run_on_ranks(here, launcher):
     words = [*RUN, "--dry-run", "--at=smoothing:smooth", "ring.py", "5", "out.npy"]
     with Job(launcher, 3, words, cwd=here, output=here / "output", environment=SOON) as job:
