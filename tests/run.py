@@ -38,6 +38,7 @@ ENGINE = [
     "tests/unit/objects",
     "tests/unit/seed",
     "tests/unit/test_golden_stacks.py",
+    "tests/unit/test_interpreters.py",
     "tests/unit/test_liveness.py",
     "tests/unit/built",
 ]
