@@ -131,7 +131,7 @@ void bind_stack(nb::module_& m)
             if (i >= self.frames.size() || slot >= self.frames[i].slots.size()) {
               throw nb::index_error("no such slot");
             }
-            self.frames[i].slots[slot] = Slot::of(value.ptr());
+            capture::put_in_slot(self.frames[i], slot, value.ptr());
           },
           "frame"_a, "slot"_a, "value"_a.none())
       .def("objects", stack_objects, "labels"_a,

@@ -72,6 +72,18 @@ std::string name_of(PyObject* callable)
   return name;
 }
 
+// Whether a callable is Context.run, which sets the context that its callee runs in: a resumed
+// stack would not be in that.
+bool sets_context(PyObject* callable)
+{
+  if (PyCFunction_Check(callable)) {
+    PyObject* self = PyCFunction_GET_SELF(callable);
+    return self != nullptr && PyContext_CheckExact(self);
+  }
+  return Py_IS_TYPE(callable, &PyMethodDescr_Type) &&
+         reinterpret_cast<PyMethodDescrObject*>(callable)->d_common.d_type == &PyContext_Type;
+}
+
 [[noreturn]] void refuse(Frame& outer, Frame& inner, PyObject* callable)
 {
   // What cannot be called, or not from C, lies in the slot as an argument: see look_behind().
@@ -82,7 +94,7 @@ std::string name_of(PyObject* callable)
                      (known ? name_of(callable) : "a callable that adds an argument") +
                      ", called in " + describe(outer) +
                      ": its state in C cannot be captured; checkpoint outside of it" +
-                     (callable != nullptr && known
+                     (callable != nullptr && known && !sets_context(callable)
                           ? ", or declare it with skt.transparent() if it returns what its "
                             "callee returns"
                           : ""));

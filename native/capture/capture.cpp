@@ -27,9 +27,8 @@ FrameState read(Frame& frame, const Pending& pending)
   FrameState state;
   state.code = Owned::share(reinterpret_cast<PyObject*>(code));
   state.globals = Owned::share(frame.f_globals);
-  if ((code->co_flags & CO_OPTIMIZED) == 0) {
-    state.locals = Owned::share(frame.f_locals);
-  }
+  const bool is_function = (code->co_flags & CO_OPTIMIZED) != 0;
+  state.locals = is_function ? kept_locals(frame) : Owned::share(frame.f_locals);
   state.unit = pending.site.start;
   state.line = line_of(frame);
   state.continuation = pending.continuation;

@@ -39,6 +39,7 @@ void read_frame(PyObject* generator, GeneratorState& state)
   state.frame.line = line_of(frame);
   state.frame.local_count = code->co_nlocalsplus;
   state.frame.slots = read_slots(frame, code->co_nlocalsplus + site.kept);
+  state.frame.locals = kept_locals(frame);
 }
 
 std::uint8_t flags_of(PyObject* generator)

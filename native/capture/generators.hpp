@@ -27,7 +27,7 @@ class Generators {
   // Replaces what the frame of a generator that was met holds in a slot: it is left out.
   void set_slot(std::size_t place, std::size_t slot, PyObject* value)
   {
-    met_.at(place).frame.slots.at(slot) = Slot::of(value);
+    put_in_slot(met_.at(place).frame, slot, value);
   }
 
  private:

@@ -19,4 +19,32 @@ inline std::vector<Slot> read_slots(const cpython::Frame& frame, int count)
   return slots;
 }
 
+// What locals() returns in a function each time, where it was called and matters: somebody else has
+// it, or it holds more than the variables (exec put it there). From CPython 3.13 on there is none.
+inline Owned kept_locals(const cpython::Frame& frame)
+{
+  PyObject* locals = cpython::Layout::keeps_locals ? frame.f_locals : nullptr;
+  if (locals == nullptr || !PyDict_CheckExact(locals) || Py_REFCNT(locals) > 1) {
+    return locals != nullptr && PyDict_CheckExact(locals) ? Owned::share(locals) : Owned();
+  }
+  PyObject* variables = cpython::Layout::code(frame)->co_localsplusnames;
+  Owned more;
+  Py_ssize_t at = 0;
+  PyObject* name = nullptr;
+  PyObject* value = nullptr;
+  while (PyDict_Next(locals, &at, &name, &value)) {
+    if (PySequence_Contains(variables, name) != 0) {
+      continue;
+    }
+    if (!more) {
+      more = Owned::take(PyDict_New());
+    }
+    if (more) {
+      PyDict_SetItem(more.get(), name, value);
+    }
+  }
+  PyErr_Clear();
+  return more;
+}
+
 }  // namespace sauerkraut::capture

@@ -55,7 +55,8 @@ enum class Continuation : std::uint8_t {
 struct FrameState {
   Owned code;
   Owned globals;
-  Owned locals;  // namespace of a module or class body; null for functions
+  Owned locals;  // namespace of a module or class body; for functions, on CPython 3.11 and 3.12
+                 // alone, what locals() returns there, if the function has called it
   int unit = 0;  // of the pending operation
   int line = 0;
   Continuation continuation = Continuation::push;
@@ -64,6 +65,21 @@ struct FrameState {
   int local_count = 0;      // leading slots that are fast locals
   std::vector<Slot> slots;  // fast locals, then the value stack below the pending operation
 };
+
+// Replaces what a frame holds in a slot. What locals() returns goes with the only name for it.
+inline void put_in_slot(FrameState& frame, std::size_t slot, PyObject* value)
+{
+  Slot& place = frame.slots.at(slot);
+  PyObject* held = place.object.get();
+  if (held != nullptr && PyCell_Check(held)) {
+    held = PyCell_GET(held);
+  }
+  const auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
+  if (held != nullptr && held == frame.locals.get() && (code->co_flags & CO_OPTIMIZED) != 0) {
+    frame.locals = {};
+  }
+  place = Slot::of(value);
+}
 
 // How far a generator that has not ended has come. Stored: never renumber.
 enum class GeneratorStage : std::uint8_t {

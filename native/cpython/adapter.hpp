@@ -44,6 +44,7 @@ concept AnswersFrameQuestions = requires(typename L::Frame& frame, const typenam
   { L::compare_shift } -> std::convertible_to<int>;
   { L::compare_to_bool } -> std::convertible_to<int>;
   { L::loops_by_index } -> std::convertible_to<bool>;
+  { L::keeps_locals } -> std::convertible_to<bool>;
   { L::can_be_indexed(object) } noexcept -> std::same_as<bool>;
   { L::current(state) } noexcept -> std::same_as<typename L::Frame*>;
   { L::caller(seen) } noexcept -> std::same_as<typename L::Frame*>;

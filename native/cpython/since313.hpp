@@ -21,6 +21,7 @@ struct Since313 : Since312<Layout> {
   static constexpr bool exit_keeps_self = false;  // a with statement keeps a bound __exit__
   static constexpr int item_operator = -1;        // BINARY_OP that fetches an item
   static constexpr bool loops_by_index = false;   // a loop keeps an iterator, in one slot
+  static constexpr bool keeps_locals = false;     // locals() is a new dict each time (PEP 667)
   static bool can_be_indexed(PyObject*) noexcept { return false; }
   static bool is_return_generator(int opcode) noexcept { return opcode == RETURN_GENERATOR; }
 

@@ -16,6 +16,7 @@ struct Until312 : ObjectSlots<Layout> {
   static constexpr bool exit_keeps_self = false;  // a with statement keeps a bound __exit__
   static constexpr int item_operator = -1;        // BINARY_SUBSCR fetches items
   static constexpr bool loops_by_index = false;   // a loop keeps an iterator, in one slot
+  static constexpr bool keeps_locals = true;      // locals() of a function is one dict
   static bool can_be_indexed(PyObject*) noexcept { return false; }
   // CPython's own stack effect of RETURN_GENERATOR forgets the generator it pushes.
   static bool is_return_generator(int opcode) noexcept { return opcode == RETURN_GENERATOR; }

@@ -121,6 +121,17 @@ void check_running(const FrameState& frame, PyCodeObject* code)
   }
 }
 
+// The namespace of a body, or what locals() of a function returns each time.
+void check_namespace(const FrameState& frame, PyCodeObject* code)
+{
+  PyObject* locals = frame.locals.get();
+  const bool is_function = (code->co_flags & CO_OPTIMIZED) != 0;
+  if (is_function ? locals != nullptr && (!Layout::keeps_locals || !PyDict_CheckExact(locals))
+                  : locals == nullptr || !PyMapping_Check(locals)) {
+    refuse(code, "its namespace is missing or out of place");
+  }
+}
+
 void check_frame(const FrameState& frame)
 {
   auto* code = reinterpret_cast<PyCodeObject*>(frame.code.get());
@@ -136,11 +147,7 @@ void check_frame(const FrameState& frame)
   if (!PyDict_Check(frame.globals.get())) {
     refuse(code, "its globals are no dict");
   }
-  const bool has_namespace = (code->co_flags & CO_OPTIMIZED) == 0;
-  if (has_namespace != static_cast<bool>(frame.locals) ||
-      (has_namespace && !PyMapping_Check(frame.locals.get()))) {
-    refuse(code, "its namespace is missing or out of place");
-  }
+  check_namespace(frame, code);
   check_slots(frame, map, site);
 }
 
@@ -177,6 +184,7 @@ void check_suspended(const capture::GeneratorState& state)
   if (!map.call_site(frame.unit, site) || site.start != frame.unit || site.waits != waits) {
     refuse(code, "unit " + std::to_string(frame.unit) + " is no yield");
   }
+  check_namespace(frame, code);
   check_slots(frame, map, site);
 }
 

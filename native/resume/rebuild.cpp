@@ -143,6 +143,11 @@ void fill_slots(Frame& frame, FrameState& state)
     Layout::put(frame, slot, nullptr);
   }
   Layout::set_depth(frame, count - state.local_count);
+  if (state.locals) {
+    PyObject* old = frame.f_locals;
+    frame.f_locals = state.locals.release();
+    Py_XDECREF(old);
+  }
 }
 
 void fill(Frame& frame, FrameState& state)
@@ -150,11 +155,6 @@ void fill(Frame& frame, FrameState& state)
   const CallSite site = site_of(state);
   Layout::wait_at(frame, site.start, site.next);
   fill_slots(frame, state);
-  if (state.locals) {
-    PyObject* old = frame.f_locals;
-    frame.f_locals = state.locals.release();
-    Py_XDECREF(old);
-  }
 }
 
 void step_into(PyThreadState* state, PyObject* generator)

@@ -116,6 +116,7 @@ ObjectList collect(const capture::GeneratorState& state)
   for (const Slot& slot : state.frame.slots) {
     list.refer(slot);
   }
+  list.refer(state.frame.locals.get());
   list.refer(state.handled.get());
   return list;
 }

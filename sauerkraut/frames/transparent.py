@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import Context
 from types import FunctionType, MethodType
 from typing import Any, TypeVar
 
 from sauerkraut import _native
 
 C = TypeVar("C", bound=Callable[..., Any])
+
+
+def _bound_to(method: object) -> object:
+    return getattr(method, "__self__", None)
 
 
 def transparent(c_callable: C, /) -> C:
@@ -30,11 +35,16 @@ def transparent(c_callable: C, /) -> C:
         The callable itself.
 
     Raises:
-        TypeError: it is not callable, or is written in Python, which needs no declaration.
+        TypeError: it is not callable, or is written in Python, which needs no declaration; or it
+            is ``Context.run``, whose callee a resumed stack would not find in its context.
     """
     if not callable(c_callable):
         raise TypeError(f"{c_callable!r} cannot be called")
     if isinstance(c_callable, (FunctionType, MethodType)):
         raise TypeError(f"{c_callable.__qualname__} is a Python function: it needs no declaration")
+    if Context in (getattr(c_callable, "__objclass__", None), type(_bound_to(c_callable))):
+        raise TypeError(
+            f"{c_callable.__qualname__} calls in a context that is not captured with it"
+        )
     _native.declare_transparent(c_callable)
     return c_callable

@@ -2,7 +2,8 @@
 
 A definition that a name finds is captured by that name: what it holds is captured beside it, and
 put into it again. A path leads to it from its module: ``Class.method``, ``function.__wrapped__``,
-``function.<variable>`` for what a variable of its closure holds.
+``function.<variable>`` for what a variable of its closure holds. To a `functools.singledispatch`
+belong those that were registered while the program ran.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ IsData = Callable[[str, object], bool]
 _ATOMS = (bool, bytes, complex, float, int, str, type(None), frozenset, range, type(...))
 _CLOSURE = "__closure__"
 _STORES = ("STORE_ATTR", "STORE_GLOBAL")
+_REGISTRY = "registry"
+_dispatching: Any = functools.singledispatch(lambda _: None)
 
 
 def collect(
@@ -93,8 +96,12 @@ def names_imported_by(code: types.CodeType) -> frozenset[str]:
 def put(module: types.ModuleType, path: str, value: Any) -> None:
     """Put a value where `collect` found it; where the program has no such definition, nowhere."""
     path, _, name = path.rpartition(".")
-    found = _at(module, path)
-    if isinstance(found, types.FunctionType) and name == _CLOSURE:
+    found: Any = _at(module, path)
+    if name == _REGISTRY and _dispatches(found):
+        for cls, function in value.items():
+            if found.registry.get(cls) is not function:
+                found.register(cls, function)
+    elif isinstance(found, types.FunctionType) and name == _CLOSURE:
         variables = found.__code__.co_freevars
         own = zip(variables, found.__closure__ or (), strict=True)
         _native.set_closure(found, tuple(value.get(each, cell) for each, cell in own))
@@ -111,6 +118,8 @@ def find(modules: Sequence[types.ModuleType]) -> list[Found]:
         module, path, found = waiting.pop()
         if isinstance(found, (classmethod, staticmethod)):
             found = found.__func__
+        elif isinstance(found, functools.singledispatchmethod):
+            path, found = f"{path}.dispatcher", found.dispatcher
         if id(found) in seen or not isinstance(found, (type, types.FunctionType)):
             continue
         seen.add(id(found))
@@ -146,8 +155,31 @@ def _chosen(cls: Any, stored: Collection[str]) -> Iterator[tuple[str, object]]:
                 yield name, value
 
 
+def _dispatches(found: Any) -> bool:
+    """Whether it is a `functools.singledispatch`."""
+    return isinstance(found, types.FunctionType) and found.__code__ is _dispatching.__code__
+
+
+def _registered(dispatching: Any) -> dict[type, Any]:
+    """The functions for classes that need not be there in the restarted program."""
+    return {
+        cls: function
+        for cls, function in dispatching.registry.items()
+        if "<locals>" in getattr(function, "__qualname__", "")
+        or attribute(function.__module__, function.__qualname__) is function
+        or attribute(cls.__module__, cls.__qualname__) is not cls
+    }
+
+
 def _of_function(function: Any, is_data: IsData) -> Iterator[tuple[str, object]]:
-    yield from ((name, held) for name, held in function.__dict__.items() if is_data(name, held))
+    own: Collection[str] = ()
+    if _dispatches(function):
+        own = vars(_dispatching)
+        if registered := _registered(function):
+            yield _REGISTRY, registered
+    for name, held in function.__dict__.items():
+        if name not in own and is_data(name, held):
+            yield name, held
     if any(may_change(each, is_data) for each in function.__defaults__ or ()):
         yield "__defaults__", function.__defaults__
     if any(may_change(each, is_data) for each in (function.__kwdefaults__ or {}).values()):

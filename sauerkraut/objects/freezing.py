@@ -259,12 +259,14 @@ def _choose(cls: type) -> Reducer | None:
     for base in cls.__mro__:
         if (found := _by_name.get(f"{base.__module__}.{base.__qualname__}")) is not None:
             return found
-    from sauerkraut.objects.reducers import containers, devices, plain
+    from sauerkraut.objects.reducers import classes, containers, devices, plain
 
     if devices.is_device_array(cls):
         return devices.reduce_unknown
-    if containers.wants_arguments(cls):
+    if containers.is_made_past_new(cls):
         return containers.reduce_past_new
+    if classes.sets_its_own_state(cls):
+        return classes.reduce_with_own_state
     return plain.reduce_with_getattr if plain.asks_getattr(cls) else None
 
 

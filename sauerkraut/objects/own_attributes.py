@@ -45,22 +45,27 @@ def _contents(value: object) -> object:
 
 
 def _leaves_attributes_to_pickle(cls: type) -> bool:
-    if cls is types.SimpleNamespace:
+    if cls in (types.SimpleNamespace, types.FunctionType):
         return True
     from sauerkraut.objects.freezing import reducer_for
-    from sauerkraut.objects.reducers import plain
+    from sauerkraut.objects.reducers import containers, exceptions, plain
+
+    if issubclass(cls, BaseException):
+        return exceptions.leaves_pickling_to_built_in(cls)
 
     own = next((vars(each)["__dict__"] for each in cls.__mro__ if "__dict__" in vars(each)), None)
     return (
         isinstance(own, types.GetSetDescriptorType)
         and plain.leaves_pickling_to_object(cls)
         and not hasattr(cls, "__setstate__")
-        and reducer_for(cls) in (None, plain.reduce_with_getattr)
+        and reducer_for(cls) in (None, plain.reduce_with_getattr, containers.reduce_past_new)
     )
 
 
 def reduce(instance: Any, reducer: Reducer | None, freezing: Freezing) -> Any:
     """As ``reducer`` or pickle reduce an instance, but for its attributes in another dict."""
+    if reducer is not None and isinstance(instance, (types.FunctionType, BaseException)):
+        return reducer(instance, freezing)  # which writes another dict
     reduced = instance.__reduce_ex__(5) if reducer is None else reducer(instance, freezing)
     make, arguments, state, *more = reduced
     attributes, *slots = state if isinstance(state, tuple) else (state,)

@@ -31,6 +31,8 @@ class Thawing:
         memories: index of a memory -> array of its bytes, and the offset of its first byte.
         namespaces: globals dicts of no module, filled after the graph was read.
         classes: ids of those that were made.
+        undefined: by id of a class that was made and has no attributes yet, instances and what
+            their own ``__setstate__`` takes.
         taken: ids of definitions of this ``__main__`` that stand for the captured ones.
         last: what waits for every container to be filled; done when everything is read.
         on_changed: "raise" or "warn" when a file that was being read has changed.
@@ -55,6 +57,7 @@ class Thawing:
         self.namespaces: dict[int, dict[str, object]] = {}
         self._sets: dict[int, tuple[object, object]] = {}
         self.classes: set[int] = set()
+        self.undefined: dict[int, list[tuple[object, object]]] = {}
         self.taken: set[int] = set()
         self.last: list[Callable[[], object]] = []
         self.actions: list[Callable[[], object]] = []

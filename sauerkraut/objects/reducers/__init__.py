@@ -23,6 +23,7 @@ _FAMILIES = (
     "refused",
     "singletons",
     "tables",
+    "text_codecs",
     "type_variables",
     "weakrefs",
 )

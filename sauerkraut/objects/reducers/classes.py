@@ -21,7 +21,7 @@ from sauerkraut.errors import CaptureError
 from sauerkraut.objects import thawing
 from sauerkraut.objects.freezing import Freezing, Reduced, describe, reduces
 from sauerkraut.objects.project import is_project
-from sauerkraut.objects.reducers import enumerations
+from sauerkraut.objects.reducers import containers, enumerations
 from sauerkraut.objects.reducers.definitions import attribute, carried, carries
 from sauerkraut.objects.reducers.functions import namespace_of
 
@@ -213,6 +213,7 @@ def make_class(
             with _not_told(bases):
                 made = make.__new__(metaclass, name, bases, dict(at_creation))
     found.add(id(made))
+    thawing.current().undefined[id(made)] = []
     return made
 
 
@@ -250,10 +251,35 @@ def set_class(cls: Any, state: tuple[Any, ...]) -> None:
     for reference in registered[0] if registered else ():
         # When all classes have their attributes, which it looks at.
         thawing.current().last.append(functools.partial(_register, cls, reference))
+    for value, own in thawing.current().undefined.pop(id(cls), ()):
+        containers.set_state(value, own)
 
 
 def _register(cls: Any, reference: weakref.ref[type]) -> None:
     cls.register(reference())
+
+
+def sets_its_own_state(cls: Any) -> bool:
+    """Whether a class derived from no built-in one has a `__setstate__` that may come late."""
+    own = isinstance(getattr(cls, "__setstate__", None), types.FunctionType)
+    return own and containers.comes_late(cls, "__setstate__") and containers.is_made_by_object(cls)
+
+
+def reduce_with_own_state(value: Any, _: Freezing) -> Any:
+    """An instance of a class that `sets_its_own_state`: its class may lead to it."""
+    reduced = value.__reduce_ex__(5)
+    if isinstance(reduced, tuple) and len(reduced) > 2 and reduced[2] is not None:
+        return (*(*reduced, None, None)[:5], set_when_defined)
+    return reduced
+
+
+def set_when_defined(value: Any, state: Any) -> None:
+    """Let an instance set its state, as soon as its class has its methods."""
+    waiting = thawing.current().undefined.get(id(type(value)))
+    if waiting is None:
+        containers.set_state(value, state)
+    else:
+        waiting.append((value, state))
 
 
 def _reduce_enum(cls: Any) -> Reduced:

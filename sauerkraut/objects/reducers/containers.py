@@ -3,7 +3,8 @@
 Pickle asks such a class for its contents and makes it anew from them: by `__init__` or `__new__`,
 which may want something else, by methods that may need attributes which are not there yet. It would
 come back as something else, or not at all. Here the built-in class is asked, and nobody else. So it
-is for instances of others whose `__new__` wants arguments.
+is for instances of others whose `__new__` wants arguments, or which say that they are of another
+class. A class that comes back by value may have instances before it has its `__new__`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sauerkraut.objects.freezing import Freezing, reduces
+from sauerkraut.objects.reducers.definitions import attribute
 from sauerkraut.objects.reducers.plain import (
     asks_getattr,
     leaves_pickling_to_object,
+    own_state,
     reduce_with_getattr,
     set_attributes,
+    stands_for_another,
 )
 
 
@@ -91,7 +95,8 @@ def _meddles(cls: type, base: type, kind: _Kind) -> bool:
     ):
         return False
     told = [_place(cls, name) for name in ("__getnewargs__", "__getnewargs_ex__")]
-    if min(told) < cls.__mro__.index(base) and min(told) <= _place(cls, "__new__"):
+    tells = min(told) < cls.__mro__.index(base) and min(told) <= _place(cls, "__new__")
+    if tells and not is_by_value(cls.__mro__[min(told)]):
         return False  # it tells what its own `__new__` wants
     always = kind.asked == ("__reduce__",)
     return always or any(getattr(cls, name) is not getattr(base, name) for name in kind.asked)
@@ -158,18 +163,43 @@ def set_state(value: Any, state: Any) -> None:
         of_its_own(value, state)
 
 
-def wants_arguments(cls: Any) -> bool:
-    """Whether a class derived from no built-in one is made with arguments that nobody keeps."""
+def is_made_past_new(cls: Any) -> bool:
+    """Whether an instance of a class derived from no built-in one is made without its `__new__`.
+
+    That wants arguments which nobody keeps, or may not be there yet; or the class hands on what
+    pickle asks an instance for.
+    """
+    if not leaves_pickling_to_object(cls):
+        return False
+    if not is_made_by_object(cls):
+        return False
+    if stands_for_another(cls):
+        return True
     new = cls.__new__
-    if not isinstance(new, types.FunctionType) or not leaves_pickling_to_object(cls):
+    if not isinstance(new, types.FunctionType):
         return False
+    if comes_late(cls, "__new__"):
+        return True
     if hasattr(cls, "__getnewargs__") or hasattr(cls, "__getnewargs_ex__"):
-        return False
-    if next(each for each in cls.__mro__ if is_made_in_c(each)) is not object:
         return False
     code = new.__code__
     wanted = code.co_argcount - 1 - len(new.__defaults__ or ())
     return wanted > 0 or code.co_kwonlyargcount > len(new.__kwdefaults__ or ())
+
+
+def comes_late(cls: type, method: str) -> bool:
+    """Whether a class may have instances, when it comes back, before it has a method."""
+    return is_by_value(next(each for each in cls.__mro__ if method in vars(each)))
+
+
+def is_by_value(cls: type) -> bool:
+    """Whether no name leads to a class."""
+    return attribute(cls.__module__, cls.__qualname__) is not cls
+
+
+def is_made_by_object(cls: type) -> bool:
+    """Whether a class is derived from no built-in one."""
+    return next(each for each in cls.__mro__ if is_made_in_c(each)) is object
 
 
 def is_made_in_c(cls: type) -> bool:
@@ -178,10 +208,12 @@ def is_made_in_c(cls: type) -> bool:
 
 
 def reduce_past_new(value: Any, freezing: Freezing) -> Any:
-    """An instance of a class that `wants_arguments`."""
-    asks = asks_getattr(type(value))
-    reduced = reduce_with_getattr(value, freezing) if asks else value.__reduce_ex__(5)
-    return (make_empty, (object, type(value)), *reduced[2:])
+    """An instance of a class that `is_made_past_new`."""
+    cls = type(value)
+    if stands_for_another(cls):
+        return (make_empty, (object, cls), own_state(value), None, None, set_attributes)
+    reduced = reduce_with_getattr(value, freezing) if asks_getattr(cls) else value.__reduce_ex__(5)
+    return (make_empty, (object, cls), *reduced[2:])
 
 
 def new_own_namespace(cls: type[dict[Any, Any]]) -> Any:

@@ -61,7 +61,7 @@ def _reduce_exception(error: BaseException, _: Freezing) -> Reduced:
         error.__suppress_context__,
         error.__traceback__,
     )
-    if cls.__reduce_ex__ is not base.__reduce_ex__ or cls.__reduce__ is not base.__reduce__:
+    if not leaves_pickling_to_built_in(cls):
         make, arguments, *state = cast("tuple[Any, ...]", error.__reduce_ex__(5))
         own = state[0] if state else None
         return (make, arguments, (origin, own, None, {}), None, None, set_exception)
@@ -70,6 +70,12 @@ def _reduce_exception(error: BaseException, _: Freezing) -> Reduced:
         at_creation = (error.message, error.exceptions)
     kept = (origin, _attributes(error), error.args, _held(error, base))
     return (make_exception, (cls, base, *at_creation), kept, None, None, set_exception)
+
+
+def leaves_pickling_to_built_in(cls: type[BaseException]) -> bool:
+    """Whether a class of exceptions has no way of its own to be pickled."""
+    base = _base_of(cls)
+    return cls.__reduce_ex__ is base.__reduce_ex__ and cls.__reduce__ is base.__reduce__
 
 
 def _held(error: BaseException, base: type[BaseException]) -> dict[str, object]:

@@ -57,7 +57,7 @@ def _by_value(function: types.FunctionType, freezing: Freezing) -> Reduced:
             function.__kwdefaults__,
             _annotations(function),
             function.__doc__,
-            function.__dict__,
+            dict(function.__dict__),  # a variable may hold the very one, see `own_attributes`
             getattr(function, "__type_params__", ()),
             freezing.contents_of(function.__globals__),
             named_by(function) if freezing.carried is not None else {},
@@ -220,7 +220,11 @@ def _reduce_method(method: types.MethodType, _: Freezing) -> Reduced:
 @reduces(types.ModuleType, subclasses=True)
 def _reduce_module(module: types.ModuleType, _: Freezing) -> Reduced:
     if sys.modules.get(module.__name__) is not module:
-        raise refuse(module, f"module {module.__name__!r} was not imported; import it")
+        raise refuse(
+            module,
+            f"module {module.__name__!r} was not imported: import it, or keep what a program makes "
+            "for itself in a types.SimpleNamespace",
+        )
     return (importlib.import_module, (module.__name__,))
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import array
+import contextlib
+import copyreg
+import gc
+import io
 import random
 import re
 import struct
@@ -12,6 +16,8 @@ from typing import Any
 
 from sauerkraut._native import address_of
 from sauerkraut.objects.freezing import Freezing, Reduced, reduces, refuse
+
+_BytesIOBuffer: type = type(io.BytesIO().getbuffer().obj)
 
 
 @reduces(struct.Struct)
@@ -36,11 +42,11 @@ def json_scanner(settings: dict[str, Any]) -> Any:
 
 @reduces(memoryview)
 def _reduce_memoryview(value: memoryview, _: Freezing) -> Reduced:
-    owner: Any = value.obj
+    owner = _owner_of(value)
     numpy: Any = sys.modules.get("numpy")
-    owners = (bytes, bytearray, array.array, *((numpy.ndarray,) if numpy else ()))
+    owners = (bytes, bytearray, array.array, io.BytesIO, *((numpy.ndarray,) if numpy else ()))
     if isinstance(owner, owners):
-        whole = memoryview(owner)
+        whole = view_of(owner)
         if (value.format, value.shape, value.strides) == (whole.format, whole.shape, whole.strides):
             return (view_whole, (owner, value.readonly))
         if whole.c_contiguous and _is_native(whole) and _is_native(value):
@@ -48,6 +54,12 @@ def _reduce_memoryview(value: memoryview, _: Freezing) -> Reduced:
             if (part := _part_of(value, first)) is not None:
                 return (view_part, (owner, value.readonly, *part))
     raise refuse(value, "keep the object it looks at, or numpy.frombuffer of that")
+
+
+def _owner_of(value: memoryview) -> Any:
+    """What has the memory; a ``BytesIO`` hides behind what its ``getbuffer`` makes."""
+    held = gc.get_referents(value.obj) if type(value.obj) is _BytesIOBuffer else ()
+    return next((each for each in held if isinstance(each, io.BytesIO)), value.obj)
 
 
 def _is_native(value: memoryview) -> bool:
@@ -70,8 +82,13 @@ def _part_of(value: memoryview, first: int) -> tuple[Any, ...] | None:
 
 def view_whole(owner: Any, readonly: bool) -> memoryview:
     """A view of all of an object's memory."""
-    whole = memoryview(owner)
+    whole = view_of(owner)
     return whole.toreadonly() if readonly else whole
+
+
+def view_of(owner: Any) -> memoryview:
+    """A view of an object's memory, as the object gives it."""
+    return owner.getbuffer() if isinstance(owner, io.BytesIO) else memoryview(owner)
 
 
 def view_part(
@@ -117,6 +134,21 @@ def _reduce_limits(value: Any, _: Freezing) -> Reduced:
     return (type(value), (value.dtype,))
 
 
+@reduces("numpy.busdaycalendar")
+def _reduce_calendar(value: Any, _: Freezing) -> Reduced:
+    return (type(value), (value.weekmask, value.holidays))
+
+
+@reduces("logging.Logger")
+def _reduce_logger(logger: Any, _: Freezing) -> Any:
+    """By its name; one that no name leads to with all that it holds."""
+    root: Any = logger.root
+    if logger is root or logger.manager.loggerDict.get(logger.name) is logger:
+        return logger.__reduce__()
+    state: tuple[Any, ...] = (vars(logger), {})
+    return (object.__new__, (type(logger),), state, None, None, set_attributes)
+
+
 def reduce_with_getattr(obj: Any, _: Freezing) -> Any:
     """An instance whose class has a ``__getattr__``: pickle would call it on an empty instance."""
     reduced = obj.__reduce_ex__(5)
@@ -145,3 +177,21 @@ def leaves_pickling_to_object(cls: type) -> bool:
     """Whether a class has no way of its own to be pickled."""
     own = ("__reduce__", "__reduce_ex__", "__getstate__")
     return all(getattr(cls, name, None) is getattr(object, name, None) for name in own)
+
+
+def stands_for_another(cls: type) -> bool:
+    """Whether an instance answers for another object, also when pickle asks what to write."""
+    asks = isinstance(cls.__getattribute__, types.FunctionType)
+    return asks or any(isinstance(vars(each).get("__class__"), property) for each in cls.__mro__)
+
+
+def own_state(value: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Attributes and slots of an instance as `set_attributes` takes them, past its class."""
+    attributes: dict[str, Any] | None = None
+    slots: dict[str, Any] = {}
+    with contextlib.suppress(AttributeError):
+        attributes = object.__getattribute__(value, "__dict__")
+    for name in vars(copyreg)["_slotnames"](type(value)):
+        with contextlib.suppress(AttributeError):
+            slots[name] = object.__getattribute__(value, name)
+    return attributes, slots

@@ -32,6 +32,7 @@ _ADVICE: dict[str, str] = {
         "h5py objects belong to an open file: "
         "open the file inside a function that returns before the checkpoint",
     ),
+    "_io.IncrementalNewlineDecoder": "keep the text that it gave, and make it where it is used",
     "multiprocessing.connection._ConnectionBase": _REOPEN,
     "multiprocessing.managers.BaseManager": _SERVED,
     "multiprocessing.managers.BaseProxy": _SERVED,
@@ -42,6 +43,10 @@ _ADVICE: dict[str, str] = {
     "multiprocessing.shared_memory.SharedMemory": _ATTACH,
     "multiprocessing.sharedctypes.SynchronizedBase": _ATTACH,
     "multiprocessing.synchronize.SemLock": "it is shared with other processes; exclude it",
+    **dict.fromkeys(
+        ("numpy.flagsobj", "numpy._core.multiarray.flagsobj", "numpy.core.multiarray.flagsobj"),
+        "keep the array, and ask it for its flags",
+    ),
     "posix.DirEntry": "keep its path; for os.walk, iterate over list(os.walk(top))",
     "posix.ScandirIterator": "iterate over a list of it; for os.walk, over list(os.walk(top))",
     "_sre.SRE_Scanner": "iterate over a list of the matches",

@@ -1,4 +1,4 @@
-"""Type variables and new types: by name, or made anew where no name leads to them.
+"""Type variables, aliases and new types: by name, or made anew where no name leads to them.
 
 Annotations lead to them, so functions and classes that are written by value need them.
 """
@@ -6,6 +6,7 @@ Annotations lead to them, so functions and classes that are written by value nee
 from __future__ import annotations
 
 import contextlib
+import sys
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -53,6 +54,26 @@ def _reduce_variable_tuple(value: Any, freezing: Freezing) -> Reduced:
 @reduces(typing.NewType)
 def _reduce_new_type(value: Any, freezing: Freezing) -> Reduced:
     return _by_name_or(value, freezing, typing.NewType, (value.__supertype__,), {})
+
+
+if sys.version_info >= (3, 12):
+
+    @reduces(typing.TypeAliasType)
+    def _reduce_alias(value: Any, freezing: Freezing) -> Reduced:
+        """What ``type X = ...`` makes; where no name leads to it, with the value it has by now."""
+        name: str = value.__name__
+        named = attribute(value.__module__, name) is value
+        if named and not carries(value.__module__, freezing):
+            return name
+        parts = (name, value.__value__, value.__type_params__, value.__module__)
+        return (find_or_make, (name, make_alias, parts)) if named else (make_alias, parts)
+
+
+def make_alias(name: str, value: Any, parameters: tuple[Any, ...], module: str) -> Any:
+    """An alias of a type, of a module: that of the code which calls for it."""
+    namespace = {"__name__": module, "typing": typing, "parts": (name, value), "of": parameters}
+    exec("made = typing.TypeAliasType(*parts, type_params=of)", namespace)
+    return namespace["made"]
 
 
 def _options(value: Any, *names: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 from sauerkraut.objects.freezing import Freezing, Reduced, describe, reduces, refuse
+from sauerkraut.objects.reducers.plain import own_state, set_attributes
 
 
 class _Gone:
@@ -30,6 +31,23 @@ def _reduce_keyed_reference(reference: Any, freezing: Freezing) -> Reduced:
     if target is None or not _is_kept(target, freezing):
         return (dead, (weakref.ref,))
     return (weakref.KeyedRef, (target, reference.__callback__, reference.key))
+
+
+@reduces(weakref.ref, subclasses=True)
+def _reduce_derived_reference(reference: Any, freezing: Freezing) -> Reduced:
+    """One of a class of the program's own, with its attributes."""
+    if isinstance(reference, (weakref.KeyedRef, weakref.WeakMethod)):
+        raise refuse(reference, "keep one of the class of weakref that it is derived from")
+    target = reference()
+    kept = target is not None and _is_kept(target, freezing)
+    looking = (target, reference.__callback__) if kept else ()
+    state = own_state(reference)
+    return (make_derived, (type(reference), *looking), state, None, None, set_attributes)
+
+
+def make_derived(cls: Any, *looking: Any) -> Any:
+    """A weak reference of a class derived from ``weakref.ref``, past what that makes of it."""
+    return weakref.ref.__new__(cls, *(looking or (_Gone(),)))
 
 
 @reduces("_weakrefset._IterationGuard")

@@ -30,6 +30,16 @@ def test_what_cannot_be_captured_is_named():
         skt.call(holds, [])
 
 
+def test_what_locals_returned_is_left_out_with_its_name():
+    def program():
+        held = Unpicklable()
+        names = locals()
+        snapshot = skt.capture(exclude=["held", "names"], base=program)
+        return snapshot or (sorted(locals()), held is skt.EXCLUDED, names is skt.EXCLUDED)
+
+    assert program().resume() == (["held", "names", "program", "snapshot"], True, True)
+
+
 def test_excluded_locals_come_back_as_excluded_and_say_so():
     kept = []
     skt.call(holds, kept, ("sock",))

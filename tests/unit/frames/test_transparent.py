@@ -3,12 +3,13 @@
 import functools
 import operator
 import sys
+from contextvars import Context, copy_context
 
 import numpy as np
 import pytest
 
 import sauerkraut as skt
-from sauerkraut import Snapshot
+from sauerkraut import CaptureError, Snapshot
 from tests.unit.frames.pausing import Steps, pause
 
 
@@ -65,6 +66,14 @@ def test_a_declared_method_is_known_however_it_is_bound():
     skt.transparent(dict.__getitem__)
     assert skt.call(lambda: [Told().__getitem__(3)]) == [3]
     assert resumed(kept) == [3]
+
+
+@pytest.mark.parametrize("run", [Context.run, Context().run], ids=["method", "bound"])
+def test_what_sets_a_context_cannot_be_declared(run):
+    with pytest.raises(TypeError, match=r"Context.run calls in a context that is not captured"):
+        skt.transparent(run)
+    with pytest.raises(CaptureError, match=r"by .* Context.run, .* checkpoint outside of it$"):
+        skt.call(lambda: copy_context().run(pause))
 
 
 @pytest.mark.parametrize("wrong", [3, resumed, Steps().__next__])

@@ -1,6 +1,7 @@
 """Annotations of local functions and classes: from CPython 3.14 on made on demand (PEP 649)."""
 
 import sys
+import types
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,29 @@ def test_annotations_come_back():
     back_f, back_class = round_trip(f, A)
     assert back_f.__annotations__ == {"x": int, "y": list, "return": str}
     assert back_class.__annotations__ == {"x": int, "y": list}
+
+
+ALIASES = """
+type Named = dict[str, "Named"]
+def make():
+    type Plain = int
+    type Pair[T] = tuple[T, T]
+    return Plain, Pair
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="missing: CPython 3.12, which is tested too")
+def test_aliases(monkeypatch):
+    made = types.ModuleType("aliases_sample")
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    exec(ALIASES, vars(made))
+    plain, pair = made.make()
+    back, named, of_two, applied = round_trip(plain, made.Named, pair, pair[int])
+    assert named is made.Named
+    assert (back.__name__, back.__value__, back.__module__) == ("Plain", int, "aliases_sample")
+    (variable,) = of_two.__type_params__
+    assert of_two.__value__ == tuple[variable, variable]
+    assert (applied.__origin__, applied.__args__) == (of_two, (int,))
 
 
 def test_annotations_that_were_changed_come_back_changed():

@@ -108,6 +108,20 @@ def test_output_after_the_capture_appears_once(tmp_path, mode):
     assert path.read_text() == "before\nafter\n"
 
 
+def test_output_is_on_the_disk_when_it_is_captured(tmp_path, monkeypatch):
+    sync, synced = os.fsync, []
+
+    def watched(descriptor):
+        sync(descriptor)
+        synced.append(os.fstat(descriptor).st_size)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with (tmp_path / "log").open("w") as log:
+        log.write("before\n")
+        graph.freeze([log])
+    assert synced == [7]
+
+
 def test_output_in_another_process(tmp_path):
     path = tmp_path / "log"
     with path.open("w") as log:

@@ -37,6 +37,19 @@ def test_logger():
     assert held is logging.getLogger("a.b")
 
 
+def test_loggers_that_no_name_leads_to():
+    logger = logging.Logger("a.b", logging.INFO)  # noqa: LOG001
+    logger.addHandler(logging.NullHandler())
+    logger.itself = logger
+    child, back, root = rt(logging.LoggerAdapter(logger, {"x": 1}), logger, logging.getLogger())
+    assert child.logger is back.itself is back
+    assert back is not logging.getLogger("a.b")
+    assert (back.name, back.level, len(back.handlers)) == ("a.b", logging.INFO, 1)
+    assert back.isEnabledFor(logging.INFO)
+    assert not back.isEnabledFor(logging.DEBUG)
+    assert root is logging.root
+
+
 def test_argp():
     p = argparse.ArgumentParser()
     p.add_argument("--x", type=int, default=3)
@@ -95,6 +108,13 @@ def test_poly():
 
 def test_finfo():
     rt(np.finfo(float), np.iinfo(int))
+
+
+def test_business_days():
+    calendar = np.busdaycalendar("1111100", ["2026-01-01"])
+    (back,) = rt(calendar)
+    assert (back.weekmask == calendar.weekmask).all()
+    assert np.busday_count("2026-01-01", "2026-01-09", busdaycal=back) == 5
 
 
 def test_nptypes():
@@ -229,6 +249,12 @@ REFUSED = {
     "char pointer": (lambda: ctypes.c_char_p(b"a"), "containing pointers cannot be pickled"),
     "finalize": (lambda: weakref.finalize(Watched, int), "finalize cannot be captured; make it"),
     "folder": (lambda: tempfile.TemporaryDirectory(), "finalize cannot be captured; make it anew"),
+    "module": (lambda: types.ModuleType("x"), "keep what a program makes for itself in a "),
+    "flags": (lambda: np.ones(2).flags, "flagsobj cannot be captured; keep the array"),
+    "newlines": (
+        lambda: io.IncrementalNewlineDecoder(None, translate=True),
+        "IncrementalNewlineDecoder cannot be captured; keep the text",
+    ),
     "queue": (lambda: queue.SimpleQueue(), "SimpleQueue cannot be captured; keep a collections"),
 }
 

@@ -69,6 +69,28 @@ def test_thread_locals_and_the_main_thread():
     assert main is threading.main_thread()
 
 
+def test_thread_locals_of_a_class_of_ones_own():
+    class Counter(threading.local):
+        __slots__ = ("shared",)
+
+        def __init__(self, start, *, step):
+            self.value, self.step = start, step
+
+    class Plain(threading.local):
+        pass
+
+    counter, plain = Counter([7], step=2), Plain()
+    counter.shared, counter.value, plain.x = (1,), [8], 3
+    back, kept, cls = round_trip(counter, plain, Counter)
+    assert type(back) is cls
+    assert (back.value, back.step, back.shared, kept.x) == ([8], 2, (1,), 3)
+    told = []
+    thread = threading.Thread(target=lambda: told.append((back.value, back.step, vars(kept))))
+    thread.start()
+    thread.join()
+    assert told == [([7], 2, {})]
+
+
 def test_a_condition_that_is_held():
     condition = threading.Condition()
     plain = threading.Condition(threading.Lock())

@@ -2,6 +2,7 @@
 
 import array
 import contextvars
+import io
 import mmap
 import re
 
@@ -109,6 +110,17 @@ def test_memoryviews_of_a_part():
     assert back[0][0] == 255
     back[1][0] = 7
     assert held[90] == 7
+
+
+def test_memoryviews_of_a_bytes_io():
+    file = io.BytesIO(bytes(range(64)))
+    file.seek(5)
+    with file.getbuffer() as whole, whole[8:24].cast("i") as part, whole.toreadonly() as constant:
+        back, numbers, fixed, held = round_trip(whole, part, constant, file)
+        assert (numbers, fixed) == (part, constant)
+    back[8:12] = bytes(4)
+    assert (numbers[0], fixed[8], fixed.readonly) == (0, 0, True)
+    assert (held.tell(), held.getvalue()[:13]) == (5, bytes(range(8)) + bytes(4) + b"\x0c")
 
 
 def test_memoryviews_of_numpy_arrays():

@@ -243,6 +243,73 @@ def test_of_modules_that_others_import_what_may_change(module, monkeypatch, capl
     }
 
 
+DISPATCHING = """
+import functools
+
+@functools.singledispatch
+def show(x):
+    return "object"
+
+@show.register
+def _(x: int):
+    return "int"
+
+@show.register
+def _(x: str):
+    return "str"
+
+def of_bytes(x):
+    return "bytes"
+
+class Printer:
+    @functools.singledispatchmethod
+    def kind(self, x):
+        return "object"
+
+show.calls = [1]
+
+def begin(prefix):
+    class Local:
+        pass
+    @show.register
+    def of_local(x: Local):
+        return prefix + type(x).__name__
+    show.register(bytes, of_bytes)
+    Printer.kind.register(Local, lambda self, x: (self.own, x.value))
+    Printer.own = show.calls
+    return Local
+"""
+
+
+def test_what_was_registered_while_the_program_ran_is_registered_again(tmp_path, monkeypatch):
+    def start():
+        made = types.ModuleType("data_dispatching")
+        made.__file__ = str(tmp_path / "data_dispatching.py")
+        made.__spec__ = ModuleSpec("data_dispatching", None)  # as if it was imported
+        monkeypatch.setitem(sys.modules, made.__name__, made)
+        exec(compile(DISPATCHING, made.__file__, "exec", dont_inherit=True), vars(made))
+        return made
+
+    def use(module, local):
+        held = local()
+        held.value = [1]
+        kinds = [module.show(x) for x in (held, 1, "", b"", None)]
+        return kinds, module.Printer().kind(held), module.Printer().kind(1)
+
+    module = start()
+    local = module.begin(">")
+    expected = use(module, local)
+    frozen = graph.freeze([module_data.collect(["data_dispatching"]), local])
+    module = start()
+    data, local = graph.thaw(frozen)
+    registered = module.show.registry
+    module_data.restore(data)
+    assert use(module, local) == expected
+    assert module.show.registry is registered
+    assert module.Printer.own is module.show.calls
+    assert module.show.dispatch(bytes) is module.of_bytes
+
+
 CHOOSING = """
 def euler(x): return x + 1
 def rk4(x): return x + 4

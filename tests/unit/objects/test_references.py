@@ -5,6 +5,7 @@ import weakref
 
 import pytest
 
+from sauerkraut.errors import CaptureError
 from sauerkraut.objects import graph
 from tests.unit.objects.crossing import round_trip
 from tests.unit.objects.things import Node
@@ -42,6 +43,36 @@ def test_callbacks():
     del back
     gc.collect()
     assert called == [reference]
+
+
+def test_references_of_classes_of_ones_own():
+    class Named(weakref.ref):
+        __slots__ = ("name",)
+
+        def __new__(cls, target, callback, name):
+            return super().__new__(cls, target, callback)
+
+        def __init__(self, target, callback, name):
+            super().__init__(target, callback)
+            self.name = name
+
+    node, gone = Node("a"), []
+    named, lost = Named(node, gone.append, "n"), Named(Node("b"), None, "lost")
+    named2, lost2, back, called, cls = round_trip(named, lost, node, gone, Named)
+    assert type(named2) is type(lost2) is cls
+    assert named2() is back
+    assert (named2.name, lost2.name, lost2()) == ("n", "lost", None)
+    del back
+    gc.collect()
+    assert called == [named2]
+
+
+def test_references_of_classes_derived_from_those_of_weakref():
+    class Method(weakref.WeakMethod):
+        pass
+
+    with pytest.raises(CaptureError, match="Method cannot be captured; keep one of the class of"):
+        graph.freeze([Method(Node("a").add)])
 
 
 def test_weak_containers():

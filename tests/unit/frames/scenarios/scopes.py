@@ -232,6 +232,34 @@ def do_locals_and_class_cell():
     return Derived().name(), unbound()
 
 
+def do_locals_kept_in_a_variable():
+    """Until CPython 3.12 one dict each time, which exec may put more into; then a new one."""
+
+    def kept(x):
+        names = locals()
+        x += pause(1)
+        again = locals()
+        return again is names, sorted(names), names["x"], again["x"]
+
+    def put():
+        exec("y = 1\nz = y + pause(2)", {"pause": pause}, locals())
+        pause()
+        exec("w = 5")
+        pause()
+        return sorted(locals().items())
+
+    def generator():
+        names = locals()
+        x = yield 1
+        pause()
+        yield locals() is names, x, names.get("x")
+
+    made = generator()
+    next(made)
+    pause()
+    return kept(1), put(), made.send(3)
+
+
 def do_class_made_in_function():
     def make(n):
         class Made:

@@ -81,3 +81,22 @@ def do_async_generator_expressions_held():
     got = [given(one, 1), given(two, 3)]
     pause()
     return got, given(one), given(two), pause(given(one))
+
+
+def do_names_for_the_attributes_of_functions_and_exceptions():
+    def step(x):
+        step.calls += 1
+        return pause(x)
+
+    class StepError(Exception):
+        pass
+
+    step.calls = 0
+    mine = vars(step)
+    error = StepError("a", 1)
+    error.place = 3
+    of_error = vars(error)
+    got = step(2), mine["calls"]
+    of_error["later"] = [pause(4)]
+    mine["last"] = error
+    return got, step.last.later, error.place, vars(step) is mine, vars(error) is of_error
