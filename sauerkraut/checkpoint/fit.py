@@ -5,7 +5,8 @@ Each check says what differs, and touches nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any
 
@@ -37,12 +38,25 @@ def of_programs(then: OfProgram | None, now: Program | None) -> None:
         now.check(then)
 
 
-def of_functions(then: object, now: str) -> None:
-    """Compare the functions given to ``run`` by name. Raises ArgumentsChanged."""
-    if isinstance(then, str) and then != now:
+def told_of(function: Callable[..., Any]) -> dict[str, str]:
+    """What an epoch says of the function given to ``run``: lambdas, all of one name, by code."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = str(getattr(function, "__qualname__", type(function).__qualname__))
+    code = getattr(function, "__code__", None)
+    if isinstance(code, CodeType) and name.endswith("<lambda>"):
+        return {"function": name, "code": fingerprint.of(code).hex()}
+    return {"function": name}
+
+
+def of_functions(then: Mapping[str, Any], now: Mapping[str, str]) -> None:
+    """Compare the functions given to ``run``, as `told_of` tells them. Raises ArgumentsChanged."""
+    if any(then.get(key, value) != value for key, value in now.items()):
+        another = "another " if then["function"] == now["function"] else ""
         raise ArgumentsChanged(
-            f"it is of a run of {then}(), this start gives {now}(): give each run a directory of "
-            "its own, or start anew with fresh=True"
+            f"it is of a run of {then['function']}(), this start gives {another}"
+            f"{now['function']}(): give each run a directory of its own, or start anew with "
+            "fresh=True"
         )
 
 

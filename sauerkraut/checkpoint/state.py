@@ -119,7 +119,7 @@ class State:
         self.value: Any = None
         """What the function returned, after `read` of a final epoch."""
         self._fn, self._args, self._kwargs = fn, args, kwargs
-        self._function = str(getattr(fn, "__qualname__", type(fn).__qualname__))
+        self._function = fit.told_of(fn)
         given = {name: obj for name, obj in anchors.items() if obj is not None}
         self._roots = Roots(fn, args, kwargs, list(given.values()))
         self._anchors = {**given, **self._roots.anchors}
@@ -238,7 +238,7 @@ class State:
     def about(self, **fields: Any) -> About:
         """What the manifest says of an epoch, in the eyes of this rank."""
         more: dict[str, Any] = {
-            "function": self._function,
+            **self._function,
             "hash_seed": os.environ.get("PYTHONHASHSEED"),
             "python": platform.python_version(),
         }
@@ -340,7 +340,7 @@ class State:
         fit.of_programs(then.program, self._program)
         unmodified = self._program is not None
         if not unmodified:
-            fit.of_functions(stored.manifest.about.more.get("function"), self._function)
+            fit.of_functions(stored.manifest.about.more, self._function)
         if same_arguments:
             fit.of_arguments(then.arguments, self._arguments, unmodified=unmodified)
         fit.of_roots(then.roots, self._roots.names)

@@ -228,6 +228,27 @@ def test_another_function_is_refused_naming_both_whether_the_run_has_finished_or
     assert make().run(second, fresh=True) == "of the second"
 
 
+def test_another_lambda_is_another_function_and_so_is_what_another_partial_binds(make):
+    def work(n):
+        if isinstance(skt.current().checkpoint(), skt.Epoch):
+            raise CrashError
+        return n
+
+    def other():
+        return "other"
+
+    for crash in (True, False):
+        with pytest.raises(CrashError) if crash else contextlib.nullcontext():
+            make().run(lambda: work(10))
+        with pytest.raises(ArgumentsChanged, match=r"gives another .*<lambda>"):
+            make().run(lambda: work(20))
+    assert make().run(lambda: work(10)) == 10
+    with pytest.raises(CrashError):
+        make().run(functools.partial(work, 10), fresh=True)
+    with pytest.raises(ArgumentsChanged, match=r"\.work\(\), this start gives .*\.other\(\)"):
+        make().run(functools.partial(other), same_arguments=False)
+
+
 def test_an_argument_with_another_number_of_members_is_refused_saying_which(make):
     def work(rows):
         if isinstance(skt.current().checkpoint(), skt.Epoch):
