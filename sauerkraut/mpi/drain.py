@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mpi4py import MPI
 
@@ -14,6 +14,7 @@ from sauerkraut.mpi.markers import Channel, Found
 def drain(
     comm: MPI.Intracomm,
     pending: Sequence[MPI.Request],
+    is_complete: Callable[[MPI.Request], bool],
     channels: Sequence[Channel],
     patience: float,
 ) -> tuple[list[MPI.Request], list[Found]]:
@@ -24,7 +25,8 @@ def drain(
 
     Args:
         comm: The private duplicate.
-        pending: Incomplete requests of this rank; none of them is changed.
+        pending: Incomplete requests of this rank.
+        is_complete: Looks at one of them.
         channels: Where messages are taken in.
         patience: Seconds.
 
@@ -37,7 +39,7 @@ def drain(
     while here is None or not here.Test():
         taken = [message for channel in channels for message in channel.take_any()]
         found += taken
-        left = [request for request in left if not request.Get_status()]
+        left = [request for request in left if not is_complete(request)]
         waited = time.monotonic() - began
         if here is None and (not left or waited > patience):
             here = comm.Ibarrier()

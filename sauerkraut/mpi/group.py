@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TypeVar
 from mpi4py import MPI
 
 from sauerkraut.errors import RankError
-from sauerkraut.mpi import wire
+from sauerkraut.mpi import files, persistent, wire
 from sauerkraut.mpi.handles import windows
 from sauerkraut.mpi.handles.members import Members
 from sauerkraut.mpi.handles.table import Table
@@ -56,6 +56,8 @@ class MpiGroup:
         if comm.Is_inter():
             raise TypeError("comm must be an intracommunicator; merge the intercommunicator first")
         windows.memory_keyval()
+        persistent.note_calls()
+        files.note_calls()
         self._given = comm
         self._traffic = Traffic()
         self._settings = settings

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mpi4py import MPI
 
 from sauerkraut.errors import RankError
-from sauerkraut.mpi import redelivery
+from sauerkraut.mpi import reception, redelivery
 from sauerkraut.mpi.drain import drain
-from sauerkraut.mpi.handles import files, identity
+from sauerkraut.mpi.handles import files, identity, requests
 from sauerkraut.mpi.handles.communicators import Description
 from sauerkraut.mpi.handles.files import State as FileState
 from sauerkraut.mpi.handles.numbered import Numbered
 from sauerkraut.mpi.markers import Channel, Found, exchange
+from sauerkraut.mpi.persistent import Call
 from sauerkraut.mpi.redelivery import Message
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Told(NamedTuple):
     """Of its files, by number."""
     shared_positions: list[str]
     """Keys of files of which it has used the shared position."""
+    received: bool
+    """Whether there are persistent receives that are complete."""
 
 
 def settle(table: Table, told: Sequence[Any]) -> Settled | None:
@@ -104,6 +107,11 @@ def settle(table: Table, told: Sequence[Any]) -> Settled | None:
             places = identity.places_by_signature(opened)[table.group.rank]
             shared = {key for each in told if each is not None for key in each.shared_positions}
             settled.files = files.settle(table, places, shared)
+        if any(each is not None and each.received for each in told):
+            own = table.comms
+            comms = {n: (each, own.descriptions[n]) for n, each in enumerate(own.handles)}
+            inactive = [each for each in table.received if not requests.is_active(each[0])]
+            receive_again(table, settled.order, comms, inactive)
     return settled
 
 
@@ -118,7 +126,13 @@ def _drain(
     places = identity.places_by_signature(signatures)
     own = places[table.group.rank]
     named = [each for each in channels if each.number < 0 or each.number in own]
-    left, found = drain(table.members.comm, table.pending, named, table.settings.drain)
+    left, found = drain(
+        table.members.comm,
+        table.pending,
+        lambda each: requests.look(each, table) is not None,
+        named,
+        table.settings.drain,
+    )
     table.complete |= {each.handle for each in table.pending} - {each.handle for each in left}
     for request in left:
         table.refused[MPI.Request, request.handle] = (
@@ -296,6 +310,42 @@ class Mail:
         comm = table.members.comm
         for exchange, mine in redelivery.return_to_senders(comm, returned, senders):
             table.held.append((table.traffic.comm_of(exchange, mine.channel), mine))
+
+
+def receive_again(
+    table: Table,
+    order: Mapping[int, int],
+    comms: Mapping[int, tuple[MPI.Comm, Description]],
+    received: Sequence[tuple[MPI.Prequest, Call, requests.Outcome]],
+) -> None:
+    """Let persistent receives be complete, as they were. Collective, while nothing is in flight.
+
+    Args:
+        table: Of this checkpoint or restart.
+        order: Number of a communicator on this rank -> its place in one order of all.
+        comms: By their number, with what they are.
+        received: The receives of this rank that are not active.
+    """
+    by_place = {order[number]: comm for number, (comm, _) in comms.items()}
+    named = {channel: _named(table, channel) for channel in (GIVEN, WORLD, SELF)}
+    by_place |= {channel: comm for channel, comm in named.items() if comm is not None}
+    members: dict[int, Any] = {
+        order[number]: this.remote or this.members for number, (_, this) in comms.items()
+    }
+    members |= {GIVEN: range(table.group.size), WORLD: table.members.world}
+    members[SELF] = [table.group.rank]
+    asked = []
+    for request, call, outcome in received:
+        if outcome.source < 0 or outcome.cancelled:  # of nobody, or given up
+            request.Start()
+            if outcome.cancelled:
+                request.Cancel()
+            continue
+        place = next(place for place, comm in by_place.items() if comm == call.comm)
+        data = call.packed()[: outcome.nbytes]
+        wish = reception.Wish(place, call.comm.Get_rank(), outcome.tag, data)
+        asked.append((request, members[place][outcome.source], wish))
+    reception.receive(table.members.comm, asked, by_place)
 
 
 def send_again(table: Table, comms: Mapping[int, MPI.Comm], messages: Sequence[Message]) -> None:

@@ -10,7 +10,9 @@ from mpi4py import MPI
 # Tags of the private duplicate, which is ours alone.
 WHO_WAITS = 1
 RETURNED = 2
-FIRST_FREE = 3
+WISHED = 3
+MATCHED = 4
+FIRST_FREE = 5
 """To which the place of an intercommunicator that is made again is added."""
 
 SPIN_TIME = 200e-6  # seconds of tests, yielding the core between them, before the first sleep

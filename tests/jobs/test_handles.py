@@ -52,6 +52,11 @@ def test_communicators_of_nested_frames_come_back(start, tmp_path):
     assert killed_and_resumed(start, "communicators.py", 2, 4) == quiet
 
 
+def test_handles_of_every_kind_come_back(start, tmp_path):
+    quiet = undisturbed(start, "every_handle.py", tmp_path)
+    assert killed_and_resumed(start, "every_handle.py", 1, 3) == quiet
+
+
 def test_messages_in_flight_and_requests_come_back(start, tmp_path):
     quiet = undisturbed(start, "in_flight.py", tmp_path)
     status, _, output = start("in_flight.py", STOP_AT="1")

@@ -113,15 +113,20 @@ def test_its_error_is_the_program_s(here):
 
 
 @pytest.mark.timeout(300)
-def test_ranks_are_killed_inside_of_a_module(here, launcher):
+@pytest.mark.parametrize(
+    ("program", "at"),
+    [("ring.py", "smoothing:smooth"), ("halo.py", "halo.py:20")],
+    ids=["in a module", "persistent requests and a file of MPI"],
+)
+def test_ranks_are_killed(here, launcher, program, at):
     def job(steps, out):
-        words = [*RUN, "--every=0.1s", "--at=smoothing:smooth", "ring.py", steps, out]
+        words = [*RUN, "--every=0.1s", f"--at={at}", program, steps, out]
         return Job(launcher, 4, words, cwd=here, output=here / "output", environment=SOON)
 
     with Job(
         launcher,
         4,
-        [sys.executable, "ring.py", "400", "plain.npy"],
+        [sys.executable, program, "400", "plain.npy"],
         cwd=here,
         output=here / "plain",
     ) as undisturbed:

@@ -1,6 +1,7 @@
 """Files of MPI that a Checkpointer captures: what comes back, what is cut back, what is refused."""
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +33,23 @@ def content(comm, path):
     return Path(path).read_bytes()
 
 
-def in_columns(comm, path):
-    """Each rank writes its own column of a matrix, by a view."""
+def family_of(kind):
+    """The class of a file: mpi4py's, which notes what it is opened on, or the one that is ours."""
     from mpi4py import MPI
 
     from sauerkraut.mpi.files import File
 
+    return {"noted": MPI.File, "remembered": File}[kind]
+
+
+KINDS = pytest.mark.parametrize("kind", ["noted", "remembered"])
+
+
+def in_columns(comm, path, kind):
+    """Each rank writes its own column of a matrix, by a view."""
+    from mpi4py import MPI
+
+    File = family_of(kind)  # noqa: N806 - as it is called
     amode = MPI.MODE_CREATE | MPI.MODE_EXCL | MPI.MODE_WRONLY
     file = File.Open(comm, path, amode, MPI.Info.Create({"cb_buffer_size": "65536"}))
     column = MPI.DOUBLE.Create_vector(2, 1, comm.size).Create_resized(0, 16 * comm.size).Commit()
@@ -58,20 +70,20 @@ def in_columns(comm, path):
     return found, amode
 
 
-def test_a_file_comes_back_with_view_and_position(resumed, comm, path):
-    found, amode = resumed(in_columns, comm, path)
+@KINDS
+def test_a_file_comes_back_with_view_and_position(resumed, comm, path, kind):
+    found, amode = resumed(in_columns, comm, path, kind)
     assert found == [True, True, 3, amode, "65536"]
     written = np.frombuffer(content(comm, path))[1:].reshape(6, comm.size)
     ranks = np.arange(float(comm.size))
     assert np.array_equal(written, np.array([ranks] * 3 + [10 + ranks] * 3))
 
 
-def in_turn(comm, path):
+def in_turn(comm, path, kind):
     """Lines in the order of ranks, and records at offsets of their own, after what is there."""
     from mpi4py import MPI
 
-    from sauerkraut.mpi.files import File
-
+    File = family_of(kind)  # noqa: N806 - as it is called
     log = File.Open(comm, path, MPI.MODE_RDWR | MPI.MODE_APPEND)
     unused = File.Open(comm, f"{path}.other", MPI.MODE_WRONLY | MPI.MODE_APPEND)
     log.Set_atomicity(MPI.get_vendor()[0] == "MPICH")
@@ -94,7 +106,8 @@ def in_turn(comm, path):
     return found
 
 
-def test_shared_positions_come_back(resumed, comm, path):
+@KINDS
+def test_shared_positions_come_back(resumed, comm, path, kind):
     from mpi4py import MPI
 
     if comm.rank == 0:
@@ -103,11 +116,40 @@ def test_shared_positions_come_back(resumed, comm, path):
     comm.barrier()
     end = 6 + 14 * comm.size
     atomic = MPI.get_vendor()[0] == "MPICH"
-    assert resumed(in_turn, comm, path) == [end, end, atomic, 6]
+    assert resumed(in_turn, comm, path, kind) == [end, end, atomic, 6]
     lines = ["before"] * comm.size + ["after"] * comm.size
     told = [f"rank {i % comm.size} {line}\n" for i, line in enumerate(lines)]
     assert content(comm, path).decode() == "first\n" + "".join(told)
     assert content(comm, f"{path}.other") == b"first\nFIRST"
+
+
+def at_two_positions(comm, path):
+    """One file, opened twice.
+
+    MPICH takes what is opened in the same second for one, Open MPI what is on one communicator.
+    """
+    from mpi4py import MPI
+
+    from sauerkraut.mpi.files import File
+
+    amode = MPI.MODE_CREATE | MPI.MODE_RDWR
+    first = File.Open(comm.Dup(), path, amode)
+    opened = int(comm.bcast(time.time()))
+    while int(time.time() - 0.05) <= opened:  # what C's time() tells may be a little behind
+        time.sleep(0.01)
+    second = File.Open(comm.Dup(), path, amode)
+    first.Seek_shared(3)
+    second.Seek_shared(7)
+    crash_after(first.Close, second.Close)
+    found = [file.Get_position_shared() for file in (first, second)]
+    comm.barrier()
+    first.Close()
+    second.Close()
+    return found
+
+
+def test_shared_positions_of_one_path_stay_apart(resumed, comm, path):
+    assert resumed(at_two_positions, comm, path) == [3, 7]
 
 
 def reading(comm, path):
@@ -197,6 +239,25 @@ def test_one_that_cannot_be_written_on_is_the_same_error_everywhere(make, comm, 
         make().run(of_each, comm, path)
     assert f"rank {comm.size - 1}: " in str(raised.value) or comm.size == 1
     assert "\n" not in str(raised.value)
+
+
+def test_a_member_that_fails_alone_keeps_none_waiting(make, comm, path, monkeypatch):
+    from mpi4py import MPI
+
+    from sauerkraut.mpi.handles import files
+
+    def cut(file, *arguments):
+        plain(file, *arguments)
+        if comm.rank == comm.size - 1:
+            raise MPI.Exception(MPI.ERR_IO)
+
+    with pytest.raises(CrashError):
+        make().run(of_each, comm, path)
+    plain = files.cut
+    monkeypatch.setattr(files, "cut", cut)
+    with pytest.raises(ResumeError, match="was open, and cannot be opened again: ") as raised:
+        make().run(of_each, comm, path)
+    assert f"rank {comm.size - 1}: " in str(raised.value) or comm.size == 1
 
 
 def syncing(comm, path):
@@ -302,8 +363,11 @@ def without_memory(comm, path, amode):
 
     from sauerkraut.mpi.files import File
 
-    family = MPI.File if amode == MPI.MODE_RDWR else File
-    file = family.Open(comm, path, amode | MPI.MODE_CREATE)
+    amode |= MPI.MODE_CREATE
+    if amode & MPI.MODE_RDWR:  # as before the first Checkpointer
+        file = MPI.File.Open.__wrapped__(comm, path, amode)
+    else:
+        file = File.Open(comm, path, amode)
     try:
         skt.current().checkpoint()
     finally:

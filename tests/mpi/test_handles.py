@@ -261,15 +261,24 @@ def test_one_that_some_members_do_not_hold_is_refused_by_variable(make, comm):
     assert "of its members, rank 0 does not hold it" in text
 
 
+def before(name):
+    """The method that makes a persistent request, as it is before the first Checkpointer."""
+    from mpi4py import MPI
+
+    return getattr(MPI.Comm, name).__wrapped__
+
+
 def refused(comm, kind):
     from mpi4py import MPI
 
     if kind == "window":
         held = MPI.Win.Allocate_shared(8, comm=comm)
+    elif kind == "dynamic window":
+        held = MPI.Win.Create_dynamic(comm=comm)
     elif kind == "persistent":
-        held = comm.Recv_init(np.zeros(1), comm.rank, 3)
+        held = before("Recv_init")(comm, np.zeros(1), comm.rank, 3)
     elif kind == "file":
-        held = MPI.File.Open(MPI.COMM_SELF, os.devnull)
+        held = MPI.File.Open.__wrapped__(MPI.COMM_SELF, os.devnull)
     else:
         held = MPI.Win.Create_errhandler(lambda _window, _code: None)
     try:
@@ -280,7 +289,10 @@ def refused(comm, kind):
 
 @pytest.mark.parametrize(
     ("kind", "told"),
-    [("window", "Win"), ("persistent", "Prequest"), ("handler", "Errhandler"), ("file", "File")],
+    [
+        *(("window", "Win"), ("dynamic window", "Win"), ("persistent", "Prequest")),
+        *(("handler", "Errhandler"), ("file", "File")),
+    ],
 )
 def test_what_cannot_come_back_is_refused_by_variable(make, comm, kind, told):
     with pytest.raises(CaptureError) as raised:
@@ -302,7 +314,11 @@ PERSISTENT = {
 
 def persistent(comm, name):
     _, buffers, *arguments = PERSISTENT[name]
-    held = getattr(comm, name)(*(np.zeros(2) for _ in range(buffers)), *arguments)
+    made = [np.zeros(2) for _ in range(buffers)]
+    if name in ("Send_init", "Recv_init"):
+        held = before(name)(comm, *made, *arguments)
+    else:
+        held = getattr(comm, name)(*made, *arguments)
     try:
         skt.current().checkpoint()
     finally:

@@ -128,16 +128,23 @@ def test_complete_requests_come_back_complete(make, comm):
     assert requests == [MPI.REQUEST_NULL] * 3
 
 
-def persisting(comm):
+def persisting(comm, made):
+    from mpi4py import MPI
+
     from sauerkraut.mpi import persistent
 
     line = comm.Dup()
     right, left = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
     mine, theirs = np.zeros(2), np.zeros(2)
-    requests = [
-        persistent.recv_init(line, theirs, left, 4),
-        persistent.send_init(line, mine, right, 4),
-    ]
+    if made == "noted":
+        spec = [theirs, MPI.DOUBLE]
+        requests = [line.Recv_init(spec, tag=4), line.Ssend_init(buf=mine, dest=right, tag=4)]
+        spec.clear()
+    else:
+        requests = [
+            persistent.recv_init(line, theirs, left, 4),
+            persistent.send_init(line, mine, right, 4),
+        ]
     found = []
     for step in range(4):
         mine[:] = comm.rank, step
@@ -145,9 +152,10 @@ def persisting(comm):
             each.Start()
         if step == 1:
             again()  # with both of them active
-        for each in requests:
-            each.Wait()
-        found.append(theirs.tolist())
+        status = MPI.Status()
+        requests[0].Wait(status)
+        requests[1].Wait()
+        found.append([theirs.tolist(), status.source, status.tag, status.Get_count(MPI.DOUBLE)])
         if step == 2:
             skt.current().checkpoint()
     for each in requests:
@@ -155,9 +163,76 @@ def persisting(comm):
     return found
 
 
-def test_persistent_requests_that_remember_come_back(resumed, comm):
+@pytest.mark.parametrize("made", ["noted", "remembered"])
+def test_persistent_requests_come_back(resumed, comm, made):
     left = (comm.rank - 1) % comm.size
-    assert resumed(persisting, comm) == [[left, step] for step in range(4)]
+    found = resumed(persisting, comm, made)
+    assert found == [[[left, step], left, 4, 2] for step in range(4)]
+
+
+LENGTHS = (3, 1, 2)  # of messages, by tag
+
+
+def taken_in_any_order(comm, interrupted):
+    from mpi4py import MPI
+
+    line = comm.Dup()
+    side = line.Create_cart([line.size], [True])
+    right, left = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
+    kept = [np.full(5, -1.0) for _ in LENGTHS]
+    of_any = [side.Recv_init(each) for each in kept]
+    of_nobody = side.Recv_init(np.zeros(1), MPI.PROC_NULL)
+    unused, block = side.Recv_init(np.zeros(1), tag=9), np.zeros(BIG)
+    large = line.Recv_init([block, BIG, MPI.DOUBLE], left, 7)
+    sent = [
+        side.Isend(np.full(length, float(comm.rank)), right, tag)
+        for tag, length in enumerate(LENGTHS)
+    ]
+    MPI.Prequest.Startall([*of_any, of_nobody, large])
+    line.Send(np.arange(float(BIG)), right, 7)
+    MPI.Request.Waitall(sent)
+    for _ in range(2):
+        again() if interrupted else skt.current().checkpoint()
+    found = []
+    status = MPI.Status()
+    for _ in LENGTHS:
+        index = MPI.Request.Waitany(of_any, status)
+        values = kept[index][: status.Get_count(MPI.DOUBLE)].tolist()
+        found.append([status.source, status.tag, values, kept[index][-1]])
+    index = MPI.Request.Waitany(of_any)
+    of_nobody.Wait()
+    large.Wait()
+    rest = [index == MPI.UNDEFINED, unused.Test(), block.sum()]
+    for each in (*of_any, of_nobody, unused, large):
+        each.Free()
+    return sorted(found), rest
+
+
+@pytest.mark.parametrize("restarts", [0, 2])
+def test_receives_that_were_complete_are_found_complete(make, comm, restarts):
+    left = (comm.rank - 1) % comm.size
+    for _ in range(restarts):
+        with pytest.raises(CrashError):
+            make().run(taken_in_any_order, comm, restarts > 0)
+    found, rest = make().run(taken_in_any_order, comm, restarts > 0)
+    assert found == [[left, tag, [left] * n, -1.0] for tag, n in enumerate(LENGTHS)]
+    assert rest == [True, True, sum(range(BIG))]
+
+
+def of_what_is_freed(comm):
+    line = comm.Dup()
+    held = line.Recv_init(np.zeros(1), comm.rank, 3)
+    line.Free()
+    try:
+        skt.current().checkpoint()
+    finally:
+        held.Free()
+
+
+def test_one_whose_communicator_is_freed_is_refused_by_variable(make, comm):
+    told = "local 'held': mpi4py.MPI.Prequest cannot be captured; the communicator or data type"
+    with pytest.raises(CaptureError, match=told):
+        make().run(of_what_is_freed, comm)
 
 
 def with_a_failing_checkpoint(comm):

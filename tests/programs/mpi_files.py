@@ -32,7 +32,7 @@ def simulate(comm):
     element = MPI.DOUBLE.Create_vector(2, 1, comm.size).Create_resized(0, 16 * comm.size).Commit()
     matrix.Set_view(8 * comm.rank, MPI.DOUBLE, element)
     log = File.Open(comm, "log.txt", NEW)
-    own = File.Open(MPI.COMM_SELF, f"own-{comm.rank}.dat", NEW)
+    own = MPI.File.Open(MPI.COMM_SELF, f"own-{comm.rank}.dat", NEW)
     found = []
 
     def write(step):

@@ -4,8 +4,8 @@ At each step 8000 bytes go from each rank to the next, in a ring.
 
     paced.py --dir DIR --steps N --pause SECONDS --interval TIME --result FILE
 
-Rank 0 writes the sum, with all its digits, to FILE, and under Slurm how often the job was
-requeued to `restart-count`.
+Rank 0 writes the sum, with all its digits, to FILE, in which `$NAME` stands for a variable of the
+environment, and under Slurm how often the job was requeued to `restart-count`.
 """
 
 import argparse
@@ -46,4 +46,4 @@ if comm.rank == 0 and "SLURM_JOB_ID" in os.environ:
 ckpt = skt.Checkpointer(options.dir, comm, interval=options.interval)
 total = ckpt.run(add_up, options.steps, options.pause)
 if comm.rank == 0:
-    Path(options.result).write_text(f"{total!r} on {comm.size}\n")
+    Path(os.path.expandvars(options.result)).write_text(f"{total!r} on {comm.size}\n")

@@ -7,8 +7,10 @@ captured, and loses at the restart what was written after that.
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +20,7 @@ from mpi4py import MPI
 
 from sauerkraut.checkpoint.agreement import agreed, together
 from sauerkraut.errors import ResumeError, SauerkrautError, StorageError
-from sauerkraut.mpi.files import File, Opening
+from sauerkraut.mpi.files import Opening, opening_of, remember
 from sauerkraut.mpi.handles.attributes import info_of
 from sauerkraut.mpi.handles.members import Members
 from sauerkraut.mpi.handles.memory import attributes_of, empty
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
 
 _AGAIN = "close it before the checkpoint and open it again in on_restart"
 _PLAIN = (
-    "MPI does not tell what it was opened on: open it by File.Open of sauerkraut.mpi.files, which "
-    f"remembers it, or {_AGAIN}"
+    "it was opened before the Checkpointer was there, and MPI does not tell on what: open it by "
+    f"File.Open of sauerkraut.mpi.files, which remembers it, or {_AGAIN}"
 )
 _MAKING = MPI.MODE_CREATE | MPI.MODE_EXCL | MPI.MODE_APPEND
 _WRITING = MPI.MODE_WRONLY | MPI.MODE_RDWR
+_COARSE = 0.05  # seconds that the clock of MPICH, C's time(), may be behind
+_open = MPI.File.Open  # as it is before it notes its calls
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def describe(file: MPI.File, members: Members) -> Description:
     Raises:
         CaptureError: nobody remembers what it was opened on, or it cannot be opened again.
     """
-    opening: Opening | None = getattr(file, "opening", None)
+    opening = opening_of(file)
     if opening is None:
         raise refuse(file, _PLAIN)
     if opening.amode & MPI.MODE_SEQUENTIAL:
@@ -201,8 +205,7 @@ def keep(shell: MPI.File, state: tuple[int, Description, dict[str, Any] | None])
     number, this, attributes = state
     if attributes:
         shell.__dict__.update(attributes)
-    if isinstance(shell, File):
-        shell.opening = this.opening
+    remember(shell, this.opening)
     shells = current()
     if number not in shells.files and this.unchanged is not None:
         status = _status(this.opening.path, "reading")
@@ -248,15 +251,20 @@ def rebuild(group: Group, shells: Shells, states: Mapping[int, State]) -> None:
         RankError: on every rank; a ResumeError, where that did not succeed.
     """
     places = {number: state.place for number, state in states.items()}
+    opened: dict[str, int] = {}  # path -> second
 
     def open_again(number: int) -> None:
         waiting = shells.files[number]
         this: Description = waiting.description
-        comm = shells.comm_of(this.members, places[number])
+        # Each has its own: Open MPI names what holds a shared position by path and communicator.
+        comm = shells.make_comm(this.members, places[number])
         info = MPI.Info.Create(this.opening.hints)
         try:
+            if comm.Get_rank() == 0:
+                _wait_for_another_second(opened.get(this.opening.path, 0))
             amode = this.opening.amode & ~_MAKING
-            waiting.made = MPI.File.Open(comm, this.opening.path, amode, info)
+            waiting.made = _open(comm, this.opening.path, amode, info)
+            opened[this.opening.path] = int(time.time())
         finally:
             info.Free()
 
@@ -266,27 +274,58 @@ def rebuild(group: Group, shells: Shells, states: Mapping[int, State]) -> None:
 
     phase = "opening files of MPI"
     _on_each(group, places, open_again, phase, told)
-    _on_each(group, places, lambda number: _set(shells.files[number], states[number]), phase, told)
+    for step in (cut, see, set_atomicity, share):
+        _on_each(group, places, functools.partial(_take, step, shells, states), phase, told)
     shells.fill(shells.files)
 
 
-def _set(waiting: Waiting, state: State) -> None:
-    """Give a file size, view and positions; collective over its members."""
-    this: Description = waiting.description
-    file: MPI.File = waiting.made
-    if this.writes:
+def _wait_for_another_second(than: int) -> None:
+    """MPICH names what holds a shared position by path, process and second of the opening."""
+    while int(time.time() - _COARSE) <= than:
+        time.sleep(0.01)
+
+
+def _take(
+    step: Callable[[MPI.File, Waiting, State], None],
+    shells: Shells,
+    states: Mapping[int, State],
+    number: int,
+) -> None:
+    waiting = shells.files[number]
+    step(waiting.made, waiting, states[number])
+
+
+# One collective call in each, and all ranks agree after it: a member that fails in it keeps none of
+# the others waiting in the next one.
+
+
+def cut(file: MPI.File, waiting: Waiting, state: State) -> None:
+    """Take away what was written since."""
+    if waiting.description.writes:
         file.Set_size(state.size)
-    displacement, *_, datarep = this.view
+
+
+def see(file: MPI.File, waiting: Waiting, _: State) -> None:
+    """Set view and position of this rank."""
+    displacement, *_types, datarep = waiting.description.view
     etype, filetype = waiting.types
     file.Set_view(displacement, etype, filetype, datarep)
     for each in waiting.types:
         _free(each)
-    if this.atomic:
+    file.Seek(waiting.description.position)
+
+
+def set_atomicity(file: MPI.File, waiting: Waiting, _: State) -> None:
+    """Let what members write be seen at once, where it was."""
+    if waiting.description.atomic:
         file.Set_atomicity(True)
-    file.Seek(this.position)
+
+
+def share(file: MPI.File, waiting: Waiting, state: State) -> None:
+    """Set the position that members share."""
     if state.shared:
         file.Seek_shared(state.shared)
-    if this.fatal:
+    if waiting.description.fatal:
         file.Set_errhandler(MPI.ERRORS_ARE_FATAL)
 
 

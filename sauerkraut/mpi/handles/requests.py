@@ -1,6 +1,7 @@
 """Requests: what is complete comes back complete, with its status and what it received.
 
-They are looked at by ``Get_status``, which leaves them as they are for the running program.
+They are looked at by ``Get_status``, which leaves them as they are for the running program, but for
+persistent ones under MPICH: receives among those are made complete again (`quiesce.receive_again`).
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
 _AGAIN = "free it before the checkpoint and make it again after"
 _POINT_TO_POINT = (
-    "it does not tell its peer and tag: make it by send_init or recv_init of "
-    f"sauerkraut.mpi.persistent, which remember them; a partitioned one: {_AGAIN}"
+    "it was made before the Checkpointer and does not tell its peer and tag: make it later, or by "
+    "send_init or recv_init of sauerkraut.mpi.persistent, which remember them; a partitioned one: "
+    f"{_AGAIN}"
 )
+_FREED = "the communicator or data type that it was made of is freed: free those after the request"
 _COLLECTIVE = f"a persistent collective operation does not tell what it was made of: {_AGAIN}"
 _OF_FILE = "it reads or writes a file: complete it (Wait) before the checkpoint"
 _OBJECT = 1  # tag of a message to oneself, received at once
@@ -54,35 +57,78 @@ def reduce(request: MPI.Request, table: Table) -> Reduced:
     call = None
     if isinstance(request, MPI.Prequest) and (call := persistent.call_of(request)) is None:
         raise refuse(request, _POINT_TO_POINT if _has_peer(request) else _COLLECTIVE)
+    if call is not None and not call.is_whole:
+        raise refuse(request, _FREED)
     if _keeps(request, "_p_msg_io"):  # MPICH frees those that Get_status finds complete
         raise refuse(request, _OF_FILE)
     if isinstance(request, MPI.Grequest):
         raise refuse(request, "complete it and keep its result: a generalized request is code")
     if (reason := table.refused.get((MPI.Request, request.handle))) is not None:
         raise refuse(request, reason)
-    status = MPI.Status()
-    if not request.Get_status(status):
+    outcome = look(request, table)
+    if outcome is None:
         table.pending.append(request)
         return (MPI.Request, ())
     if request.handle not in table.complete:
         # What it received may have come when its buffer was written already.
         table.complete.add(request.handle)
         table.pending.append(request)
-    if call is not None:
-        return (empty, (type(request),), call, None, None, keep_persistent)
-    outcome = Outcome.of(status)
+    if call is not None and isinstance(request, MPI.Prequest):
+        active = call.receives and outcome.source != MPI.ANY_SOURCE
+        if active:
+            table.received.append((request, call, outcome))
+        state = (call, tuple(outcome) if active else None)
+        return (empty, (type(request),), state, None, None, keep_persistent)
     made = (type(request), _received(request, outcome.nbytes))
     return (make, made, tuple(outcome), None, None, keep)
 
 
-def keep_persistent(shell: MPI.Prequest, call: persistent.Call) -> None:
-    """Note a persistent request that is to be made when its communicator is there: inactive."""
+def look(request: MPI.Request, table: Table) -> Outcome | None:
+    """What a request tells; None: it is not complete.
 
-    def make() -> None:
+    A persistent one is asked once: MPICH lets go of one that it finds complete.
+    """
+    if (known := table.outcomes.get(request.handle)) is not None:
+        return known
+    status = MPI.Status()
+    if not request.Get_status(status):
+        return None
+    outcome = Outcome.of(status)
+    if isinstance(request, MPI.Prequest):
+        table.outcomes[request.handle] = outcome
+    return outcome
+
+
+def is_active(request: MPI.Prequest) -> bool:
+    """Whether a persistent receive that was complete still is, for those who wait for it."""
+    status = MPI.Status()
+    return not request.Get_status(status) or status.Get_source() != MPI.ANY_SOURCE
+
+
+def keep_persistent(
+    shell: MPI.Prequest,
+    state: persistent.Call | tuple[persistent.Call, tuple[int, int, int, bool] | None],
+) -> None:
+    """Note a persistent request that is to be made when its communicator is there.
+
+    One without an outcome was not active, or sends; earlier releases told none.
+    """
+    call, told = state if isinstance(state, tuple) else (state, None)
+    current().persistent.append((shell, call, None if told is None else Outcome(*told)))
+
+
+def make_persistent(
+    waiting: Sequence[tuple[MPI.Prequest, persistent.Call, Outcome | None]],
+) -> list[tuple[MPI.Prequest, persistent.Call, Outcome]]:
+    """Make persistent requests again. Local.
+
+    Returns:
+        The receives among them that were complete, not started yet.
+    """
+    for shell, call, _ in waiting:
         give(shell, call.make())
         persistent.remember(shell, call)
-
-    current().afterwards.append(make)
+    return [(shell, call, outcome) for shell, call, outcome in waiting if outcome is not None]
 
 
 def make(cls: Any, pickled: bytes | None) -> Any:

@@ -45,8 +45,8 @@ class Shells:
         """Files that are to be opened, by their number."""
         self.requests: list[tuple[MPI.Request, Any]] = []
         """Requests that are to be complete, and what they tell."""
-        self.afterwards: list[Callable[[], None]] = []
-        """What needs the communicators to be there. Local."""
+        self.persistent: list[tuple[MPI.Prequest, Any, Any]] = []
+        """Persistent requests, how they are made, and what those tell that were complete."""
         self._comms_by_members: dict[tuple[int, ...], MPI.Intracomm] = {}
 
     def take(
@@ -96,10 +96,15 @@ class Shells:
             place: In one order of all, of what is to be made with it.
         """
         if ranks not in self._comms_by_members:
-            group = self.members.group(ranks)
-            self._comms_by_members[ranks] = self.members.comm.Create_group(group, place)
-            group.Free()
+            self._comms_by_members[ranks] = self.make_comm(ranks, place)
         return self._comms_by_members[ranks]
+
+    def make_comm(self, ranks: tuple[int, ...], place: int) -> MPI.Intracomm:
+        """A communicator of these members, as `comm_of`, that nothing else has."""
+        group = self.members.group(ranks)
+        made = self.members.comm.Create_group(group, place)
+        group.Free()
+        return made
 
     def set_hints(self, family: Mapping[int, Waiting], places: Mapping[int, int]) -> None:
         """Give the handles of a family their hints. Collective over all ranks.

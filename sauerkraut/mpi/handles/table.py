@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mpi4py import MPI
 
+from sauerkraut.checkpoint.agreement import agreed
 from sauerkraut.errors import ResumeError
 from sauerkraut.mpi import quiesce
 from sauerkraut.mpi.handles import communicators, errhandlers, files, local, requests, windows
@@ -15,6 +16,7 @@ from sauerkraut.mpi.handles.members import Members
 from sauerkraut.mpi.handles.memory import another, is_named
 from sauerkraut.mpi.handles.numbered import Numbered
 from sauerkraut.mpi.handles.shells import Shells
+from sauerkraut.mpi.persistent import Call
 from sauerkraut.mpi.redelivery import Message, Traffic
 from sauerkraut.objects.freezing import Freezing, refuse
 from sauerkraut.settings import Settings
@@ -72,6 +74,10 @@ class Table:
         """The windows met, by their number."""
         self.files = Numbered(self, MPI.File, files.describe)
         """The files met, by their number."""
+        self.outcomes: dict[int, requests.Outcome] = {}
+        """What persistent requests told, by their handle."""
+        self.received: list[tuple[MPI.Prequest, Call, requests.Outcome]] = []
+        """Persistent receives met that were complete, and not waited for."""
         self.pending: list[MPI.Request] = []
         """The requests met that were not known to be complete when the capture began."""
         self.complete: set[int] = set()
@@ -92,6 +98,7 @@ class Table:
         """Forget what was met: the graph is written anew."""
         self.comms.clear()
         self.pending.clear()
+        self.received.clear()
         self.windows.clear()
         self.files.clear()
         self._firsts: dict[tuple[type, int], Any] = {}
@@ -161,6 +168,7 @@ class Table:
             self.windows.signatures(),
             self.files.signatures(),
             [each.opening.key for each in self.files.descriptions.values() if each.opening.shared],
+            bool(self.received),
         )
 
     def _has_mail(self) -> bool:
@@ -236,6 +244,10 @@ class Table:
             shells.set_hints(shells.files, {n: each.place for n, each in settled.files.items()})
         if settled.requests:
             requests.complete(members.comm, shells.requests)
+            with agreed(self.group, "persistent requests"):
+                received = requests.make_persistent(shells.persistent)
+            comms = {n: (each.made, each.description) for n, each in shells.comms.items()}
+            quiesce.receive_again(self, settled.order, comms, received)
 
     def dress(self) -> None:
         """See `sauerkraut.group.Handles`."""
@@ -244,7 +256,5 @@ class Table:
             communicators.dress(each.made, each.description)
         for each in shells.windows.values():
             windows.dress(each.made, each.description)
-        for make in shells.afterwards:
-            make()
         comms = {number: each.made for number, each in shells.comms.items()}
         quiesce.send_again(self, comms, self._settled.messages)
