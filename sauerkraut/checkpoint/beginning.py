@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from sauerkraut.errors import ResumeError
@@ -42,6 +42,8 @@ class Beginning:
     """Facts of the process."""
     program: OfProgram | None = None
     """None: no unmodified program."""
+    function: Mapping[str, str] = field(default_factory=dict)
+    """Given to ``run`` on this rank, as `fit.told_of` tells it; early epochs do not."""
 
     def to_json(self) -> bytes:
         """Return a line of JSON."""
@@ -71,6 +73,7 @@ class Beginning:
                 (_text(implementation), _text(version)),
                 _texts(values["environment"]),
                 None if program is None else _of_program(program),
+                _texts(values.get("function", {})),
             )
         except NONSENSE as error:
             raise ResumeError(

@@ -39,7 +39,7 @@ def of_programs(then: OfProgram | None, now: Program | None) -> None:
 
 
 def told_of(function: Callable[..., Any]) -> dict[str, str]:
-    """What an epoch says of the function given to ``run``: lambdas, all of one name, by code."""
+    """What a rank stores of the function given to ``run``; of lambdas, which share a name, code."""
     while isinstance(function, functools.partial):
         function = function.func
     name = str(getattr(function, "__qualname__", type(function).__qualname__))
@@ -49,7 +49,7 @@ def told_of(function: Callable[..., Any]) -> dict[str, str]:
     return {"function": name}
 
 
-def of_functions(then: Mapping[str, Any], now: Mapping[str, str]) -> None:
+def of_functions(then: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Compare the functions given to ``run``, as `told_of` tells them. Raises ArgumentsChanged."""
     if any(then.get(key, value) != value for key, value in now.items()):
         another = "another " if then["function"] == now["function"] else ""

@@ -238,7 +238,7 @@ class State:
     def about(self, **fields: Any) -> About:
         """What the manifest says of an epoch, in the eyes of this rank."""
         more: dict[str, Any] = {
-            **self._function,
+            "function": self._function["function"],
             "hash_seed": os.environ.get("PYTHONHASHSEED"),
             "python": platform.python_version(),
         }
@@ -302,6 +302,7 @@ class State:
             _INTERPRETER,
             process_state.environment(),
             None if self._program is None else self._program.record(),
+            self._function,
         )
         arrays = [
             Array(f"arrays/{i}", each.memory, each.dtype, each.shape, each.path)
@@ -340,7 +341,7 @@ class State:
         fit.of_programs(then.program, self._program)
         unmodified = self._program is not None
         if not unmodified:
-            fit.of_functions(stored.manifest.about.more, self._function)
+            fit.of_functions(then.function, self._function)
         if same_arguments:
             fit.of_arguments(then.arguments, self._arguments, unmodified=unmodified)
         fit.of_roots(then.roots, self._roots.names)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sauerkraut as skt
-from sauerkraut.errors import CaptureError, CorruptCheckpoint, RankError
+from sauerkraut.errors import ArgumentsChanged, CaptureError, CorruptCheckpoint, RankError
 
 pytestmark = pytest.mark.mpi(ranks=(1, 2, 4))
 
@@ -73,6 +73,29 @@ def test_large_arrays_come_back(make, comm):
     crash(make, once, comm.rank, np.arange(50_000.0))
     value = make().run(once, comm.rank, np.zeros(50_000))
     assert np.array_equal(value, 2 * (np.arange(50_000.0) + comm.rank))
+
+
+def checkpointed():
+    if isinstance(skt.current().checkpoint(), skt.Epoch):
+        raise CrashError
+
+
+def leads():
+    checkpointed()
+    return "leads"
+
+
+def follows():
+    checkpointed()
+    return "follows"
+
+
+def test_ranks_may_run_functions_of_their_own_but_no_others_after_that(make, comm):
+    own, other = (follows, leads) if comm.rank else (leads, follows)
+    crash(make, own)
+    with pytest.raises(ArgumentsChanged, match="give each run a directory of its own"):
+        make().run(other)
+    assert make().run(own) == own.__name__
 
 
 def stuck(rank, at):

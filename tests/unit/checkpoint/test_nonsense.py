@@ -17,6 +17,7 @@ RECORD = {
     "roots": ["argument 'model'"],
     "interpreter": ["cpython", "3.11.2"],
     "environment": {"python": "3.11.2"},
+    "function": {"function": "work"},
     "program": {
         "functions": {"": "00", "work": "01"},
         "path": ["/x"],
