@@ -243,11 +243,14 @@ def _passing_on(owner: Any) -> Any:
 def set_class(cls: Any, state: tuple[Any, ...]) -> None:
     """Give a class its attributes; an abstract one hears of the classes that were registered."""
     qualname, attributes, *registered = state
-    cls.__qualname__ = qualname
+    # What a program makes of an attribute that is set has been made.
+    past = isinstance(type(cls).__setattr__, types.FunctionType)
+    put: Any = type.__setattr__ if past else setattr
+    put(cls, "__qualname__", qualname)
     for name, value in attributes.items():
         if name in _NAME_SETS:
             value = (frozenset if name == "__abstractmethods__" else set)(value)
-        setattr(cls, name, value)
+        put(cls, name, value)
     for reference in registered[0] if registered else ():
         # When all classes have their attributes, which it looks at.
         thawing.current().last.append(functools.partial(_register, cls, reference))

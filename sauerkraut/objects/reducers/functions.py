@@ -22,6 +22,7 @@ from sauerkraut.objects.reducers.definitions import (
     carries,
     named_by,
 )
+from sauerkraut.objects.reducers.plain import own_state, set_attributes
 
 
 @reduces(types.FunctionType)
@@ -228,6 +229,9 @@ def _reduce_module(module: types.ModuleType, _: Freezing) -> Reduced:
     return (importlib.import_module, (module.__name__,))
 
 
+_WRAPPERS: Any = (property, staticmethod, classmethod)
+
+
 @reduces(property)
 def _reduce_property(value: property, _: Freezing) -> Reduced:
     return (property, (value.fget, value.fset, value.fdel, value.__doc__))
@@ -236,6 +240,28 @@ def _reduce_property(value: property, _: Freezing) -> Reduced:
 @reduces(staticmethod, classmethod)
 def _reduce_wrapper(value: Any, _: Freezing) -> Reduced:
     return (type(value), (value.__func__,))
+
+
+@reduces(*_WRAPPERS, subclasses=True)
+def _reduce_derived_wrapper(value: Any, _: Freezing) -> Reduced:
+    """One of a class of the program's own, with its attributes."""
+    cls = type(value)
+    base = next(each for each in cls.__mro__ if each in _WRAPPERS)
+    held = (value.fget, value.fset, value.fdel) if base is property else (value.__func__,)
+    return (make_wrapper, (cls, base), (held, own_state(value)), None, None, set_wrapper)
+
+
+def make_wrapper(cls: Any, base: Any) -> Any:
+    """An empty property, static or class method of a class derived from that."""
+    return base.__new__(cls)
+
+
+def set_wrapper(value: Any, state: tuple[tuple[Any, ...], Any]) -> None:
+    """Give it its functions and attributes, past its own ``__init__``."""
+    held, own = state
+    base: Any = next(each for each in type(value).__mro__ if each in _WRAPPERS)
+    base.__init__(value, *held)
+    set_attributes(value, own)
 
 
 @reduces(super)

@@ -139,6 +139,12 @@ def _reduce_calendar(value: Any, _: Freezing) -> Reduced:
     return (type(value), (value.weekmask, value.holidays))
 
 
+@reduces("re.Scanner")
+def _reduce_scanner(value: Any, _: Freezing) -> Reduced:
+    # Its pattern is made of parts, and has no text of its own.
+    return (type(value), (value.lexicon, value.scanner.flags))
+
+
 @reduces("logging.Logger")
 def _reduce_logger(logger: Any, _: Freezing) -> Any:
     """By its name; one that no name leads to with all that it holds."""
@@ -150,7 +156,10 @@ def _reduce_logger(logger: Any, _: Freezing) -> Any:
 
 
 def reduce_with_getattr(obj: Any, _: Freezing) -> Any:
-    """An instance whose class has a ``__getattr__``: pickle would call it on an empty instance."""
+    """An instance whose class has a ``__getattr__``: pickle would call it on an empty instance.
+
+    So it would a ``__setattr__`` with each slot.
+    """
     reduced = obj.__reduce_ex__(5)
     if isinstance(reduced, tuple) and len(reduced) > 2 and reduced[2] is not None:
         padded = (*reduced, None, None)[:5]
@@ -169,8 +178,10 @@ def set_attributes(obj: Any, state: Any) -> None:
 
 def asks_getattr(cls: type) -> bool:
     """Whether `reduce_with_getattr` serves a class: one that leaves pickling to ``object``."""
-    asks = hasattr(cls, "__getattr__") and not hasattr(cls, "__setstate__")
-    return asks and leaves_pickling_to_object(cls)
+    if hasattr(cls, "__setstate__") or not leaves_pickling_to_object(cls):
+        return False
+    sets = isinstance(cls.__setattr__, types.FunctionType) and vars(copyreg)["_slotnames"](cls)
+    return hasattr(cls, "__getattr__") or bool(sets)
 
 
 def leaves_pickling_to_object(cls: type) -> bool:

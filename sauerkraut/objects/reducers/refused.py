@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sauerkraut.objects.freezing import Freezing, Reducer, reduces, refuse
+from sauerkraut.objects.reducers.plain import reduce_with_getattr
 
 _REOPEN = "close it before the checkpoint and open it again in on_restart, or exclude it"
 _ATTACH = "other processes have its memory too: copy it, and attach it again in on_restart"
@@ -85,6 +86,13 @@ def _refusing(advice: str) -> Reducer:
 
 for _name, _advice in _ADVICE.items():
     reduces(_name)(_refusing(_advice))
+
+
+@reduces("tempfile._TemporaryFileWrapper")
+def _reduce_temporary(file: Any, freezing: Freezing) -> Any:
+    if vars(vars(file)["_closer"]).get("delete", True):
+        raise refuse(file, f"it is deleted when the process ends; {_REOPEN}")
+    return reduce_with_getattr(file, freezing)
 
 
 @reduces(*(f"mpi4py.MPI.{name}" for name in _HANDLES))

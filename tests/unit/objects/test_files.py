@@ -289,6 +289,22 @@ def test_what_is_refused():
         round_trip(process)
 
 
+def test_a_temporary_file_with_a_name(tmp_path):
+    with (
+        tempfile.NamedTemporaryFile("w", dir=tmp_path) as gone,
+        pytest.raises(CaptureError, match="it is deleted when the process ends; close it"),
+    ):
+        round_trip(gone)
+    with tempfile.NamedTemporaryFile("w+", dir=tmp_path, delete=False) as kept:
+        kept.write("before")
+        frozen = graph.freeze([kept])
+        kept.write("lost")
+    with graph.thaw(frozen)[0] as back:
+        back.write("after")
+        back.seek(0)
+        assert (back.read(), back.name) == ("beforeafter", kept.name)
+
+
 def test_a_deleted_file_is_refused(lines):
     with lines.open() as text:
         lines.unlink()

@@ -16,6 +16,7 @@ import os.path
 import pathlib
 import queue
 import random
+import re
 import struct
 import sys
 import tempfile
@@ -35,6 +36,12 @@ from tests.unit.objects.crossing import round_trip as rt
 def test_logger():
     held, _h = rt(logging.getLogger("a.b"), logging.StreamHandler())
     assert held is logging.getLogger("a.b")
+
+
+def test_a_scanner_of_re():
+    actions = [("[a-c]+", lambda _, text: text.upper()), ("d", None)]
+    (back,) = rt(re.Scanner(actions, re.IGNORECASE))
+    assert back.scan("aBDcd!") == (["AB", "C"], "!")
 
 
 def test_loggers_that_no_name_leads_to():
