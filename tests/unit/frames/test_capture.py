@@ -7,12 +7,14 @@ import sys
 import threading
 import traceback
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import sauerkraut as skt
 from sauerkraut import CaptureError, ResumeError, Snapshot
+from sauerkraut.frames import self_test
 
 
 def again(snapshot, *args, **kwargs):
@@ -398,3 +400,20 @@ def test_a_refused_capture_keeps_nothing_alive():
         assert "threading.Thread" in told[0]
     finally:
         gc.enable()
+
+
+def test_the_self_test_finds_frames_that_are_laid_out_otherwise(monkeypatch):
+    """As another micro release could lay them out: the core's answers are changed one at a time."""
+    core = self_test._native
+
+    def answers(**changed):
+        names = ("probe", "capture")
+        return SimpleNamespace(**{name: getattr(core, name) for name in names} | changed)
+
+    assert self_test.failure() is None
+    elsewhere = answers(probe=lambda frame: (frame.f_code, frame.f_lasti // 2 + 1))
+    monkeypatch.setattr(self_test, "_native", elsewhere)
+    assert "are not laid out as in the CPython we know" in self_test.failure()
+    wrong = answers(capture=lambda *_: SimpleNamespace(run=lambda *_: 7))
+    monkeypatch.setattr(self_test, "_native", wrong)
+    assert self_test.failure() == "a resumed toy stack gave 7, not (116, 7)"
