@@ -247,20 +247,24 @@ def _reduce_derived_wrapper(value: Any, _: Freezing) -> Reduced:
     """One of a class of the program's own, with its attributes."""
     cls = type(value)
     base = next(each for each in cls.__mro__ if each in _WRAPPERS)
-    held = (value.fget, value.fset, value.fdel) if base is property else (value.__func__,)
-    return (make_wrapper, (cls, base), (held, own_state(value)), None, None, set_wrapper)
+    if base is property:
+        held = (value.fget, value.fset, value.fdel)
+        return (make_wrapper, (cls, base), (held, own_state(value)), None, None, set_wrapper)
+    return (make_wrapper, (cls, base, value.__func__), own_state(value), None, None, set_attributes)
 
 
-def make_wrapper(cls: Any, base: Any) -> Any:
-    """An empty property, static or class method of a class derived from that."""
-    return base.__new__(cls)
+def make_wrapper(cls: Any, base: Any, *function: Any) -> Any:
+    """An empty property, or a static or class method, past the ``__init__`` of its class."""
+    made = base.__new__(cls, *function)
+    if base.__init__ is not object.__init__:  # from CPython 3.15 on methods have none
+        base.__init__(made, *function)
+    return made
 
 
 def set_wrapper(value: Any, state: tuple[tuple[Any, ...], Any]) -> None:
-    """Give it its functions and attributes, past its own ``__init__``."""
+    """Give a property its functions and attributes."""
     held, own = state
-    base: Any = next(each for each in type(value).__mro__ if each in _WRAPPERS)
-    base.__init__(value, *held)
+    property.__init__(value, *held)
     set_attributes(value, own)
 
 
