@@ -58,6 +58,16 @@ def requests_answered(directory: Path, epoch: int) -> set[str]:
     return set(catalog.read_manifest(path).about.requests)
 
 
+def duration_of(directory: Path, epoch: int) -> float:
+    """Seconds that the epoch took.
+
+    Raises:
+        StorageError: its manifest cannot be read.
+    """
+    path = directory / str(layout.EpochName(epoch, "committed"))
+    return catalog.read_manifest(path).epoch.seconds
+
+
 def ask_for_checkpoint(directory: Path, who: str) -> str:
     """Ask rank 0 for a checkpoint; id of the request.
 

@@ -37,6 +37,8 @@ SAME = 1.0
 PAUSE = 1.0
 """Seconds before a start after a restart that brought no epoch; doubles up to ..."""
 LONGEST_PAUSE = 60.0
+KEPT = 3.0
+"""Times what a checkpoint takes that ranks keep before the end of the job, beside the reserve."""
 LINGERING = 20.0
 """Seconds that a launcher may live on when rank 0 has ended: MPICH's waits for a lost host."""
 
@@ -117,6 +119,7 @@ class Supervisor:
                     self._read(progress.is_complete, False),
                     self._asked is not None,
                     epoch > newest and self._was_requested(epoch),
+                    epoch > newest and self._time_is_over(epoch, environment),
                     epoch > newest,
                     max(0, self._options.max_restarts - fruitless),
                 )
@@ -243,6 +246,13 @@ class Supervisor:
         nothing: set[str] = set()
         answered = self._read(lambda path: progress.requests_answered(path, epoch), nothing)
         return bool(answered - self._own_requests)
+
+    def _time_is_over(self, epoch: int, environment: dict[str, str]) -> bool:
+        """Whether a start that stopped by itself did so for the end of the job's time."""
+        settings = Settings.from_environment()
+        end = settings.end_time or float(environment.get("SAUERKRAUT_END_TIME", "inf"))
+        took = self._read(lambda path: progress.duration_of(path, epoch), 0.0)
+        return time.time() >= end - settings.reserve - KEPT * took
 
     def _lingers(self, absence: progress.Absence) -> bool:
         """Whether the launcher outlives the ranks on this host."""

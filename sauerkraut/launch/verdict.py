@@ -23,6 +23,8 @@ class End:
     """The supervisor was told to stop."""
     requested: bool
     """The newest epoch of this start answers a request."""
+    time_is_over: bool
+    """What is left of the job's time is what a stop before its end leaves."""
     progress: bool
     """This start committed an epoch."""
     restarts_left: int
@@ -54,6 +56,8 @@ def judge(end: End) -> Verdict:
         return Verdict(RANKS_LOST, "asked to stop, ended without a checkpoint for it")
     if end.status == CHECKPOINTED and end.requested:
         return Verdict(CHECKPOINTED, "checkpointed and stopped by a request")
+    if end.status == CHECKPOINTED and end.time_is_over:
+        return Verdict(CHECKPOINTED, "checkpointed before the job's time is over")
     if not end.complete:
         what = {
             0: "not complete, whatever the launcher's 0 says",

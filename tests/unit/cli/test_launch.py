@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,22 @@ def test_restarts_that_bring_an_epoch_do_not_count(launch):
     )
 
     assert (done.status, done.starts) == (0, 4), done.err
+
+
+@pytest.mark.parametrize(("left", "ended"), [(20, (85, 1)), (3600, (87, 2))])
+def test_a_stop_at_the_end_of_the_job_s_time_is_not_started_again(launch, monkeypatch, left, ended):
+    monkeypatch.setenv("SAUERKRAUT_END_TIME", str(time.time() + left))
+    done = launch(
+        "import os, sauerkraut\n"
+        "def f():\n"
+        "    if isinstance(ckpt.checkpoint(), sauerkraut.Epoch):\n"
+        "        os._exit(85)\n"
+        "    os._exit(87)\n"
+        "ckpt = sauerkraut.Checkpointer('ckpt', quiet=True)\n"
+        "ckpt.run(f)",
+    )
+
+    assert (done.status, done.starts) == ended, done.err
 
 
 def test_what_follows_the_run_gets_another_chance(launch):

@@ -9,6 +9,7 @@ END = {
     "complete": False,
     "asked": False,
     "requested": False,
+    "time_is_over": False,
     "progress": True,
     "restarts_left": 3,
 }
@@ -26,6 +27,8 @@ AGAIN = None
         ({"status": 85}, AGAIN),
         ({"status": 85, "asked": True}, 85),
         ({"status": 85, "requested": True}, 85),
+        ({"status": 85, "time_is_over": True}, 85),
+        ({"status": 137, "time_is_over": True}, AGAIN),
         ({"status": 137, "asked": True}, 86),
         ({"asked": True}, 86),
         ({"complete": True, "asked": True}, 0),
