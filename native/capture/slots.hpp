@@ -28,6 +28,13 @@ inline Owned kept_locals(const cpython::Frame& frame)
     return locals != nullptr && PyDict_CheckExact(locals) ? Owned::share(locals) : Owned();
   }
   PyObject* variables = cpython::Layout::code(frame)->co_localsplusnames;
+  Py_ssize_t known = 0;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(variables); ++i) {
+    known += PyDict_Contains(locals, PyTuple_GET_ITEM(variables, i)) == 1;
+  }
+  if (known == PyDict_GET_SIZE(locals)) {
+    return Owned();  // the usual case: a debugger, or locals() that nobody kept
+  }
   Owned more;
   Py_ssize_t at = 0;
   PyObject* name = nullptr;
