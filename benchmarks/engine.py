@@ -106,7 +106,7 @@ def measure(frame, values):
     return times, len(snapshot.control) + len(snapshot.objects)
 
 
-def measure_once(values, frame):
+def measure_once(frame, values):
     stacks.at_the_end = no_more  # the frames are resumed many times while they are measured
     measured.append(measure(frame, values))
 
@@ -166,7 +166,7 @@ def main():
         stacks.at_the_end = lambda frame, seen=seen: seen.append(locals_of(frame))
         skt.call(program, *arguments)
         # Frames anew: up to 3.12 one keeps the dict of its locals that somebody has looked at.
-        stacks.at_the_end = lambda frame, values=seen.pop(): measure_once(values, frame)
+        stacks.at_the_end = lambda frame, seen=seen: measure_once(frame, seen.pop())
         skt.call(program, *arguments)
         times, size = measured.pop()
         others = [times.get(each, NONE) / times["dumps"] for each in ("dill", "cloudpickle")]
