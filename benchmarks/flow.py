@@ -32,7 +32,7 @@ def nothing(state, data):
     pass
 
 
-def change(state, data):  # noqa: ARG001 - a step takes both
+def change(state, _data):
     state["field"] += 1
 
 

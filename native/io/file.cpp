@@ -23,7 +23,7 @@ constexpr int kAllocations = 100;
   throw std::system_error(error, std::generic_category());
 }
 
-// Files in memory: to reserve their pages is to look each up twice, a tenth of what writing takes.
+// Files in memory: to reserve their pages is to look each up twice.
 bool is_memory(int descriptor)
 {
   struct statfs about = {};

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 FIRST_BACK_OFF = 60.0
+KEPT = 3.0
+"""Times what a checkpoint takes that is kept of the job's time for the last, beside the reserve."""
 LONGEST_BACK_OFF = 600.0  # when there is no interval to double up to
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
@@ -90,7 +92,7 @@ class Schedule:
 
     def ending(self, now: float) -> bool:
         """Whether what is left of the job's time is just enough for a last checkpoint."""
-        reserve = 3 * max(self._costs, default=0.0)
+        reserve = KEPT * max(self._costs, default=0.0)
         return self._end is not None and now >= self._end - reserve
 
     def committed(self, now: float, cost: float = 0.0) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from sauerkraut.checkpoint.interval import KEPT
 from sauerkraut.errors import DirectoryOwned, StorageError
 from sauerkraut.launch import child, hosts, identity, progress, verdict
 from sauerkraut.launch.child import Child
@@ -37,8 +38,6 @@ SAME = 1.0
 PAUSE = 1.0
 """Seconds before a start after a restart that brought no epoch; doubles up to ..."""
 LONGEST_PAUSE = 60.0
-KEPT = 3.0
-"""Times what a checkpoint takes that ranks keep before the end of the job, beside the reserve."""
 LINGERING = 20.0
 """Seconds that a launcher may live on when rank 0 has ended: MPICH's waits for a lost host."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import logging
 import sys
 import types
@@ -233,14 +234,23 @@ def _names_used(module: types.ModuleType) -> Iterator[str]:
 def _functions_of(module: types.ModuleType) -> Iterator[types.FunctionType]:
     """The functions that a module defines, and those in its classes."""
     for value in list(vars(module).values()):
-        held = list(vars(value).values()) if isinstance(value, type) else [value]
+        held = list(vars(value).values()) if issubclass(type(value), type) else [value]
         for each in held:
-            try:
-                function = getattr(each, "__func__", getattr(each, "__wrapped__", each))
-            except Exception:  # noqa: BLE001 - a proxy whose object is not there, say
-                continue
-            if isinstance(function, types.FunctionType) and function.__module__ == module.__name__:
+            function = _function_in(each)
+            if type(function) is types.FunctionType and function.__module__ == module.__name__:
                 yield function
+
+
+def _function_in(value: Any) -> object:
+    """The function that a method has, or that a decorator has wrapped; else ``value``.
+
+    By what lies in it: a proxy is not asked, whose object may not be there.
+    """
+    if issubclass(type(value), (staticmethod, classmethod, types.MethodType)):
+        return value.__func__
+    if type(value) is types.FunctionType:
+        return value.__dict__.get("__wrapped__", value)
+    return inspect.getattr_static(value, "__wrapped__", value) if callable(value) else value
 
 
 def _can_be_captured(

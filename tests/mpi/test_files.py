@@ -49,13 +49,13 @@ def in_columns(comm, path, kind):
     """Each rank writes its own column of a matrix, by a view."""
     from mpi4py import MPI
 
-    File = family_of(kind)  # noqa: N806 - as it is called
+    family = family_of(kind)
     amode = MPI.MODE_CREATE | MPI.MODE_EXCL | MPI.MODE_WRONLY
-    file = File.Open(comm, path, amode, MPI.Info.Create({"cb_buffer_size": "65536"}))
+    file = family.Open(comm, path, amode, MPI.Info.Create({"cb_buffer_size": "65536"}))
     column = MPI.DOUBLE.Create_vector(2, 1, comm.size).Create_resized(0, 16 * comm.size).Commit()
     file.Set_view(8 * (1 + comm.rank), MPI.DOUBLE, column)
     column.Free()
-    same = {"file": file, "other": File(file)}
+    same = {"file": file, "other": family(file)}
     file.Write_all(np.full(3, float(comm.rank)))
 
     def more():
@@ -83,9 +83,9 @@ def in_turn(comm, path, kind):
     """Lines in the order of ranks, and records at offsets of their own, after what is there."""
     from mpi4py import MPI
 
-    File = family_of(kind)  # noqa: N806 - as it is called
-    log = File.Open(comm, path, MPI.MODE_RDWR | MPI.MODE_APPEND)
-    unused = File.Open(comm, f"{path}.other", MPI.MODE_WRONLY | MPI.MODE_APPEND)
+    family = family_of(kind)
+    log = family.Open(comm, path, MPI.MODE_RDWR | MPI.MODE_APPEND)
+    unused = family.Open(comm, f"{path}.other", MPI.MODE_WRONLY | MPI.MODE_APPEND)
     log.Set_atomicity(MPI.get_vendor()[0] == "MPICH")
     log.Write_ordered(f"rank {comm.rank} before\n".encode())
 

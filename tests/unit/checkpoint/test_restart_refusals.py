@@ -57,6 +57,13 @@ def start(tmp_path):
     return start
 
 
+def assert_one_line(done, error, told):
+    assert done.returncode == 87
+    assert done.stderr.startswith(f"sauerkraut: {error}: ")
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_unchanged_program_goes_on(start):
     done = start()
     assert (done.returncode, done.stdout) == (0, "4 True\n"), done.stderr
@@ -72,10 +79,7 @@ def test_a_function_off_the_stack_that_changed_is_warned_of(start, old, new, nam
 
 def test_it_is_refused_when_all_code_must_be_the_same(start):
     done = start("x + 1", "x + 10", code_changes="all")
-    assert done.returncode == 87
-    assert done.stderr.startswith("sauerkraut: CodeChanged: ")
-    assert "__main__:helper" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert_one_line(done, "CodeChanged", "__main__:helper")
 
 
 def test_a_function_on_the_stack_that_changed_is_refused_always(start):
@@ -92,30 +96,21 @@ def test_a_function_on_the_stack_that_changed_is_refused_always(start):
 
 def test_an_argument_that_changed_is_refused_in_one_line(start):
     done = start("ckpt.run(work, 1)", "ckpt.run(work, 2)")
-    assert done.returncode == 87
-    assert done.stderr.startswith("sauerkraut: ArgumentsChanged: ")
-    assert "n: 1 then, 2 now" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert_one_line(done, "ArgumentsChanged", "n: 1 then, 2 now")
 
 
 def test_an_epoch_that_others_may_write_is_refused_in_one_line(start, tmp_path):
     (epoch,) = (tmp_path / "ckpt").glob("epoch-*")
     epoch.chmod(0o770)
     done = start()
-    assert done.returncode == 87
-    assert done.stderr.startswith("sauerkraut: UntrustedCheckpoint: ")
-    assert f"chmod go-w {epoch}" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert_one_line(done, "UntrustedCheckpoint", f"chmod go-w {epoch}")
     epoch.chmod(0o700)
     assert start().returncode == 0
 
 
 def test_another_function_is_refused_in_one_line(start):
     done = start("ckpt.run(work, 1)", "ckpt.run(helper, 1)")
-    assert done.returncode == 87
-    assert done.stderr.startswith("sauerkraut: ArgumentsChanged: ")
-    assert "it is of a run of work(), this start gives helper()" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert_one_line(done, "ArgumentsChanged", "it is of a run of work(), this start gives helper()")
 
 
 def test_an_error_that_is_caught_leaves_the_status_to_the_program(start):

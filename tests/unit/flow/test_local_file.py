@@ -17,25 +17,13 @@ from sauerkraut.errors import (
     StorageError,
     UntrustedCheckpoint,
 )
-from sauerkraut.flow import CheckpointFlow, LocalStateHandler, journal
-from sauerkraut.flow.appending import Writer, replace
-from sauerkraut.storage import Trust
-from sauerkraut.storage.disk import File
+from sauerkraut.flow import CheckpointFlow, LocalStateHandler
 from sauerkraut.testing import faults, powercut
 from tests.processes import run_python
+from tests.unit.flow.journals import damage, frames
 from tests.unit.flow.pipelines import BrokenError, Pipeline
 
 GUMLY = Path(__file__).parents[2] / "data" / "gumly" / "checkpoint.pkl"
-
-
-def frames(path):
-    return journal.read(path, Trust()).frames
-
-
-def damage(path, offset):
-    content = bytearray(path.read_bytes())
-    content[offset] ^= 1
-    path.write_bytes(content)
 
 
 class TestHandler:
@@ -108,124 +96,6 @@ class TestLargeStates:
             written.append(failing.call.offset)
             assert self.pipeline(path).run()["field"][-1] == 2_500_001
         assert max(written) - min(written) > 16 << 20
-
-
-class TestWhatStaysAsItWas:
-    """A large array that no step changes is written once."""
-
-    NBYTES = 1 << 20
-
-    def pipeline(self, path, **options):
-        flow = CheckpointFlow(path, quiet=True, **options)
-
-        @flow.add_step()
-        def load(state, data):
-            state["table"] = np.arange(self.NBYTES // 8)
-            state["field"] = np.arange(self.NBYTES // 8) * 0.5
-
-        @flow.add_step()
-        def count(state, data):
-            state["count"] = 1
-
-        @flow.add_step()
-        def grow(state, data):
-            state["field"] += 1
-            state["count"] += 1
-
-        @flow.add_step()
-        def finish(state, data):
-            state["count"] += 1
-
-        return flow
-
-    def check(self, state, count, more):
-        assert state.get("count", 0) == count
-        assert (state["table"] == np.arange(self.NBYTES // 8)).all()
-        assert (state["field"] == np.arange(self.NBYTES // 8) * 0.5 + more).all()
-
-    def check_all(self, path):
-        """Run again from the step before each commit."""
-        for index, (count, more) in enumerate([(3, 1), (3, 1), (3, 1)], 1):
-            again = path.with_name(f"again-{index}")
-            shutil.copy(path, again)
-            self.check(self.pipeline(again).run(checkpoint=index), count, more)
-
-    def test_each_state_comes_back(self, path):
-        self.check(self.pipeline(path).run({"x": 1}), 3, 1)
-        assert path.stat().st_size < 3.2 * self.NBYTES  # a table, and two fields
-        states = [each for each in frames(path) if each.parts]
-        assert [sum(part.earlier for part in each.parts) for each in states] == [0, 0, 2, 1, 2]
-        self.check_all(path)
-
-    def test_a_state_that_was_read_is_one_s_own(self, path):
-        self.pipeline(path).run({"x": 1})
-        state = LocalStateHandler(path).read()
-        state["table"][:] = 0
-        self.check(LocalStateHandler(path).read(), 3, 1)
-
-    def test_the_next_run_takes_them_along(self, path):
-        self.pipeline(path, keep=1).run({"x": 1})
-        for _ in range(3):
-            self.check(self.pipeline(path, keep=1).run({"x": 1}), 3, 1)
-            assert path.stat().st_size < 6.5 * self.NBYTES
-        self.check_all(path)
-
-    def test_a_run_that_broke_goes_on_from_them(self, path):
-        flow = self.pipeline(path)
-
-        @flow.add_step()
-        def breaks(state, data):
-            raise BrokenError
-
-        with pytest.raises(BrokenError):
-            flow.run({"x": 1})
-        size = path.stat().st_size
-        flow = self.pipeline(path)
-
-        @flow.add_step(name="breaks")
-        def is_mended(state, data):
-            state["count"] += 1
-
-        self.check(flow.run(), 4, 1)
-        assert path.stat().st_size < size + self.NBYTES // 4
-
-    def test_they_stay_when_the_state_that_had_them_goes(self, path):
-        large, other = os.urandom(self.NBYTES), os.urandom(self.NBYTES)
-        given = [[large, b"a"], [large, other], [b"", large, other], [other, large]]
-        with File.create(path, 0o600) as file:
-            writer = Writer(file, 0, Trust())
-            for number, parts in enumerate(given):
-                writer.commit({"number": number}, [b"line"] * 3, parts)
-        for kept in ([1, 2, 3], [2, 3], [3]):
-            before = frames(path)
-            chosen = [each for each in before if each.record["number"] in kept]
-            replace(path, chosen, {"number": 9}, [], [large], Trust())
-            with File.open(path) as file:
-                found = {
-                    each.record["number"]: list(map(bytes, journal.read_parts(file, each, Trust())))
-                    for each in frames(path)
-                }
-            assert found == {number: given[number] for number in kept} | {9: [large]}
-            assert path.stat().st_size < 2.1 * self.NBYTES
-
-    def test_damage_is_found_in_every_state_that_has_it(self, path, caplog):
-        self.pipeline(path).run({"x": 1})
-        states = [each for each in frames(path) if each.parts]
-        table = next(part for part in states[1].parts if part.nbytes == self.NBYTES)
-        assert [part.offset for part in states[-1].parts].count(table.offset) == 1
-        damage(path, table.offset + 5)
-        with pytest.raises(CorruptCheckpoint, match="is damaged"):
-            LocalStateHandler(path).read()
-        self.check(self.pipeline(path).run({"x": 1}), 3, 1)
-
-    def test_with_a_key(self, path, tmp_path, monkeypatch):
-        key = tmp_path / "key"
-        key.write_bytes(os.urandom(32))
-        key.chmod(0o600)
-        monkeypatch.setenv("SAUERKRAUT_KEY_FILE", str(key))
-        self.check(self.pipeline(path).run({"x": 1}), 3, 1)
-        assert path.stat().st_size < 3.2 * self.NBYTES
-        self.check_all(path)
 
 
 class TestGumly:

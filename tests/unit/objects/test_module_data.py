@@ -58,14 +58,24 @@ def step():
 
 
 @pytest.fixture
-def module(tmp_path, monkeypatch):
-    made = types.ModuleType("data_sample")
-    made.__file__ = str(tmp_path / "data_sample.py")
-    made.__spec__ = ModuleSpec("data_sample", None)  # as if it was imported
-    monkeypatch.setitem(sys.modules, made.__name__, made)
+def imported(tmp_path, monkeypatch):
+    """Make a module of a text, as if it was imported."""
+
+    def imported(name, text):
+        made = types.ModuleType(name)
+        made.__file__ = str(tmp_path / f"{name}.py")
+        made.__spec__ = ModuleSpec(name, None)
+        monkeypatch.setitem(sys.modules, name, made)
+        exec(compile(text, made.__file__, "exec", dont_inherit=True), vars(made))
+        return made
+
+    return imported
+
+
+@pytest.fixture
+def module(imported, monkeypatch):
     monkeypatch.setattr(module_data, "_told", set())
-    exec(compile(SOURCE, made.__file__, "exec", dont_inherit=True), vars(made))
-    return made
+    return imported("data_sample", SOURCE)
 
 
 def test_data_of_project_modules(module, caplog):
@@ -281,26 +291,18 @@ def begin(prefix):
 """
 
 
-def test_what_was_registered_while_the_program_ran_is_registered_again(tmp_path, monkeypatch):
-    def start():
-        made = types.ModuleType("data_dispatching")
-        made.__file__ = str(tmp_path / "data_dispatching.py")
-        made.__spec__ = ModuleSpec("data_dispatching", None)  # as if it was imported
-        monkeypatch.setitem(sys.modules, made.__name__, made)
-        exec(compile(DISPATCHING, made.__file__, "exec", dont_inherit=True), vars(made))
-        return made
-
+def test_what_was_registered_while_the_program_ran_is_registered_again(imported):
     def use(module, local):
         held = local()
         held.value = [1]
         kinds = [module.show(x) for x in (held, 1, "", b"", None)]
         return kinds, module.Printer().kind(held), module.Printer().kind(1)
 
-    module = start()
+    module = imported("data_dispatching", DISPATCHING)
     local = module.begin(">")
     expected = use(module, local)
     frozen = graph.freeze([module_data.collect(["data_dispatching"]), local])
-    module = start()
+    module = imported("data_dispatching", DISPATCHING)
     data, local = graph.thaw(frozen)
     registered = module.show.registry
     module_data.restore(data)
@@ -336,16 +338,8 @@ def choose(n):
 """
 
 
-def test_what_a_function_chose_is_chosen_again(tmp_path, monkeypatch):
-    def start():
-        made = types.ModuleType("data_choosing")
-        made.__file__ = str(tmp_path / "data_choosing.py")
-        made.__spec__ = ModuleSpec("data_choosing", None)  # as if it was imported
-        monkeypatch.setitem(sys.modules, made.__name__, made)
-        exec(compile(CHOOSING, made.__file__, "exec", dont_inherit=True), vars(made))
-        return made
-
-    module = start()
+def test_what_a_function_chose_is_chosen_again(imported):
+    module = imported("data_choosing", CHOOSING)
     own = {"step": module.euler, "Chosen": module.Slow, "Solver.method": module.euler}
     assert module_data.collect(["data_choosing"])["data_choosing"] == {
         **own,
@@ -359,7 +353,7 @@ def test_what_a_function_chose_is_chosen_again(tmp_path, monkeypatch):
     assert "same" not in data["data_choosing"]
     assert "Solver.same" not in data["data_choosing"]
     frozen = graph.freeze([data])
-    module = start()
+    module = imported("data_choosing", CHOOSING)
     module_data.restore(*graph.thaw(frozen))
     assert (module.step, module.Chosen, module.root) == (module.rk4, module.Fast, math.sqrt)
     assert (module.math, module.kernel(2), module.Solver().method()) == (math, 6, 3)

@@ -38,7 +38,10 @@ def in_memory():
         )
         if done.returncode:
             Path(place).rmdir()
-            pytest.skip(f"missing: the right to mount a tmpfs ({done.stderr.decode().strip()})")
+            told = done.stderr.decode().strip()
+            pytest.skip(
+                f"missing: the right to mount a tmpfs ({told}): run as root, or `unshare -rm`"
+            )
         mounted.append(place)
         return Path(place)
 
