@@ -17,10 +17,29 @@ bool is_atom(PyObject* object)
 {
   return object == Py_None || PyBool_Check(object) || PyLong_CheckExact(object) ||
          PyFloat_CheckExact(object) || PyUnicode_CheckExact(object) || PyBytes_CheckExact(object) ||
-         PyComplex_CheckExact(object) || PyRange_Check(object);  // of ints
+         PyComplex_CheckExact(object) || PyRange_Check(object) ||  // of ints
+         Py_IS_TYPE(object, &PyRangeIter_Type) || Py_IS_TYPE(object, &PyLongRangeIter_Type);
 }
 
-bool is_plain(PyObject* object, int levels, int& left)
+// What the caller knows beside that: objects of exactly these types.
+struct Others {
+  PyObject* types;  // a frozenset
+  PyObject* found;  // a list
+};
+
+bool is_other(PyObject* object, const Others& others)
+{
+  if (others.types == Py_None) {
+    return false;
+  }
+  const int is = PySet_Contains(others.types, reinterpret_cast<PyObject*>(Py_TYPE(object)));
+  if (is < 0 || (is > 0 && PyList_Append(others.found, object) != 0)) {
+    throw nb::python_error();
+  }
+  return is > 0;
+}
+
+bool is_plain(PyObject* object, const Others& others, int levels, int& left)
 {
   if (is_atom(object)) {
     return --left >= 0;
@@ -31,14 +50,14 @@ bool is_plain(PyObject* object, int levels, int& left)
   if (PyList_CheckExact(object) || PyTuple_CheckExact(object)) {
     const Py_ssize_t size = PySequence_Fast_GET_SIZE(object);
     for (Py_ssize_t i = 0; i < size; ++i) {
-      if (!is_plain(PySequence_Fast_GET_ITEM(object, i), levels - 1, left)) {
+      if (!is_plain(PySequence_Fast_GET_ITEM(object, i), others, levels - 1, left)) {
         return false;
       }
     }
     return true;
   }
   if (!PyDict_CheckExact(object)) {
-    return false;
+    return is_other(object, others);
   }
   Py_ssize_t at = 0;
   PyObject* key = nullptr;
@@ -48,7 +67,7 @@ bool is_plain(PyObject* object, int levels, int& left)
     if (PyUnicode_Check(key) && PyUnicode_CompareWithASCIIString(key, "__builtins__") == 0) {
       return false;
     }
-    if (!is_plain(key, levels - 1, left) || !is_plain(value, levels - 1, left)) {
+    if (!is_plain(key, others, levels - 1, left) || !is_plain(value, others, levels - 1, left)) {
       return false;
     }
   }
@@ -61,13 +80,16 @@ void bind_plain(nb::module_& m)
 {
   m.def(
       "plain",
-      [](nb::handle values) {
+      [](nb::handle values, nb::handle others, nb::handle found) {
         int left = most_objects;
-        return is_plain(values.ptr(), most_levels, left);
+        return is_plain(values.ptr(), {others.ptr(), found.ptr()}, most_levels, left);
       },
-      nb::arg("values"), nb::sig("def plain(values: object) -> bool"),
-      "Whether `values` is a small graph of numbers, texts, bytes, lists, tuples and dicts only: "
-      "then the pickler needs no help.");
+      nb::arg("values"), nb::arg("others") = nb::none(), nb::arg("found") = nb::none(),
+      nb::sig("def plain(values: object, others: frozenset[type] | None = None, "
+              "found: list[typing.Any] | None = None) -> bool"),
+      "Whether `values` is a small graph of numbers, texts, bytes, ranges, lists, tuples and dicts "
+      "only, and of `others`: objects of exactly these types, which go into `found`. Then the "
+      "pickler needs no further help.");
 }
 
 }  // namespace sauerkraut::bindings

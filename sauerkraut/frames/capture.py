@@ -16,7 +16,6 @@ from sauerkraut.frames.original import Original
 from sauerkraut.frames.snapshot import MAGIC, Snapshot, Thawed
 from sauerkraut.objects import graph, module_data
 from sauerkraut.objects.freezing import Handles
-from sauerkraut.objects.graph import Frozen
 from sauerkraut.objects.reducers.definitions import Definitions
 
 P = ParamSpec("P")
@@ -176,13 +175,6 @@ def freeze_stack(
     """
     described = labels.of_frames(stack, carry=code, sources=sources)
     objects = stack.objects(described)
-    if not (values or anchors or excluded or exclusion or (carry_main and code == "embed")):
-        stream = graph.plain_stream(objects)
-        if stream is not None:  # no object needs a name, none is a generator
-            if original is not None:
-                original.take(stack, _native.Generators(stack))
-            control = _native.encode(stack, None, *_INTERPRETER, described, [], labels.describe)
-            return Snapshot(control, Frozen(stream))
     own = len(objects)
     found: dict[int, str] = {}
 
@@ -193,6 +185,13 @@ def freeze_stack(
             found.update(_names(stack))
         return found.get(id(objects[index]), "a value on the stack")
 
+    if not (values or anchors or excluded or exclusion or (carry_main and code == "embed")):
+        plainly = graph.freeze_plain(objects, names=name_of, arrays=arrays, threshold=threshold)
+        if plainly is not None:  # none of it is a generator
+            if original is not None:
+                original.take(stack, _native.Generators(stack))
+            control = _native.encode(stack, None, *_INTERPRETER, described, [], labels.describe)
+            return Snapshot(control, plainly)
     if carry_main and code == "embed":
         values = [*values, Definitions.of(_codes_of_main(stack))]
     generators = Generators(stack, exclusion) if exclusion else _native.Generators(stack)

@@ -8,7 +8,9 @@ Imported only in programs that imported numpy.
 from __future__ import annotations
 
 import array
+import copyreg
 import io
+import pickle
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
@@ -16,8 +18,9 @@ import numpy as np
 
 from sauerkraut._native import address_of
 from sauerkraut.errors import CaptureError
-from sauerkraut.objects import memory_maps, thawing
+from sauerkraut.objects import memory_maps, passes, thawing
 from sauerkraut.objects.freezing import Freezing, Reduced, Shell, reduces, refuse, same
+from sauerkraut.objects.passes import Names
 from sauerkraut.objects.state import ArrayState
 
 ALIGNMENT = 64
@@ -69,20 +72,25 @@ class Memory:
 
     def bytes(self) -> Array:
         """The stored bytes themselves, without a copy; keeps the owner alive."""
-        return np.asarray(_Bytes(self.owner, self.low, self.nbytes))
+        return np.asarray(Bytes(self.owner, self.low, self.nbytes))
 
 
-class _Bytes:
+class Bytes:
     """Bytes at an address, by the array interface: works for every owner."""
 
     def __init__(self, owner: object, address: int, nbytes: int) -> None:
         self.owner = owner
+        self.low, self.high = address, address + nbytes
         self.__array_interface__ = {
             "data": (address, False),
             "shape": (nbytes,),
             "typestr": "|u1",
             "version": 3,
         }
+
+
+class Restored(Bytes):
+    """Memory that came back, which nothing but arrays over this looks at by itself."""
 
 
 def _is_plain(dtype: np.dtype[Any]) -> bool:
@@ -112,6 +120,8 @@ def extent_of(owner: Any) -> tuple[int, int]:
     """Addresses of the first byte that an owner of memory has and after the last."""
     if isinstance(owner, np.ndarray):
         return bounds_of(owner)
+    if isinstance(owner, Restored):
+        return owner.low, owner.high
     with owner.getbuffer() if isinstance(owner, io.BytesIO) else memoryview(owner) as buffer:
         low = address_of(buffer)
         return low, low + buffer.nbytes
@@ -144,10 +154,12 @@ def reduce_array(value: Array, freezing: Freezing) -> Reduced:
     if base is not None and (owner := freezing.owners.get(id(base))) is not None:
         if isinstance(owner, np.ndarray):
             root, base = owner, None
-        elif not isinstance(owner, Memory):
-            return (view, (owner, *description_of(value, extent_of(owner)[0])))
-        else:
+        elif isinstance(owner, Memory):
             base = owner.owner
+        elif isinstance(owner, Restored):
+            base = owner
+        else:
+            return (view, (owner, *description_of(value, extent_of(owner)[0])))
     if value.dtype.hasobject or root.dtype.hasobject:
         return _reduce_object_array(value, root)
     if id(root) in freezing.anchored:
@@ -191,14 +203,62 @@ def _is_whole(root: Array) -> bool:
     return type(root) is np.ndarray and (root.flags.c_contiguous or root.flags.f_contiguous)
 
 
+PLAIN = frozenset((np.ndarray, np.bool_, np.int32, np.int64, np.float32, np.float64))
+"""Types of what `pickled` writes."""
+
+
+def are_plain(found: list[Any]) -> bool:
+    """Whether `pickled` may write these: arrays of numbers, over memory that arrays own."""
+    for each in found:
+        if type(each) is np.ndarray:
+            root, base = root_of(each)
+            if (
+                id(each.dtype) not in _NUMBERS
+                or type(root) is not np.ndarray
+                or id(root.dtype) not in _NUMBERS
+                or not (base is None or type(base) is Restored)
+            ):
+                return False
+    return True
+
+
+def pickled(values: list[Any], names: Names, threshold: int) -> tuple[io.BytesIO, list[Memory]]:
+    """The pickle of plain values and of `PLAIN` ones, and the memories it refers to."""
+    paths: dict[int, str] = {}
+
+    def path_of(address: int) -> str | None:
+        paths.update(paths or passes.names_of(values, names))
+        return paths.get(address)
+
+    freezing = Freezing(threshold=threshold, name_of=path_of)
+    stream = io.BytesIO()
+    pickler = pickle.Pickler(stream, 5)
+    pickler.dispatch_table = {
+        np.ndarray: lambda value: reduce_array(value, freezing),
+        Shell: lambda shell: (shell.make, shell.arguments),
+        complex: copyreg.dispatch_table[complex],
+    }
+    pickler.dump(values)
+    return stream, list(freezing.memories.values())
+
+
+_NUMBERS = {
+    id(dtype): dtype.str if np.dtype(dtype.str) is dtype else dtype.char  # `long long` is another
+    for dtype in map(np.dtype, ("?", *"bhilqBHILQfdFD"))
+}
+"""Names of those dtypes that are one object in every process, by their ids."""
+
+
 def _in_stream(value: Array) -> Reduced:
-    order: Literal["C", "F"] = "C" if value.flags.c_contiguous else "F"
-    data = value.tobytes(order)
-    return (small, (data, value.dtype, value.shape, order, value.flags.writeable))
+    flags = value.flags
+    order: Literal["C", "F"] = "C" if flags.c_contiguous else "F"
+    dtype = value.dtype
+    told = _NUMBERS.get(id(dtype), dtype)
+    return (small, (value.tobytes(order), told, value.shape, order, flags.writeable))
 
 
 def small(
-    data: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], order: Any, writeable: bool
+    data: bytes, dtype: np.dtype[Any] | str, shape: tuple[int, ...], order: Any, writeable: bool
 ) -> Array:
     """An array that owns its bytes."""
     made: Array = np.ndarray(shape, dtype, data, order=order).copy(order)
@@ -236,9 +296,10 @@ def memory_of(root: Array, base: object, freezing: Freezing) -> Memory:
 def description_of(value: Array, start: int) -> tuple[Any, ...]:
     """(offset, dtype, shape, strides, writeable) of an array in memory that begins at ``start``."""
     address = value.__array_interface__["data"][0]
-    strides = None if value.flags.c_contiguous else value.strides
+    flags, dtype = value.flags, value.dtype
+    strides = None if flags.c_contiguous else value.strides
     offset = address - start if value.size else 0
-    return (offset, value.dtype, value.shape, strides, value.flags.writeable)
+    return (offset, _NUMBERS.get(id(dtype), dtype), value.shape, strides, flags.writeable)
 
 
 def _reduce_object_array(value: Array, root: Array) -> Reduced:
@@ -339,7 +400,7 @@ def memories_from(
             raise ValueError(f"a block has {source.nbytes} bytes, not {length}")
         if source.flags.writeable and address_of(source.data) % ALIGNMENT == 0:
             # Not the source itself: its owner may be of a kind that stays in the stream.
-            memory = np.asarray(_Bytes(source, address_of(source.data), length))
+            memory = np.asarray(Restored(source, address_of(source.data), length))
         else:
             memory = aligned_copy(source)
         memories.append((memory, first))

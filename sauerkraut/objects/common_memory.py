@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from sauerkraut.errors import CaptureError
-from sauerkraut.objects.arrays import Memory, extent_of, root_of
+from sauerkraut.objects.arrays import Memory, Restored, extent_of, root_of
 from sauerkraut.objects.freezing import Freezing, describe
 
-_KNOWN = (np.ndarray, mmap.mmap, bytearray, bytes, array.array)
+_KNOWN = (np.ndarray, Restored, mmap.mmap, bytearray, bytes, array.array)
 """Owners of memory that arrays over it find by themselves."""
 _BytesIOBuffer: type = type(io.BytesIO().getbuffer().obj)
 

@@ -7,8 +7,10 @@ what the frames of generators refer to, a table of memories, and 8 bytes: the le
 
 from __future__ import annotations
 
+import functools
 import io
 import pickle
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -24,6 +26,7 @@ from sauerkraut.objects.thawing import Thawing
 
 if TYPE_CHECKING:
     from sauerkraut._native import Generators, Shells
+    from sauerkraut.objects.arrays import Memory
 
 _NO_TABLE = bytes(TRAILER)
 _EMPTY = {"memories": [], "namespaces": 0, "code": {}}
@@ -118,8 +121,10 @@ def freeze(
         CaptureError: something cannot be captured; names it, why, and what to do. Nothing has
             changed but what the user's own ``__reduce__`` and ``__getstate__`` did.
     """
-    if not anchors and (plainly := plain_stream(values)) is not None:
-        return Frozen(plainly)
+    if not anchors:
+        plainly = freeze_plain(values, names=names, arrays=arrays, threshold=threshold)
+        if plainly is not None:
+            return plainly
     attempt = Attempt(
         values,
         names,
@@ -130,7 +135,22 @@ def freeze(
         handles=handles,
     )
     stream, freezing = attempt.run()
+    told = {"namespaces": len(freezing.namespaces), "code": freezing.code}
+    if attempt.parts.strip(NAMESPACE):
+        told["parts"] = attempt.parts
     memories = list(freezing.memories.values())
+    return _with_memories(stream, memories, told, arrays, threshold, tuple(freezing.dead))
+
+
+def _with_memories(
+    stream: io.BytesIO,
+    memories: list[Memory],
+    told: dict[str, Any],
+    arrays: Literal["copy", "borrow"],
+    threshold: int,
+    dead: tuple[str, ...] = (),
+) -> Frozen:
+    """Add the table to a stream: what is ``told`` there, and of memories."""
     table: list[tuple[int, int, bytes | None]] = []
     blocks: list[Block] = []
     for memory in memories:
@@ -142,27 +162,48 @@ def freeze(
         table.append((first, memory.nbytes, None))
         held = data.copy() if arrays == "copy" else data
         blocks.append(Block(held.data.toreadonly(), *memory.look(), memory.path))
-    told = {"memories": table, "namespaces": len(freezing.namespaces), "code": freezing.code}
-    if attempt.parts.strip(NAMESPACE):
-        told["parts"] = attempt.parts
-    end = pickle.dumps(told, protocol=5)
+    end = pickle.dumps({"memories": table, **told}, protocol=5)
     stream.write(end)
     stream.write(len(end).to_bytes(TRAILER, "little"))
-    return Frozen(stream.getvalue(), tuple(blocks), tuple(freezing.dead))
+    return Frozen(stream.getvalue(), tuple(blocks), dead)
 
 
-def plain_stream(values: Values) -> bytes | None:
-    """The stream of a small graph in which nothing needs a word of ours; see `freeze`.
+def freeze_plain(
+    values: Values,
+    *,
+    names: Names,
+    arrays: Literal["copy", "borrow"],
+    threshold: int,
+) -> Frozen | None:
+    """Freeze a small graph in which the pickler needs no word of ours; see `freeze`.
 
-    None where something does, or where it nests too deep: the other way has more room for
-    recursion.
+    Arrays of numbers need none that is not known beforehand. None where something does, or where
+    it nests too deep: the other way has more room for recursion.
     """
-    if not plain(values):
-        return None
+    given = values if type(values) is list else list(values)
     try:
-        return pickle.dumps(values if type(values) is list else list(values), 5) + _NO_TABLE
+        if "numpy" not in sys.modules:
+            return Frozen(pickle.dumps(given, 5) + _NO_TABLE) if plain(given) else None
+        kinds, found = _arrays(), list[Any]()
+        if not plain(given, kinds.PLAIN, found) or not kinds.are_plain(found):
+            return None
+        if not found:
+            return Frozen(pickle.dumps(given, 5) + _NO_TABLE)
+        stream, memories = kinds.pickled(given, names, threshold)
     except RecursionError:
         return None
+    if not memories:
+        stream.write(_NO_TABLE)
+        return Frozen(stream.getvalue())
+    return _with_memories(stream, memories, {"namespaces": 0, "code": {}}, arrays, threshold)
+
+
+@functools.cache
+def _arrays() -> Any:
+    """Of use, and to be had, only where there is NumPy."""
+    from sauerkraut.objects import arrays
+
+    return arrays
 
 
 class _Unpickler(pickle.Unpickler):
@@ -268,9 +309,8 @@ def _memories(table: dict[str, Any], blocks: Sequence[Any]) -> list[tuple[Any, i
         raise ResumeError(f"the object stream refers to {wanted} blocks, {len(blocks)} are given")
     if not entries:
         return []
-    from sauerkraut.objects import arrays
-
-    return arrays.memories_from(entries, blocks)
+    memories: list[tuple[Any, int]] = _arrays().memories_from(entries, blocks)
+    return memories
 
 
 def _told(error: BaseException) -> str:

@@ -165,21 +165,25 @@ class Attempt:
 
     @functools.cached_property
     def _array_names(self) -> dict[int, str]:
-        """Names of values and of what their attributes and items hold, by address."""
-        found: dict[int, str] = {}
-        for index, value in enumerate(self.values):
-            name = self.names(index)
-            found.setdefault(id(value), name)
-            held = value if type(value) is dict else getattr(value, "__dict__", None)
-            if type(held) is dict:
-                for key, item in held.items():
-                    dotted = f"{name}[{key!r}]" if held is value else f"{name}.{key}"
-                    found.setdefault(id(item), dotted)
-        return found
+        return names_of(self.values, self.names)
 
     def _explained(self, error: BaseException) -> CaptureError:
         freezing = self._new_freezing()
         return failure.explain(self.values, self.names, self.anchors, freezing, error)
+
+
+def names_of(values: Values, names: Names) -> dict[int, str]:
+    """Names of values and of what their attributes and items hold, by address."""
+    found: dict[int, str] = {}
+    for index, value in enumerate(values):
+        name = names(index)
+        found.setdefault(id(value), name)
+        held = value if type(value) is dict else getattr(value, "__dict__", None)
+        if type(held) is dict:
+            for key, item in held.items():
+                dotted = f"{name}[{key!r}]" if held is value else f"{name}.{key}"
+                found.setdefault(id(item), dotted)
+    return found
 
 
 def _warn_once(text: str, *told: str) -> None:
