@@ -1,7 +1,7 @@
 """What a step of a pipeline costs beside its own work, against what Gumly does: a bare dill.dump.
 
 Each line is the median of ratios, both sides measured in turn in the same run, so that a busy
-machine slows both. `python benchmarks/flow.py [--steps 10] [--pairs 7] [--mib 1024] [DIRECTORY]`
+machine slows both. `python benchmarks/flow.py [--steps 10 100] [--pairs 7] [--mib 1024] [DIRECTORY]`
 """
 
 import argparse
@@ -69,7 +69,7 @@ def compare(label, ours, theirs, pairs, scale):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--steps", type=int, nargs="+", default=[10, 100])
     parser.add_argument("--pairs", type=int, default=7)
     parser.add_argument("--mib", type=int, default=1024, help="size of the large state")
     parser.add_argument("directory", nargs="?", type=Path, help="where to write")
@@ -83,19 +83,25 @@ def main():
 
 
 def measure(directory, chosen):
-    state, steps = small(), chosen.steps
+    state = small()
 
-    def run():
+    def run(steps):
+        (directory / "ours").unlink(missing_ok=True)
         flow_of(directory / "ours", steps).run(small())
 
-    def dumps(sync):
+    def dumps(steps, *, sync):
         for _ in range(steps):
             dumped(directory / "theirs", state, sync=sync)
 
-    scale = 1e3 / steps
-    label = "a small state, against dill.dump"
-    compare(f"{label} and fsync", run, lambda: dumps(True), chosen.pairs, scale)
-    compare(label, run, lambda: dumps(False), chosen.pairs, scale)
+    for steps in chosen.steps:
+        for sync, label in ((True, "dill.dump and fsync"), (False, "dill.dump")):
+            compare(
+                f"a small state, {steps} steps, against {label}",
+                functools.partial(run, steps),
+                functools.partial(dumps, steps, sync=sync),
+                chosen.pairs,
+                1e3 / steps,
+            )
 
     large = {"field": np.random.default_rng(0).random((chosen.mib, 1 << 17))}
 

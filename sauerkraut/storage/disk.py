@@ -183,7 +183,7 @@ class File(Closing):
     def sync(self) -> None:
         """Return when the content is durable; a failure is final: the bytes may be gone."""
         with _calling("fsync", self.path):
-            os.fsync(self._descriptor)
+            os.fdatasync(self._descriptor)
 
     def touch(self) -> None:
         """Set the modification time by the file system's clock."""
