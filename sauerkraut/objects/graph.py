@@ -182,13 +182,13 @@ def freeze_plain(
     """
     given = values if type(values) is list else list(values)
     try:
+        if plain(given):
+            return Frozen(pickle.dumps(given, 5) + _NO_TABLE)
         if "numpy" not in sys.modules:
-            return Frozen(pickle.dumps(given, 5) + _NO_TABLE) if plain(given) else None
+            return None
         kinds, found = _arrays(), list[Any]()
         if not plain(given, kinds.PLAIN, found) or not kinds.are_plain(found):
             return None
-        if not found:
-            return Frozen(pickle.dumps(given, 5) + _NO_TABLE)
         stream, memories = kinds.pickled(given, names, threshold)
     except RecursionError:
         return None
