@@ -205,3 +205,38 @@ def test_the_body_of_a_script_goes_on_in_another_program(tmp_path):
     assert lines == ["21 3 4 2"], error
     lines, error = run(READS.format(first="total = 99"), tmp_path / "s")
     assert lines == ["21 3 4 2", "None", "['Point']"], error
+
+
+KEEPS_INSTANCES = """
+import sys
+import sauerkraut as skt
+
+class Unit:
+    known = []
+    def __new__(cls, name):
+        return super().__new__(cls)
+    def __init__(self, name):
+        self.name = name
+        Unit.known.append(self)
+    def __getnewargs__(self):
+        return (self.name,)
+
+def simulate():
+    unit = Unit("m")
+    if snapshot := skt.capture():
+        open(sys.argv[1], "wb").write(snapshot.to_bytes())
+        return snapshot.resume()
+    return unit.name
+
+print(skt.call(simulate))
+"""
+
+
+def test_a_class_that_keeps_instances_with_arguments_of_their_own(tmp_path):
+    """In a program that defines it they come back; elsewhere it has no methods yet: see limits."""
+    script, snapshot = tmp_path / "units.py", tmp_path / "snapshot"
+    script.write_text(KEEPS_INSTANCES)
+    assert run_python(script, snapshot).stdout == "m\n"
+    program = "import sys, sauerkraut as skt; skt.Snapshot.from_bytes(open({!r}, 'rb').read())"
+    with pytest.raises(AssertionError, match=r"ResumeError: .*Unit\(\) takes no arguments"):
+        run_python("-c", f"{program.format(str(snapshot))}.resume()")
