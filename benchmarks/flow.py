@@ -1,7 +1,9 @@
 """What a step of a pipeline costs beside its own work, against what Gumly does: a bare dill.dump.
 
 Each line is the median of ratios, both sides measured in turn in the same run, so that a busy
-machine slows both. `python benchmarks/flow.py [--steps 10 100] [--pairs 7] [--mib 1024] [DIRECTORY]`
+machine slows both:
+
+    python benchmarks/flow.py [--steps 10 100] [--pairs 7] [--mib 1024] [DIRECTORY]
 """
 
 import argparse

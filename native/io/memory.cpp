@@ -11,8 +11,12 @@ namespace sauerkraut::io {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kPage = std::size_t{4} << 10;
 constexpr std::size_t kLargePage = std::size_t{2} << 20;
-constexpr std::size_t kMapFrom = 2 * kLargePage;
+constexpr std::size_t kLargePagesFrom = 2 * kLargePage;
+// What is less comes from the heap, where the next one finds pages that were touched before; glibc
+// maps from here on whatever is asked of it.
+constexpr std::size_t kMapFrom = 16 * kLargePage;
 
 constexpr std::size_t round_up(std::size_t value, std::size_t to)
 {
@@ -31,6 +35,10 @@ Memory::Memory(std::size_t size) : size_(size)
     data_ = static_cast<std::byte*>(std::aligned_alloc(kAlignment, rounded));
     if (data_ == nullptr) {
       throw std::bad_alloc();
+    }
+    if (size >= kLargePagesFrom) {
+      const std::uintptr_t begin = round_up(reinterpret_cast<std::uintptr_t>(data_), kPage);
+      ::madvise(reinterpret_cast<void*>(begin), (size - kPage) / kPage * kPage, MADV_HUGEPAGE);
     }
     return;
   }

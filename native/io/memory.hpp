@@ -6,8 +6,8 @@
 
 namespace sauerkraut::io {
 
-// At least 64-byte aligned. From a few MiB on it is mapped on its own, aligned for large pages
-// and asking for them: first touching 4 KiB pages costs more than reading into them.
+// At least 64-byte aligned. From a few MiB on it is aligned for large pages and asks for them:
+// first touching 4 KiB pages costs more than reading into them. Much more is mapped on its own.
 class Memory {
  public:
   explicit Memory(std::size_t size);  // throws std::bad_alloc
