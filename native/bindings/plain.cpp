@@ -23,7 +23,7 @@ bool is_atom(PyObject* object)
 
 // What the caller knows beside that: objects of exactly these types.
 struct Others {
-  PyObject* types;  // a frozenset
+  PyObject* types;  // a tuple
   PyObject* found;  // a list
 };
 
@@ -32,11 +32,17 @@ bool is_other(PyObject* object, const Others& others)
   if (others.types == Py_None) {
     return false;
   }
-  const int is = PySet_Contains(others.types, reinterpret_cast<PyObject*>(Py_TYPE(object)));
-  if (is < 0 || (is > 0 && PyList_Append(others.found, object) != 0)) {
-    throw nb::python_error();
+  // By identity: what a metaclass compares and hashes could run, or fail, within the walk.
+  auto* type = reinterpret_cast<PyObject*>(Py_TYPE(object));
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(others.types); ++i) {
+    if (PyTuple_GET_ITEM(others.types, i) == type) {
+      if (PyList_Append(others.found, object) != 0) {
+        throw nb::python_error();
+      }
+      return true;
+    }
   }
-  return is > 0;
+  return false;
 }
 
 bool is_plain(PyObject* object, const Others& others, int levels, int& left)
@@ -85,7 +91,7 @@ void bind_plain(nb::module_& m)
         return is_plain(values.ptr(), {others.ptr(), found.ptr()}, most_levels, left);
       },
       nb::arg("values"), nb::arg("others") = nb::none(), nb::arg("found") = nb::none(),
-      nb::sig("def plain(values: object, others: frozenset[type] | None = None, "
+      nb::sig("def plain(values: object, others: tuple[type, ...] | None = None, "
               "found: list[typing.Any] | None = None) -> bool"),
       "Whether `values` is a small graph of numbers, texts, bytes, ranges, lists, tuples and dicts "
       "only, and of `others`: objects of exactly these types, which go into `found`. Then the "

@@ -8,19 +8,17 @@ Imported only in programs that imported numpy.
 from __future__ import annotations
 
 import array
-import copyreg
 import io
-import pickle
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
 
+from sauerkraut._native import Memory as OwnMemory
 from sauerkraut._native import address_of
 from sauerkraut.errors import CaptureError
-from sauerkraut.objects import memory_maps, passes, thawing
+from sauerkraut.objects import memory_maps, thawing
 from sauerkraut.objects.freezing import Freezing, Reduced, Shell, reduces, refuse, same
-from sauerkraut.objects.passes import Names
 from sauerkraut.objects.state import ArrayState
 
 ALIGNMENT = 64
@@ -90,7 +88,18 @@ class Bytes:
 
 
 class Restored(Bytes):
-    """Memory that came back, which nothing but arrays over this looks at by itself."""
+    """Memory of ours that came back: nothing but arrays over this looks at it by itself."""
+
+
+@reduces(Bytes, Restored)
+def _reduce_bytes(memory: Bytes, _: Freezing) -> Reduced:
+    return (owner_of, (np.asarray(memory),))
+
+
+def owner_of(value: Array) -> object:
+    """The last one on the base chain of an array."""
+    root, base = root_of(value)
+    return root if base is None else base
 
 
 def _is_plain(dtype: np.dtype[Any]) -> bool:
@@ -203,46 +212,7 @@ def _is_whole(root: Array) -> bool:
     return type(root) is np.ndarray and (root.flags.c_contiguous or root.flags.f_contiguous)
 
 
-PLAIN = frozenset((np.ndarray, np.bool_, np.int32, np.int64, np.float32, np.float64))
-"""Types of what `pickled` writes."""
-
-
-def are_plain(found: list[Any]) -> bool:
-    """Whether `pickled` may write these: arrays of numbers, over memory that arrays own."""
-    for each in found:
-        if type(each) is np.ndarray:
-            root, base = root_of(each)
-            if (
-                id(each.dtype) not in _NUMBERS
-                or type(root) is not np.ndarray
-                or id(root.dtype) not in _NUMBERS
-                or not (base is None or type(base) is Restored)
-            ):
-                return False
-    return True
-
-
-def pickled(values: list[Any], names: Names, threshold: int) -> tuple[io.BytesIO, list[Memory]]:
-    """The pickle of plain values and of `PLAIN` ones, and the memories it refers to."""
-    paths: dict[int, str] = {}
-
-    def path_of(address: int) -> str | None:
-        paths.update(paths or passes.names_of(values, names))
-        return paths.get(address)
-
-    freezing = Freezing(threshold=threshold, name_of=path_of)
-    stream = io.BytesIO()
-    pickler = pickle.Pickler(stream, 5)
-    pickler.dispatch_table = {
-        np.ndarray: lambda value: reduce_array(value, freezing),
-        Shell: lambda shell: (shell.make, shell.arguments),
-        complex: copyreg.dispatch_table[complex],
-    }
-    pickler.dump(values)
-    return stream, list(freezing.memories.values())
-
-
-_NUMBERS = {
+NUMBERS = {
     id(dtype): dtype.str if np.dtype(dtype.str) is dtype else dtype.char  # `long long` is another
     for dtype in map(np.dtype, ("?", *"bhilqBHILQfdFD"))
 }
@@ -253,7 +223,7 @@ def _in_stream(value: Array) -> Reduced:
     flags = value.flags
     order: Literal["C", "F"] = "C" if flags.c_contiguous else "F"
     dtype = value.dtype
-    told = _NUMBERS.get(id(dtype), dtype)
+    told = NUMBERS.get(id(dtype), dtype)
     return (small, (value.tobytes(order), told, value.shape, order, flags.writeable))
 
 
@@ -299,7 +269,7 @@ def description_of(value: Array, start: int) -> tuple[Any, ...]:
     flags, dtype = value.flags, value.dtype
     strides = None if flags.c_contiguous else value.strides
     offset = address - start if value.size else 0
-    return (offset, _NUMBERS.get(id(dtype), dtype), value.shape, strides, flags.writeable)
+    return (offset, NUMBERS.get(id(dtype), dtype), value.shape, strides, flags.writeable)
 
 
 def _reduce_object_array(value: Array, root: Array) -> Reduced:
@@ -399,8 +369,10 @@ def memories_from(
         if source.nbytes != length:
             raise ValueError(f"a block has {source.nbytes} bytes, not {length}")
         if source.flags.writeable and address_of(source.data) % ALIGNMENT == 0:
-            # Not the source itself: its owner may be of a kind that stays in the stream.
-            memory = np.asarray(Restored(source, address_of(source.data), length))
+            # Not the source itself: its owner may be of a kind that stays in the stream. It may be
+            # a buffer of the program's, too, which others look at.
+            kind = Restored if isinstance(owner_of(source), OwnMemory) else Bytes
+            memory = np.asarray(kind(source, address_of(source.data), length))
         else:
             memory = aligned_copy(source)
         memories.append((memory, first))

@@ -96,6 +96,16 @@ def register_reducer(cls: type, reduce: Callable[[Any], Reduced], *, by: str = "
     _of_static.clear()
 
 
+def has_registered(classes: Collection[type]) -> bool:
+    """Whether a registration of the user serves one of ``classes``."""
+    if not (_user_by_type or _user_by_subclass):
+        return False
+    return any(
+        cls in _user_by_type or not _user_by_subclass.keys().isdisjoint(cls.__mro__)
+        for cls in classes
+    )
+
+
 _WRITTEN_BY_PICKLER = frozenset(
     (bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple, type(None))
 )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from sauerkraut._native import plain
 from sauerkraut.errors import CaptureError, ResumeError, SauerkrautError
 from sauerkraut.objects import reducers, thawing
-from sauerkraut.objects.freezing import Handles
+from sauerkraut.objects.freezing import Handles, has_registered
 from sauerkraut.objects.passes import Attempt, Names, Values
 from sauerkraut.objects.stream import NAMESPACE, TRAILER, table_in
 from sauerkraut.objects.thawing import Thawing
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from sauerkraut.objects.arrays import Memory
 
 _NO_TABLE = bytes(TRAILER)
+_PLAIN = (complex, range, type(iter(range(1))), type(iter(range(1 << 64))))
+"""Types that `plain` takes and reducers may be registered for."""
 _EMPTY = {"memories": [], "namespaces": 0, "code": {}}
 
 
@@ -178,19 +180,25 @@ def freeze_plain(
     """Freeze a small graph in which the pickler needs no word of ours; see `freeze`.
 
     Arrays of numbers need none that is not known beforehand. None where something does, or where
-    it nests too deep: the other way has more room for recursion.
+    an error comes up: the other way has more room for recursion, and tells what it is.
     """
+    if has_registered(_PLAIN):
+        return None
     given = values if type(values) is list else list(values)
     try:
         if plain(given):
             return Frozen(pickle.dumps(given, 5) + _NO_TABLE)
-        if "numpy" not in sys.modules:
+        if sys.modules.get("numpy") is None:  # None: not to be imported
             return None
-        kinds, found = _arrays(), list[Any]()
+        kinds, found = _plain_arrays(), list[Any]()
+        if has_registered(kinds.PLAIN):
+            return None
         if not plain(given, kinds.PLAIN, found) or not kinds.are_plain(found):
             return None
         stream, memories = kinds.pickled(given, names, threshold)
-    except RecursionError:
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - the other way tells it
         return None
     if not memories:
         stream.write(_NO_TABLE)
@@ -199,11 +207,11 @@ def freeze_plain(
 
 
 @functools.cache
-def _arrays() -> Any:
+def _plain_arrays() -> Any:
     """Of use, and to be had, only where there is NumPy."""
-    from sauerkraut.objects import arrays
+    from sauerkraut.objects import plain_arrays
 
-    return arrays
+    return plain_arrays
 
 
 class _Unpickler(pickle.Unpickler):
@@ -309,8 +317,9 @@ def _memories(table: dict[str, Any], blocks: Sequence[Any]) -> list[tuple[Any, i
         raise ResumeError(f"the object stream refers to {wanted} blocks, {len(blocks)} are given")
     if not entries:
         return []
-    memories: list[tuple[Any, int]] = _arrays().memories_from(entries, blocks)
-    return memories
+    from sauerkraut.objects import arrays
+
+    return arrays.memories_from(entries, blocks)
 
 
 def _told(error: BaseException) -> str:

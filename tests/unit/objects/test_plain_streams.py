@@ -1,5 +1,6 @@
 """Graphs of plain values and arrays of numbers are written in a shorter way: to the same effect."""
 
+import copyreg
 import ctypes
 import pickle
 
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 
 from sauerkraut._native import Memory
-from sauerkraut.objects import arrays, common_memory, graph
+from sauerkraut.errors import CaptureError
+from sauerkraut.objects import arrays, common_memory, freezing, graph
 from sauerkraut.objects.freezing import Freezing
+from tests.processes import run_python
 from tests.unit.objects import crossing
 
 LARGE = 1024
@@ -25,6 +28,11 @@ def shorter(*values):
 def longer(*values):
     """What comes back of values that are not."""
     return graph.thaw(graph.freeze(values, threshold=LARGE, anchors={"it": object()}))
+
+
+def shortest(*values):
+    """What comes back of values that are written as ever is right for them."""
+    return graph.thaw(graph.freeze(values, threshold=LARGE))
 
 
 def ranges(begin, stop, taken):
@@ -119,13 +127,46 @@ def restored(size):
 
 def test_memory_that_came_back_is_known():
     value = restored(1000)
-    freezing = Freezing(threshold=LARGE, name_of=lambda _: None)
-    arrays.reduce_array(value, freezing)
-    assert not common_memory.borrows(freezing)  # or all is written twice
+    state = Freezing(threshold=LARGE, name_of=lambda _: None)
+    arrays.reduce_array(value, state)
+    assert not common_memory.borrows(state)  # or all is written twice
     for way in (shorter, longer):
         one, rest = way(value, value[10:])
         one[20] = -1.0
         assert rest[10] == -1.0
+
+
+def test_memory_of_the_program_s_own_that_came_back():
+    """Who reads blocks into a buffer and hands it over still has the buffer."""
+    frozen = graph.freeze([np.arange(1000.0)], threshold=LARGE)
+    buffer = bytearray(8000 + arrays.ALIGNMENT)
+    skip = -np.frombuffer(buffer, np.uint8).ctypes.data % arrays.ALIGNMENT
+    block = memoryview(buffer)[skip : skip + 8000]
+    block[:] = frozen.blocks[0].memory
+    (value,) = graph.thaw((frozen.stream, [block]))
+    for way in (shortest, longer):
+        back, other = way(value, buffer)
+        back[3] = 33.0
+        assert np.frombuffer(other, np.uint8)[skip + 24 : skip + 32].view("d") == 33.0
+
+
+def last_base(value):
+    while getattr(value, "base", None) is not None:
+        value = value.base
+    return value
+
+
+def test_the_owner_of_memory_that_came_back_is_that_again():
+    held = restored(1000)
+    for _ in range(3):
+        frozen = graph.freeze([held, last_base(held)], threshold=LARGE)
+        memory = Memory(8000)
+        memoryview(memory)[:] = frozen.blocks[0].memory
+        held, owner = graph.thaw((frozen.stream, [memory]))
+        assert last_base(held) is owner
+        held[7] += 1
+        assert np.asarray(owner)[56:64].view("d") == held[7]
+    assert held[7] == 10.0
 
 
 def test_memory_that_came_back_under_another_owner():
@@ -157,3 +198,61 @@ def test_nested_too_deep_takes_the_longer_way():
     assert graph.freeze_plain([deep], names="{}".format, arrays="copy", threshold=LARGE) is None
     (back,) = graph.thaw(graph.freeze([deep]))
     assert back[1].tolist() == [1.0, 1.0]
+
+
+SERVED = {
+    "arrays": lambda: np.ones(2),
+    "scalars of arrays": lambda: np.float64(2.5),
+    "complex numbers": lambda: 1j,
+    "ranges": lambda: range(3),
+    "what loops hold": lambda: iter(range(3)),
+    "what long loops hold": lambda: iter(range(1 << 70)),
+}
+
+
+@pytest.mark.parametrize("by", ["type", "subclass"])
+@pytest.mark.parametrize("of", SERVED.values(), ids=SERVED.keys())
+def test_what_the_user_registers_wins(of, by, monkeypatch):
+    monkeypatch.setattr(freezing, "_user_by_type", {})
+    monkeypatch.setattr(freezing, "_user_by_subclass", {})
+    monkeypatch.setattr(freezing, "_of_static", {})
+    freezing.register_reducer(type(of()), lambda _: (str, ("the user's",)), by=by)
+    assert shortest(of(), 7) == ["the user's", 7]
+    assert shortest([of()], np.float32(7)) == [["the user's"], np.float32(7)]
+
+
+@pytest.mark.parametrize("cls", [np.float64, complex, range])
+def test_what_the_user_registers_with_copyreg_is_asked(cls, monkeypatch):
+    monkeypatch.setitem(copyreg.dispatch_table, cls, lambda _: (str, ("the user's",)))
+    for way in (shortest, longer):
+        assert way(cls(2), np.float32(7)) == ["the user's", np.float32(7)]
+
+
+def test_an_error_of_what_is_registered_is_told_with_its_place(monkeypatch):
+    def fails(_):
+        raise ZeroDivisionError("no number")
+
+    monkeypatch.setitem(copyreg.dispatch_table, np.float64, fails)
+    with pytest.raises(CaptureError, match=r"value 0.*no number"):
+        shortest(np.float64(2))
+
+
+def test_a_class_that_cannot_be_hashed_is_refused_by_name():
+    class Meta(type):
+        def __eq__(cls, other):
+            return NotImplemented
+
+    class Unhashable(metaclass=Meta):
+        pass
+
+    with pytest.raises(CaptureError, match=r"value 0.*Unhashable.*unhashable type"):
+        shortest(Unhashable())
+
+
+def test_numpy_that_must_not_be_imported():
+    run_python(
+        "-c",
+        "import sys; sys.modules['numpy'] = None\n"
+        "from sauerkraut.objects import graph\n"
+        "assert graph.thaw(graph.freeze([{1, 2}])) == [{1, 2}]",
+    )
