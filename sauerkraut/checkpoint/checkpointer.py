@@ -20,6 +20,7 @@ from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.checkpoint.run import Run
 from sauerkraut.group import Group
+from sauerkraut.storage.epoch import Back
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,7 +63,8 @@ class Checkpointer:
         budget: Share of the run time that checkpoints may take, such as "2%": the interval
             becomes longer where they cost more.
         keep: How many epochs are kept, at least 1. One cannot fall back from a damaged one; at the
-            peak ``keep + 1`` are on disk.
+            peak ``keep + 1`` are on disk; and that where the step of a flow began whose epochs they
+            are.
         exclude: Names of locals that are not captured, in any frame; or a mapping from qualified
             names of functions to such names. One that no frame has leaves out nothing and is no
             error, as `capture` has it: other frames poll later.
@@ -375,6 +377,20 @@ class Checkpointer:
         before, self._job.limit = self._job.limit, limit
         if self._job.run is not None:
             self._job.run.limit(limit)
+        return before
+
+    def goes_back(self, back: Back | None) -> Back | None:
+        """Have epochs say where to go back to when code has changed; for our own use.
+
+        The same on every rank. Such an epoch is kept for as long as one that says so.
+
+        Returns:
+            What they said until now.
+        """
+        run = self._job.run
+        if run is None:
+            return None
+        before, run.back = run.back, back
         return before
 
     def begin_part(self) -> bool:

@@ -12,7 +12,9 @@ from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.state import State
 from sauerkraut.checkpoint.store import Store, Stored
+from sauerkraut.errors import CodeChanged, ResumeError
 from sauerkraut.group import Group, Handles
+from sauerkraut.storage.epoch import Back
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Start:
     value: Any = None
     requests: tuple[str, ...] = ()
     """Ids of requests that the epoch satisfied."""
+    back: Back | None = None
+    """What it says to go back to, and so do those that follow."""
 
 
 def begin(
@@ -42,6 +46,7 @@ def begin(
 ) -> Start:
     """Take the directory and bring back its newest epoch, if it has one. Collective.
 
+    Where a function on its stack has changed, and it says which epoch to go back to, it is that.
     Nothing of the program is touched before all ranks have read their pieces whole and have found
     that they fit this start; no frame is built before all else is back.
 
@@ -56,17 +61,28 @@ def begin(
     if stored is None:
         store.event("start")
         return Start()
+    began = time.monotonic()
+    try:
+        handles = _read(group, state, stored, same_arguments=same_arguments)
+    except CodeChanged as changed:
+        earlier = store.before(stored)
+        if earlier is None:
+            raise
+        try:
+            handles = _read(group, state, earlier, same_arguments=same_arguments)
+        except ResumeError:
+            raise changed from None
+        back = stored.manifest.about.back
+        assert back is not None, "else there were none"
+        reports.warn(
+            f"{str(changed).partition(chr(10))[0]}: {back.part} begins at its start, in epoch "
+            f"{back.epoch}"
+        )
+        stored = earlier
     restart = Restart.of(stored.manifest)
-    reading = f"restarting from epoch {restart.epoch}"
-    with agreed(group, reading):
-        state.check(stored, same_arguments=same_arguments)
+    reading = _reading(stored)
     if stored.manifest.about.final:
         return _finished(group, store, state, reports, stored, restart)
-    began = time.monotonic()
-    handles = group.handles()
-    with agreed(group, reading):
-        state.read(stored, handles)
-        _prepare(handles, stored)
     with agreed(group, f"{reading}: roots and globals"):
         state.restore()
     _rebuild(group, handles, stored, reading)
@@ -82,7 +98,28 @@ def begin(
     step = "" if restart.step is None else f" at step {restart.step:.12g}"
     reports.tell(f"restart {restart.count}: going on from epoch {restart.epoch}{step}")
     about = stored.manifest.about
-    return Start(restart, stored.manifest.epoch, requests=about.requests)
+    return Start(restart, stored.manifest.epoch, requests=about.requests, back=about.back)
+
+
+def _read(group: Group, state: State, stored: Stored, *, same_arguments: bool) -> Handles | None:
+    """Bring the objects of an epoch into this process, if it fits; but for the end of a run.
+
+    Returns:
+        The handles of MPI in it.
+    """
+    with agreed(group, _reading(stored)):
+        state.check(stored, same_arguments=same_arguments)
+    if stored.manifest.about.final:
+        return None
+    handles = group.handles()
+    with agreed(group, _reading(stored)):
+        state.read(stored, handles)
+        _prepare(handles, stored)
+    return handles
+
+
+def _reading(stored: Stored) -> str:
+    return f"restarting from epoch {stored.manifest.epoch.number}"
 
 
 def _same_everywhere(group: Group, state: State, *, fresh: bool, on_restart: int) -> None:

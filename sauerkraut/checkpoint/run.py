@@ -31,6 +31,7 @@ from sauerkraut.checkpoint.store import Store
 from sauerkraut.errors import CaptureError, RankError, Superseded
 from sauerkraut.group import Group
 from sauerkraut.storage import About
+from sauerkraut.storage.epoch import BACK
 
 ARRIVAL_TIME = 10.0  # seconds the other ranks have to fail too before the job is aborted
 POSTMORTEM_TIME = 600.0  # seconds that a rank which failed has to store its frames
@@ -86,6 +87,8 @@ class Run:
         self._epochs = Epochs(group, store, reports)
         self._polls = 0
         self._left_behind = False
+        self.back = start.back
+        """Where to go back to when a function on the stack of the epochs from now on changes."""
         self.failure_of_part: BaseException | None = None
         """What all ranks raised, as some had failed in a part."""
         self._failed_part: RankError | None = None  # the same, until this rank ends that part
@@ -421,7 +424,9 @@ class Run:
     def _about(
         self, call: Call, of: float | None, metrics: Mapping[str, float], answered: tuple[str, ...]
     ) -> About:
+        more = {} if self.back is None else {BACK: self.back.to_json()}
         return self.state.about(
+            more,
             step=call.step,
             of=of,
             metrics=dict(metrics),

@@ -235,9 +235,10 @@ class State:
             threshold=self._threshold,
         )
 
-    def about(self, **fields: Any) -> About:
-        """What the manifest says of an epoch, in the eyes of this rank."""
+    def about(self, told: Mapping[str, Any] | None = None, **fields: Any) -> About:
+        """What the manifest says of an epoch, in the eyes of this rank, and what is ``told``."""
         more: dict[str, Any] = {
+            **(told or {}),
             "function": self._function["function"],
             "hash_seed": os.environ.get("PYTHONHASHSEED"),
             "python": platform.python_version(),

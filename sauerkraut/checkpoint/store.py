@@ -147,6 +147,26 @@ class Store:
         """
         return self.newest_by(self._read)
 
+    def before(self, stored: Stored) -> Stored | None:
+        """Read the epoch that one says to go back to; None where there is no whole one.
+
+        Raises:
+            WorldSizeMismatch, UntrustedCheckpoint, StorageError: as for `newest`.
+        """
+        back = stored.manifest.about.back
+        if back is None:
+            return None
+
+        def find() -> Manifest | str:
+            for entry in storage.catalog.committed(self.directory):
+                if entry.name.number == back.epoch:
+                    return self._manifest(entry.path, False)
+            return "it is not there"
+
+        manifest = shared(self._group, f"reading epoch {back.epoch}", find)
+        found = manifest if isinstance(manifest, str) else self._read(manifest)
+        return None if isinstance(found, str) else found
+
     def newest_by(self, read: Callable[[Manifest], S | str], *, any_size: bool = False) -> S | None:
         """Do as `newest` for who reads an epoch in another way.
 

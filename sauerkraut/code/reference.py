@@ -96,20 +96,19 @@ def resolve(ref: CodeReference) -> CodeType:
         return embedded(ref)
     if (known := resolved.get(_key(ref))) is not None and (code := known.find()) is not None:
         return code
-    nearest: CodeType | None = None
     for code in _codes_at(_namespace(ref), ref.qualname, ref.path):
         if fingerprint.of(code) == ref.fingerprint:
             _remember(ref, code)
             return code
-        nearest = nearest or code
-    if nearest is None:
+    closest = nearest(ref)
+    if closest is None:
         # A function of __main__, in a process whose __main__ is another program.
         if ref.embedded is not None and ref.module == "__main__":
             return embedded(ref)
         raise CodeChanged(
             f"{ref} is no longer there: no function of that name in module {ref.module!r}"
         )
-    raise CodeChanged(f"{ref} has changed since the capture{_only_layout(ref, nearest)}")
+    raise CodeChanged(f"{ref} has changed since the capture{_only_layout(ref, closest)}")
 
 
 resolved: dict[bytes, KnownCode] = {}
@@ -131,9 +130,12 @@ def _remember(ref: CodeReference, code: CodeType) -> None:
 def nearest(ref: CodeReference) -> CodeType | None:
     """The code that ``ref``'s name leads to here, whatever its fingerprint; None: nothing."""
     try:
-        return next(iter(_codes_at(_namespace(ref), ref.qualname, ref.path)), None)
+        codes = list(_codes_at(_namespace(ref), ref.qualname, ref.path))
     except ResumeError:
         return None
+    # a decorator's function has the name of what it wraps, but not its code
+    named = (code for code in codes if code.co_qualname.startswith(ref.qualname))
+    return next(named, codes[0] if codes else None)
 
 
 def outermost(ref: CodeReference) -> CodeType | None:

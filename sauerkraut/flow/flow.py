@@ -205,10 +205,14 @@ class CheckpointFlow:
     def newest(self) -> Record | None:
         """What is known of the newest run, as of its last commit; None: nothing is stored.
 
+        How a step failed behind that commit is its `failure`.
+
         Raises:
             StorageError: what is stored cannot be read, or is damaged.
         """
-        return self._by_itself().store.read().newest
+        history = self._by_itself().store.read()
+        newest = history.newest
+        return newest and dataclasses.replace(newest, failure=history.failure)
 
     def check_point(self) -> State:
         """Read the newest state, as the next run would; an empty dict where nothing is stored.

@@ -119,7 +119,11 @@ def run(
     while place.index < len(place.steps):
         told = _skipped(place, state, data)
         if told is not None and not told.skipped:
-            told = _run(place, state, data, told)
+            outer = parts.goes_back(place.name)
+            try:
+                told = _run(place, state, data, told)
+            finally:
+                current().goes_back(outer)
             place.last = place.last if told is None else place.index
         if told is None:
             continue  # gone back to a step that has changed

@@ -9,6 +9,7 @@ from typing import TypeVar
 from sauerkraut.checkpoint.checkpointer import current
 from sauerkraut.flow.place import group
 from sauerkraut.flow.ranks import Ranks
+from sauerkraut.storage.epoch import Back
 
 T = TypeVar("T")
 
@@ -41,6 +42,16 @@ def end(part: str, error: BaseException | None, *, within: bool, again: bool = F
         current().end_part(part, error, late, within=within)
     elif error is not None:
         raise error
+
+
+def goes_back(part: str) -> Back | None:
+    """From here on a restart that finds other code on the stack goes back to the last epoch.
+
+    Returns:
+        Where it went back to until now.
+    """
+    last = current().last
+    return current().goes_back(None if last is None else Back(last.number, part))
 
 
 def may_repeat(failure: BaseException) -> bool:

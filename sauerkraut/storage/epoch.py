@@ -16,6 +16,21 @@ NUMBERS = "numbers"
 """Where `About.more` has the numbers that all ranks saved alike."""
 TASKS = "tasks"
 """Where it has what a pool of tasks says of them; the tasks themselves lie in shards so, too."""
+BACK = "back"
+"""Where it has the earlier epoch to go back to when a function on its stack has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """An earlier epoch of the run, for which an epoch keeps it: there its part of the run began."""
+
+    epoch: int
+    part: str
+    """What a person calls that part."""
+
+    def to_json(self) -> list[object]:
+        """Return plain values."""
+        return [self.epoch, self.part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +71,17 @@ class About:
             "more": dict(self.more),
         }
 
+    @property
+    def back(self) -> Back | None:
+        """The epoch to go back to when a function on the stack has changed; None: there is none."""
+        told = self.more.get(BACK)
+        if told is None:
+            return None
+        number, part = told
+        if not isinstance(number, int):
+            raise TypeError(f"{number!r} is no number of an epoch")
+        return Back(number, _text(part))
+
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> About:
         """Read what `to_json` returned; missing values get their defaults (older formats).
@@ -75,7 +101,9 @@ class About:
         numbers = dict(known["more"].get(NUMBERS, {}))
         if not all(isinstance(value, (int, float)) for value in numbers.values()):
             raise TypeError(f"{NUMBERS} that are no numbers")
-        return cls(**known)
+        about = cls(**known)
+        _ = about.back  # raises where it means nothing
+        return about
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ def prune(ownership: Ownership, keep: int | Collection[int]) -> list[Path]:
     """Set epochs aside; returns what to `sweep`, older trash included.
 
     Call it after a commit, while no attempt is being written: so the epoch that this run resumed
-    from goes only when a newer one is durable. Final epochs stay, and damaged ones that are newer
-    than the oldest of those that stay.
+    from goes only when a newer one is durable. Final epochs stay, those that one which stays may go
+    back to, and damaged ones that are newer than the oldest of those that stay.
 
     Args:
         ownership: Of the directory.
@@ -51,7 +51,10 @@ def prune(ownership: Ownership, keep: int | Collection[int]) -> list[Path]:
     abouts = {e.name.number: _about(e) for e in entries if e.name.state == "committed"}
     whole = [number for number, about in abouts.items() if about is not None and not about.final]
     if isinstance(keep, int):
-        kept, are_all = whole[:keep], len(whole) >= keep
+        newest = whole[:keep]
+        backs = {about.back.epoch for n in newest if (about := abouts[n]) and about.back}
+        kept = newest + [number for number in whole[keep:] if number in backs]
+        are_all = len(whole) >= keep
     else:
         kept, are_all = [each for each in whole if each in keep or each == whole[0]], True
     goes, gone = {*whole} - {*kept}, []

@@ -1,6 +1,7 @@
 """A flow inside of Checkpointer.run, on every rank: a step ends on all of them alike."""
 
 import os
+import types
 
 import numpy as np
 import pytest
@@ -245,6 +246,57 @@ def test_a_step_that_polls_in_vain_ends_on_all_ranks(run, comm, on_change, capsy
         assert run(flow(2), {})["sum"] == sum(range(comm.size)) + 100 * comm.size
     turns = capsys.readouterr().out.split().count("turn")
     assert turns < 10 if on_change == "error" else 50 < turns < 60
+
+
+def turns(state, comm, broken):
+    for turn in range(3):
+        state["turns"].append(turn)
+        state["sum"] += comm.allreduce(turn)
+        if isinstance(skt.current().checkpoint(), skt.Epoch) and broken and turn == 1:
+            raise BrokenError
+
+
+def mended_turns(state, comm, broken):
+    state["mended"] = comm.rank
+    turns_as_they_were(state, comm, broken)
+
+
+turns_as_they_were = types.FunctionType(turns.__code__, globals())
+
+
+def test_a_step_that_was_mended_on_one_rank_begins_at_its_start_on_all(
+    run, comm, monkeypatch, caplog
+):
+    def flow(broken):
+        made, made.ran = CheckpointFlow("nowhere", quiet=True), []
+
+        @made.add_step()
+        def a(state, data):
+            made.ran.append("a")
+            state["sum"] = comm.rank
+            data["own"] = np.full(20_000, comm.rank)
+
+        @made.add_step()
+        def b(state, data):
+            state["turns"] = data["turns"] = []
+            data["own"] += 1
+            turns(state, comm, broken)
+            assert (data["own"] == comm.rank + 1).all()
+
+        return made
+
+    with pytest.raises(BrokenError):
+        run(flow(True).run, {})
+    if comm.rank == comm.size - 1:
+        monkeypatch.setattr(turns, "__code__", mended_turns.__code__)
+    now = flow(False)
+    state = run(now.run, {})
+    assert now.ran == []
+    assert state["turns"] == [0, 1, 2]
+    assert state["sum"] == comm.rank + 3 * comm.size
+    assert state.get("mended") == (comm.rank if comm.rank == comm.size - 1 else None)
+    if comm.rank == 0:
+        assert "has changed since the capture: step 1 'b' begins at its start" in caplog.text
 
 
 class TestShared:

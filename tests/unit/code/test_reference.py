@@ -275,3 +275,25 @@ def test_the_function_around_nested_code_of_a_decorated_one(monkeypatch):
     ref = reference.of(inner, vars(module))
     assert ref.path != ()
     assert reference.outermost(ref) is module.outer.__wrapped__.__code__
+
+
+def test_a_decorated_function_differs_from_itself_and_not_from_its_decorator(monkeypatch):
+    module = types.ModuleType("decorated_changed")
+    monkeypatch.setitem(sys.modules, "decorated_changed", module)
+    before = """
+import functools
+
+def around(function):
+    @functools.wraps(function)
+    def wrapper(*args):
+        return function(*args)
+    return wrapper
+
+@around
+def f(x):
+    return x + 1
+"""
+    exec(before, vars(module))
+    ref = reference.of(module.f.__wrapped__.__code__, vars(module))
+    exec(before.replace("x + 1", "x + 2"), vars(module))
+    assert reference.nearest(ref) is module.f.__wrapped__.__code__

@@ -109,7 +109,11 @@ def test_a_step_that_is_started_again_and_again_takes_no_more_room(make, path):
 def test_how_a_step_failed_is_told(make, path):
     make("ab", broken="b").breaks({})
     assert events.read(path)[-1]["failure"]["name"] == "b"
+    newest = make("ab").flow.newest()
+    assert (newest.index, newest.failure.name) == (1, "b")
+    assert "in step" in newest.failure.traceback
     assert "it failed there: " in "".join(self_told(make))
+    assert make("ab").flow.newest().failure is None
 
 
 def self_told(make):

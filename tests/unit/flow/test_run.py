@@ -50,8 +50,11 @@ def test_what_the_index_says_while_a_step_runs(path):
 
 def test_a_failure_in_the_first_step_leaves_what_it_saw(path):
     Pipeline(path, "ab", broken="a").breaks({"x": 1})
-    assert Pipeline(path, "ab").flow.check_point() == {"x": 1}
+    flow = Pipeline(path, "ab").flow
+    assert flow.check_point() == {"x": 1}
+    assert flow.newest().failure.error.endswith("BrokenError: a")
     assert Pipeline(path, "ab").run()["x"] == 1
+    assert flow.newest().failure is None
 
 
 def test_a_step_cannot_change_what_is_stored_of_it_by_failing(path):

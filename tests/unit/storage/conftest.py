@@ -50,6 +50,8 @@ class Job:
     """The epochs hold something else than `piece`."""
     acknowledged: object = None
     """Called with (what, value) after each step that makes a promise."""
+    back: storage.epoch.Back | None = None
+    """What the next epochs say to go back to."""
     ownership: storage.Ownership | None = None
     newest: storage.Epoch | None = None
     step: int = 0
@@ -94,7 +96,8 @@ class Job:
 
     def attempt(self, final=False):
         """Stage every rank's piece of the next step."""
-        about = storage.About(step=self.step + 1, final=final)
+        more = {} if self.back is None else {"back": self.back.to_json()}
+        about = storage.About(step=self.step + 1, final=final, more=more)
         parent = None if self.newest is None else self.newest.attempt
         return storage.begin(self.ownership, world_size=self.world_size, parent=parent, about=about)
 

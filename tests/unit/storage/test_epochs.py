@@ -10,6 +10,7 @@ import pytest
 from sauerkraut import storage
 from sauerkraut.errors import CorruptCheckpoint, StorageError, Superseded
 from sauerkraut.storage import catalog, layout
+from sauerkraut.storage.epoch import Back
 from sauerkraut.testing import faults
 from tests.processes import run_python
 
@@ -284,6 +285,22 @@ def test_the_chosen_ones_and_the_newest_stay(directory, job):
     (directory / "epoch-00000004" / layout.MANIFEST).write_bytes(b"")
     running.sweep(storage.prune(running.ownership, {2}))
     assert numbers(directory) == [5, 4, 2]
+
+
+def test_those_to_go_back_to_stay_with_those_that_may(directory, job):
+    running = job(directory, keep=2).start()
+    running.checkpoint()
+    running.checkpoint()
+    running.back = Back(2, "its part")
+    for _ in range(3):
+        running.checkpoint()
+    assert numbers(directory) == [5, 4, 2]
+    assert catalog.read_manifest(directory / "epoch-00000005").about.back == running.back
+    running.back = None
+    running.checkpoint()
+    assert numbers(directory) == [6, 5, 2]
+    running.checkpoint()
+    assert numbers(directory) == [7, 6]
 
 
 def test_damaged_epochs_do_not_count(directory, job):

@@ -106,3 +106,9 @@ def test_manifests_that_cannot_be(epoch):
             refused += 1
         catalog.verify(epoch)
     assert refused > COUNT // 4
+
+
+@pytest.mark.parametrize("back", [1, "", "ab", [], [1], [1, 2], ["1", "a"], [1.5, "a"], {"a": 1}])
+def test_epochs_to_go_back_to_that_cannot_be(back):
+    with pytest.raises((TypeError, ValueError)):
+        storage.About.of_json({"more": {"back": back}})
