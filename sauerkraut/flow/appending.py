@@ -46,14 +46,19 @@ def replace(
             raise
         disk.unlink(private)  # of a run that ended while it wrote it
         file = File.create(private, 0o600)
-    with file:
-        writer = Writer(file, 0, trust)
-        if kept:
-            with File.open(path) as old:
-                for together in _neighbours(kept):
-                    writer.copy(old, together)
-        writer.commit(record, lines, parts)
-    disk.rename(private, path)
+    try:
+        with file:
+            writer = Writer(file, 0, trust)
+            if kept:
+                with File.open(path) as old:
+                    for together in _neighbours(kept):
+                        writer.copy(old, together)
+            writer.commit(record, lines, parts)
+        disk.rename(private, path)
+    except BaseException:
+        with contextlib.suppress(StorageError):  # on a full disk nothing else could be stored
+            disk.unlink(private)
+        raise
     disk.sync_directory(path.parent)
     return writer.frames
 
@@ -94,7 +99,7 @@ class Writer:
         self.frames: list[Frame] = []
         """Those written through this."""
         self.whole = True
-        """Whether all that lies before the end is whole frames; a failed write leaves a rest."""
+        """Whether the file is whole frames; a write that failed may leave a rest."""
 
     @classmethod
     def append(cls, path: Path, end: int, trust: Trust, newest: Sequence[Part]) -> Writer:
@@ -104,7 +109,12 @@ class Writer:
     def commit(self, record: dict[str, Any], lines: Sequence[bytes], parts: Sequence[Any]) -> None:
         """Add one frame; durable when this returns, and not there when it raises."""
         self.whole = False
-        frame = self._write(record, tuple(lines), parts)
+        try:
+            frame = self._write(record, tuple(lines), parts)
+        except BaseException:
+            self._given = Given()
+            self.whole = self._file.cut(self._end)
+            raise
         self._file.sync()
         self.whole = True
         self._add(frame)

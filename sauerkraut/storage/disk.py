@@ -180,6 +180,14 @@ class File(Closing):
         with _calling("read", self.path):
             return _native.hash_file(self._descriptor, offset, size, block)
 
+    def cut(self, size: int) -> bool:
+        """Give back the space behind ``size``; whether that succeeded. Never raises."""
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError:
+            return False
+        return True
+
     def sync(self) -> None:
         """Return when the content is durable; a failure is final: the bytes may be gone."""
         with _calling("fsync", self.path):

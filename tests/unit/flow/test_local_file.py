@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import errno
 import os
+import resource
 import shutil
 from pathlib import Path
 
@@ -316,6 +317,38 @@ class TestFaults:
             except StorageError as error:
                 return error.errno == number
         return failing.call is not None
+
+    @pytest.mark.parametrize("given", [{"y": 1}, {"large": np.ones(10**6)}])
+    def test_what_did_not_fit_gives_its_room_back(self, path, given):
+        """Not even how it failed could be stored on a disk that it has filled."""
+        Pipeline(path, "a").run({"y": 1})
+        flow, left = CheckpointFlow(path, quiet=True), []
+
+        @flow.add_step()
+        def large(state, data):
+            state["large"] = np.ones(10**6)
+
+        store = flow._alone.store
+        commit = store.commit
+
+        def noting(state, record):
+            try:
+                commit(state, record)
+            except StorageError:
+                left.append(sum(each.stat().st_size for each in path.parent.glob("checkpoint*")))
+                raise
+
+        store.commit = noting
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+        try:
+            with pytest.raises(StorageError, match="File too large"):
+                flow.run(given)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert left[0] < 1 << 14
+        assert flow.check_point()["y"] == 1
+        assert flow.run()["large"].size == 10**6
 
     def test_power_cuts(self, path):
         calls, done = self.recorded(path.parent / "root")
