@@ -109,7 +109,7 @@ def all_collectives(comm):
     rank, size, last = comm.Get_rank(), comm.Get_size(), comm.Get_size() - 1
     found = [comm.bcast({"from": rank}, last), comm.gather(rank * rank, last)]
     found += [comm.allgather(str(rank)), comm.alltoall([(rank, to) for to in range(size)])]
-    found += [comm.scatter([each * 3 for each in range(size)] if rank == 0 else None)]
+    found += [comm.scatter((each * 3 for each in range(size)) if rank == 0 else None)]
     found += [comm.reduce(rank, MPI.MAX, last), comm.allreduce([rank])]
     found += [comm.allreduce((rank % 2, rank), MPI.MINLOC)]
     comm.Barrier()
@@ -304,6 +304,10 @@ def refuses(comm):
         lambda: comm.scatter([1, 2, 3], comm.rank),
         lambda: comm.Allreduce(np.ones(2), np.ones(2, dtype="f4")),
         lambda: comm.Reduce(np.ones(2), np.ones(3)),
+        lambda: comm.Isend(np.array([1, "x"], object), 0),
+        lambda: comm.Irecv(np.empty(2, [("who", object)]), 0),
+        lambda: comm.send(1, 0, 2**63),
+        lambda: comm.recv(tag=2**63),
     ]
     for call in calls:
         with pytest.raises(MigrationError) as found:
@@ -319,7 +323,7 @@ def test_errors_say_what_is_wrong(pool):
         assert told[:3] == [
             LONGER,
             "dest=7: ranks of this TaskComm are 0 to 0",
-            "tag=-3: tags are 0 or more",
+            "tag=-3: tags are 0 to 2**63 - 1",
         ]
         assert told[3] == "root=2: ranks of this TaskComm are 0 to 0"
         assert "3 items that take 24 bytes are not in a buffer of 16 bytes" in told[4]
@@ -327,6 +331,9 @@ def test_errors_say_what_is_wrong(pool):
         assert told[6] == "3 objects for 1 rank: give one for each"
         assert told[7] == "a reduction of 2 items of MPI_DOUBLE into 2 items of MPI_FLOAT"
         assert told[8] == "a reduction of 2 items of MPI_DOUBLE into 3 items of MPI_DOUBLE"
+        assert told[9].startswith("an array of object holds addresses of objects")
+        assert "holds addresses of objects" in told[10]
+        assert all(text.startswith(f"tag={2**63}: tags are 0 to 2**63 - 1") for text in told[11:])
 
 
 def only_for_tasks(comm):

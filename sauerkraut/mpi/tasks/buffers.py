@@ -115,7 +115,13 @@ def _parts(spec: Any) -> tuple[Any, int | None, Any]:
 
 
 def _datatype_of(data: Any) -> MPI.Datatype:
-    code = data.dtype.char if hasattr(data, "dtype") else memoryview(data).format
+    dtype = getattr(data, "dtype", None)
+    if getattr(dtype, "hasobject", False):
+        raise MigrationError(
+            f"an array of {dtype} holds addresses of objects, which mean nothing elsewhere: "
+            "send it with the method in lower case"
+        )
+    code = memoryview(data).format if dtype is None else dtype.char
     try:
         return MPI.Datatype.fromcode(code)
     except ValueError:  # a structure: as bytes

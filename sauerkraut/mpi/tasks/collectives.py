@@ -7,7 +7,7 @@ and so on: which bits come out depends on the size alone, not on where tasks are
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,24 +124,24 @@ def allgather(comm: TaskComm, value: Any) -> list[Any]:
     return found
 
 
-def scatter(comm: TaskComm, values: Sequence[Any] | None, root: int) -> Any:
+def scatter(comm: TaskComm, values: Iterable[Any] | None, root: int) -> Any:
     """See `TaskComm.scatter`."""
     comm.task_of("root", root)
     if comm.rank != root:
         return pickle.loads(_begin(comm, root, _SCATTER).finish())
-    values = _one_each(comm, values)
+    each = _one_each(comm, values)
     for rank in range(comm.size):
         if rank != root:
-            _send(comm, pickle.dumps(values[rank], 5), rank, _SCATTER)
-    return values[root]
+            _send(comm, pickle.dumps(each[rank], 5), rank, _SCATTER)
+    return each[root]
 
 
-def alltoall(comm: TaskComm, values: Sequence[Any]) -> list[Any]:
+def alltoall(comm: TaskComm, values: Iterable[Any]) -> list[Any]:
     """See `TaskComm.alltoall`."""
-    values = _one_each(comm, values)
+    sent = _one_each(comm, values)
     coming = [_begin(comm, rank, _ALL_TO_ALL) for rank in range(comm.size)]
     for rank in range(comm.size):
-        _send(comm, pickle.dumps(values[rank], 5), rank, _ALL_TO_ALL)
+        _send(comm, pickle.dumps(sent[rank], 5), rank, _ALL_TO_ALL)
     return [pickle.loads(each.finish()) for each in coming]
 
 
@@ -224,8 +224,9 @@ def _fill(buffer: Any, data: bytes, root: int) -> None:
     place.write(data)
 
 
-def _one_each(comm: TaskComm, values: Sequence[Any] | None) -> Sequence[Any]:
-    if values is None or len(values) != comm.size:
-        many = "nothing" if values is None else counted(len(values), "object")
+def _one_each(comm: TaskComm, values: Iterable[Any] | None) -> Sequence[Any]:
+    given = None if values is None else list(values)
+    if given is None or len(given) != comm.size:
+        many = "nothing" if given is None else counted(len(given), "object")
         raise MigrationError(f"{many} for {counted(comm.size, 'rank')}: give one for each")
-    return values
+    return given

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mpi4py import MPI
@@ -12,6 +13,7 @@ from sauerkraut.errors import MigrationError
 from sauerkraut.mpi.tasks import collectives, running
 from sauerkraut.mpi.tasks.buffers import place_of
 from sauerkraut.mpi.tasks.member import Member, context_of
+from sauerkraut.mpi.tasks.messages import LARGEST
 from sauerkraut.mpi.tasks.requests import TaskRequest, member, post, post_bytes
 from sauerkraut.mpi.tasks.task import Receive
 from sauerkraut.wording import counted
@@ -230,11 +232,11 @@ class TaskComm:
         """Return the objects of all by rank."""
         return collectives.allgather(self, sendobj)
 
-    def scatter(self, sendobj: Sequence[Any] | None, root: int = 0) -> Any:
+    def scatter(self, sendobj: Iterable[Any] | None, root: int = 0) -> Any:
         """Return of the objects that rank ``root`` gives the one of this rank."""
         return collectives.scatter(self, sendobj, root)
 
-    def alltoall(self, sendobj: Sequence[Any]) -> list[Any]:
+    def alltoall(self, sendobj: Iterable[Any]) -> list[Any]:
         """Return what each rank gives to this one, by rank."""
         return collectives.alltoall(self, sendobj)
 
@@ -265,6 +267,7 @@ class TaskComm:
 
     def task_of(self, what: str, rank: int) -> int:
         """The id of a rank's task. Raises MigrationError: there is no such rank."""
+        rank = operator.index(rank)
         if not 0 <= rank < self.size:
             raise MigrationError(f"{what}={rank}: ranks of this TaskComm are 0 to {self.size - 1}")
         return self._members[rank]
@@ -272,8 +275,9 @@ class TaskComm:
     def _isend(self, data: bytes, dest: int, tag: int) -> TaskRequest:
         if dest == MPI.PROC_NULL:
             return TaskRequest(self)
-        if tag < 0:
-            raise MigrationError(f"tag={tag}: tags are 0 or more")
+        tag = operator.index(tag)
+        if not 0 <= tag <= LARGEST:
+            raise MigrationError(f"tag={tag}: tags are 0 to 2**63 - 1")
         self._refuse_others(running.resident("a TaskComm").luggage.id)
         return TaskRequest(
             self, dest=post_bytes(data, self.task_of("dest", dest), tag, self._context)
@@ -284,8 +288,9 @@ class TaskComm:
             raise MigrationError(f"task {task} is none of the {self.size} tasks of this TaskComm")
 
     def _wanted(self, source: int, tag: int) -> Receive:
-        if tag < 0 and tag != MPI.ANY_TAG:
-            raise MigrationError(f"tag={tag}: tags are 0 or more, or MPI.ANY_TAG")
+        tag = operator.index(tag)
+        if not 0 <= tag <= LARGEST and tag != MPI.ANY_TAG:
+            raise MigrationError(f"tag={tag}: tags are 0 to 2**63 - 1, or MPI.ANY_TAG")
         task = None if source == MPI.ANY_SOURCE else self.task_of("source", source)
         return Receive(task, None if tag == MPI.ANY_TAG else tag, self._context, is_object=False)
 

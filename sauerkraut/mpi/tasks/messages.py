@@ -7,11 +7,14 @@ import pickle
 import sys
 from typing import Any
 
+from sauerkraut.errors import MigrationError
 from sauerkraut.mpi.tasks import running
 from sauerkraut.mpi.tasks.switching import Waits, switch
 from sauerkraut.mpi.tasks.task import Letter, Receive, Task
 
 To = Task | int
+LARGEST = 2**63 - 1
+"""Of ids and tags."""
 
 
 def send(value: object, dest: To, tag: int = 0) -> None:
@@ -22,13 +25,13 @@ def send(value: object, dest: To, tag: int = 0) -> None:
     Args:
         value: Anything that pickle takes.
         dest: The task, or its id.
-        tag: For `recv`.
+        tag: For `recv`; an integer of 64 bits.
 
     Raises:
-        MigrationError: this is no task.
+        MigrationError: this is no task, or there can be no such task or tag.
     """
     data = pickle.dumps(value, 5)
-    resident, room = send_bytes(data, _id(dest), operator.index(tag), "send()")
+    resident, room = send_bytes(data, _id("dest", dest), _tag(tag), "send()")
     if room is not None:
         switch(resident, Waits(room), sys._getframe(1))
 
@@ -41,10 +44,11 @@ def recv(source: To | None = None, tag: int | None = None) -> Any:
         tag: With this tag; None: any.
 
     Raises:
-        MigrationError: this is no task.
+        MigrationError: this is no task, or there can be no such task or tag.
         Deadlock: it can never come, as all tasks wait; raised by `TaskPool.run`.
     """
-    wanted = Receive(None if source is None else _id(source), tag)
+    source = None if source is None else _id("source", source)
+    wanted = Receive(source, None if tag is None else _tag(tag))
     resident = running.resident("recv()")
     found = running.pool().delivery.take(resident, wanted)
     if found is not None:
@@ -66,5 +70,15 @@ def receive(wanted: Receive, innermost: Any) -> Letter:
     return letter
 
 
-def _id(task: To) -> int:
-    return task.id if isinstance(task, Task) else operator.index(task)
+def _id(what: str, task: To) -> int:
+    number = task.id if isinstance(task, Task) else operator.index(task)
+    if not 0 <= number <= LARGEST:
+        raise MigrationError(f"{what}={number}: ids of tasks are 0 to 2**63 - 1")
+    return number
+
+
+def _tag(tag: int) -> int:
+    tag = operator.index(tag)
+    if not -LARGEST <= tag <= LARGEST:
+        raise MigrationError(f"tag={tag}: tags are -2**63 + 1 to 2**63 - 1")
+    return tag

@@ -15,6 +15,7 @@ from sauerkraut import group as groups
 from sauerkraut.checkpoint.agreement import refuse_unlike
 from sauerkraut.checkpoint.leaving import UncaughtErrors
 from sauerkraut.checkpoint.records import Epoch, Restart
+from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.errors import Deadlock, MigrationError, RankError, SauerkrautError
 from sauerkraut.mpi.tasks import outcomes, ranks, running
 from sauerkraut.mpi.tasks.balance import Strategy
@@ -109,6 +110,7 @@ class TaskPool:
         self._spawned = 0
         self._closed = False
         self._checkpoints: Checkpoints | None = None
+        self._reports = Reports(self.rank, quiet=False)
         self._uncaught = UncaughtErrors(self._group)
         self._uncaught.install()
         running.enter(self)
@@ -193,6 +195,9 @@ class TaskPool:
         stored = nullcontext() if self._checkpoints is None else self._checkpoints.running()
         with self._uncaught.alike(RankError, Deadlock), stored:
             self._run()
+            astray = self._turns.astray()
+            if astray:
+                self._reports.warn(f"run() ends with {astray}")
             results = outcomes.settle(self._group, self.delivery.outcomes)
             if self._checkpoints is not None:
                 self._checkpoints.finish(self._write)

@@ -70,6 +70,19 @@ class Turns:
                 leaving.fail(self._group, error)
             raise
 
+    def astray(self) -> str:
+        """Tells of messages to tasks that were never spawned, if there are any. Collective.
+
+        At rest they are with the home of such a task, and nowhere else.
+        """
+        found = self._group.allgather(self._delivery.where.astray())
+        texts = [text for some in found for text in some]
+        if not texts:
+            return ""
+        more = len(texts) - MOST_TOLD
+        told = [*texts[:MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
+        return f"messages for tasks that were never spawned: {', '.join(told)}"
+
     def leave(self) -> None:
         """Take part in a last count. Collective.
 
@@ -171,6 +184,8 @@ class Turns:
         left = [text for _, texts, _ in found for text in texts][:MOST_TOLD]
         more = sum(count for _, _, count in found) - len(left)
         told += [*left, *([f"and {more} more wait"] if more else [])]
+        astray = self.astray()
+        told += [astray] if astray else []
         cause = failed[0][1] if failed else None
         raise Deadlock(f"no task can go on: {'; '.join(told)}") from cause
 

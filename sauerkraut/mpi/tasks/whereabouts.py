@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from sauerkraut.mpi.tasks.task import Letter, Luggage
+from sauerkraut.wording import counted
 
 
 class Whereabouts:
@@ -43,6 +46,14 @@ class Whereabouts:
     def kept(self, task: int) -> list[Letter]:
         """Letters that were kept, and are no more."""
         return self._kept.pop(task, [])
+
+    def astray(self) -> list[str]:
+        """Who sent how much to a task that is not known here, its home: one text for each two."""
+        sent = Counter((each.source, each.dest) for each in self.letters())
+        return [
+            f"task {source} sent {counted(number, 'message')} to task {dest}"
+            for (source, dest), number in sorted(sent.items())
+        ]
 
     def letters(self) -> list[Letter]:
         """All letters that are kept."""
