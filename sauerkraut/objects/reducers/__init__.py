@@ -9,6 +9,7 @@ _FAMILIES = (
     "classes",
     "containers",
     "contexts",
+    "data_frames",
     "devices",
     "exceptions",
     "files",

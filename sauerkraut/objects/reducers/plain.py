@@ -134,6 +134,12 @@ def _reduce_limits(value: Any, _: Freezing) -> Reduced:
     return (type(value), (value.dtype,))
 
 
+@reduces("numpy.dtypes.LongLongDType", "numpy.dtypes.ULongLongDType")
+def _reduce_long_long(dtype: Any, _: Freezing) -> Any:
+    # NumPy writes the number of bytes, by which it finds `long`.
+    return (type(dtype), ()) if dtype is type(dtype)() else NotImplemented
+
+
 @reduces("numpy.busdaycalendar")
 def _reduce_calendar(value: Any, _: Freezing) -> Reduced:
     return (type(value), (value.weekmask, value.holidays))

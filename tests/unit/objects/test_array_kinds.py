@@ -114,3 +114,13 @@ def test_scalars():
         assert type(after) is type(before)
         assert after == before
         assert after.dtype == before.dtype
+
+
+def test_long_long_stays_what_it_is():
+    """Of the same size as `long` here, and another type."""
+    values = [np.longlong(4), np.dtype("Q"), np.zeros(2, [("x", "q")]), np.array(7)]
+    scalar, dtype, records, other = round_trip(*values)
+    assert type(scalar) is np.longlong
+    assert dtype is np.dtype("Q")
+    assert records["x"].dtype.char == "q"
+    assert other.dtype is np.dtype(int)

@@ -80,6 +80,51 @@ def test_a_frame_elsewhere(pd):
     assert result == (frame.to_json(date_format="iso"), frame["a"].sum())
 
 
+def test_what_shares_memory_is_copied_before_a_write(pd):
+    """In one that never stopped, since pandas 3, a write to a table changes none of the others."""
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    shallow = frame.copy(deep=False)
+    index = pd.Index([1, 2, 3])
+    days = pd.date_range("2020", periods=2)
+    rows = frame.index
+    held = [
+        *(frame, frame["a"], frame.iloc[1:], frame.T, shallow),
+        *(index, pd.Series(index), index.to_frame(), days, pd.Series(days), rows, pd.Series(rows)),
+    ]
+
+    def write(*held):
+        frame, column, rows, turned, shallow, _, of_index, table, _, of_days, _, of_rows = held
+        frame.loc[0, "a"] = 10.0
+        column.iloc[1] = 20.0
+        rows.iloc[0, 1] = 30.0
+        turned.iloc[0, 0] = 40.0
+        shallow.iloc[0, 0] = 50.0
+        of_index.iloc[0] = 60
+        table.iloc[1, 0] = 70
+        of_days.iloc[0] = pd.Timestamp("2030")
+        of_rows.iloc[0] = 80
+        return [str(each) for each in held]
+
+    once = round_trip(*held, threshold=1)
+    back = [round_trip(*held), round_trip(*once), once]
+    expected = write(*held)
+    for each in back:
+        assert write(*each) == expected
+
+
+def test_a_table_alone_is_written_in_place(pd):
+    frame = pd.DataFrame({"a": np.arange(1000.0)})
+    column = frame["a"]
+    back, _ = round_trip(frame, column)
+    del _
+    (alone,) = round_trip(back)
+    before = alone["a"].to_numpy()
+    address = before.ctypes.data
+    del before
+    alone.loc[0, "a"] = 5.0
+    assert alone["a"].to_numpy().ctypes.data == address
+
+
 def test_xarray(xr):
     field = xr.DataArray(
         np.arange(1000.0).reshape(10, 100),
