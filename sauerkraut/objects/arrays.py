@@ -267,7 +267,8 @@ def description_of(value: Array, start: int) -> tuple[Any, ...]:
     """(offset, dtype, shape, strides, writeable) of an array in memory that begins at ``start``."""
     address = value.__array_interface__["data"][0]
     flags, dtype = value.flags, value.dtype
-    strides = None if flags.c_contiguous else value.strides
+    # Along an axis of one element any number does.
+    strides = None if flags.c_contiguous and 1 not in value.shape else value.strides
     offset = address - start if value.size else 0
     return (offset, NUMBERS.get(id(dtype), dtype), value.shape, strides, flags.writeable)
 

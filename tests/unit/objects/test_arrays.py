@@ -344,3 +344,14 @@ def test_what_a_restored_array_has_lost():
     assert small.flags.owndata
     small.resize(5)
     assert small.tolist() == [0.0, 1.0, 2.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("threshold", [1, 10**6])
+def test_strides_along_axes_of_one_element(threshold):
+    value = np.arange(24.0).reshape(2, 3, 4)
+    held = [value, value[..., None], value[:, :1], value[:1], value[1:, :1].T, value.reshape(1, -1)]
+    back = round_trip(*held, threshold=threshold)
+    assert [each.strides for each in back] == [each.strides for each in held]
+    for each, original in zip(back, held, strict=True):
+        assert np.shares_memory(each, back[0])
+        assert each.tolist() == original.tolist()
