@@ -149,3 +149,26 @@ def test_ranks_that_do_not_balance_alike(comm):
 def test_options_that_mean_nothing(comm, options, error, text):
     with pytest.raises(error, match=text):
         mpi.TaskPool(comm, **options)
+
+
+def adds_up(pool):
+    """Waits where C has called it, so that it can never be moved; until a round has told of it."""
+    return sum(waits_for_the_reason(pool) for _ in range(1))
+
+
+def waits_for_the_reason(pool):
+    while SIZE > 1 and not any(each.why for each in pool.rounds):
+        np.sqrt(np.arange(5_000.0)).sum()
+        mpi.yield_()
+    return 1
+
+
+@pytest.mark.parametrize("balance", ["rotate", "refine"])
+def test_a_round_tells_why_a_task_stays(comm, balance):
+    with mpi.TaskPool(comm, balance=balance, every=0.001) as pool:
+        if RANK == 0:
+            pool.spawn(adds_up, pool, name="adds up")
+        pool.run()
+        told = [each.why for each in pool.rounds if each.why]
+    assert SIZE == 1 or told[0].startswith("'adds up' cannot be captured: ")
+    assert SIZE == 1 or "was entered from C by builtin_function_or_method sum" in told[0]

@@ -37,7 +37,7 @@ from sauerkraut.mpi.tasks.census import BUSY_GAP, Count
 from sauerkraut.mpi.tasks.gathering import Gathering
 from sauerkraut.mpi.tasks.moving import Moving
 from sauerkraut.mpi.tasks.residents import Residents
-from sauerkraut.mpi.tasks.task import Resident
+from sauerkraut.mpi.tasks.task import Luggage, Resident
 from sauerkraut.mpi.transfer import Sending
 
 LEAST_GAP = 0.2
@@ -68,6 +68,8 @@ class Round:
     """Bytes that were sent with those that moved."""
     seconds: float
     """From the plan until the last of them was accepted, on the rank where that took longest."""
+    why: str = ""
+    """Of a task that cannot move: its name, and what of it; "" where all could."""
 
     def __str__(self) -> str:
         stayed = f", {self.stayed} could not" if self.stayed else ""
@@ -149,6 +151,7 @@ class _Part:
     stayed: int = 0
     nbytes: int = 0
     seconds: float = 0.0
+    why: str = ""
 
 
 class Balancing:
@@ -179,6 +182,7 @@ class Balancing:
         self._to_leave: dict[int, int] = {}
         self._leaving: dict[int, Sending] = {}
         self._stays: set[int] = set()
+        self._why = ""  # that one of them does
         self._window: list[Load] = []  # of all ranks, since the last round
         self._moved = KNOWN
         self._began = self._planned = self._next = self._looking = 0.0
@@ -221,7 +225,7 @@ class Balancing:
             self._complete()  # rank 0 knows already what was told in the last round
             self._measure()
         elif self._part is not None and self._gathering is None and not found.balancing:
-            self._gather(self._part)
+            self._tell(self._part)
 
     def progress(self) -> bool:
         """Go on with what is under way; whether anything happened."""
@@ -245,7 +249,7 @@ class Balancing:
         self._complete()
         if self._part is not None:
             self._to_leave.clear()
-            self._gather(self._part)
+            self._tell(self._part)
             self._complete()
 
     def measured(self) -> dict[int, float]:
@@ -294,7 +298,7 @@ class Balancing:
         captured = self._residents.capture(resident)
         captured.original.forget()
         if captured.snapshot is None:
-            self._stays.add(luggage.id)
+            self._cannot(luggage, captured.error)
         else:
             luggage.nbytes = captured.snapshot.nbytes
             captured.snapshot.release()
@@ -364,27 +368,39 @@ class Balancing:
                 self._leaving[task] = sending
             else:
                 captured.original.forget()
-                self._has_stayed(task)
+                self._cannot(resident.luggage, captured.error)
+                self._has_stayed()
         elif resident.luggage.wait is not None:  # it has come to wait here, and has not run yet
             del self._to_leave[task]
 
     def _has_left(self, task: int, sending: Sending) -> None:
         if sending.refused:
-            self._has_stayed(task)
+            self._stays.add(task)
+            self._has_stayed()
         elif self._part is not None:
             self._part.moves += 1
             self._part.nbytes += sending.nbytes
             self._part.seconds = time.monotonic() - self._planned
 
-    def _has_stayed(self, task: int) -> None:
-        self._stays.add(task)
+    def _cannot(self, luggage: Luggage, error: BaseException | None) -> None:
+        self._stays.add(luggage.id)
+        self._why = self._why or f"{luggage.name!r} cannot be captured: {error}"
+
+    def _has_stayed(self) -> None:
         if self._part is not None:
             self._part.stayed += 1
 
     # --- telling
 
+    def _tell(self, part: _Part) -> None:
+        part.why, self._why = self._why, ""
+        self._gather(part)
+
     def _report(self, parts: list[_Part]) -> None:
         first = parts[0]
+        why = next((each.why for each in parts if each.why), "")
+        if why and first.before > TOLERANCE:
+            self._reports.warn(f"load balancing: {why}", once="why")
         if self._every is not None or first.planned:
             done = Round(
                 first.at,
@@ -395,6 +411,7 @@ class Balancing:
                 sum(each.stayed for each in parts),
                 sum(each.nbytes for each in parts),
                 max(each.seconds for each in parts),
+                why,
             )
             self.rounds.append(done)
             if done.moves or done.stayed:
