@@ -378,7 +378,7 @@ def in_full(run, python):
         run.pytest(python, *UNIT, "tests", **FUZZ)
         ranks(run, python)
         jobs = ["-m", "job", *PATIENT, *SIDE_BY_SIDE]
-        run.pytest(python, *jobs, "tests", KILLS="60", FLOW_KILLS="40")
+        run.pytest(python, *jobs, "tests", KILLS="60", FLOW_KILLS="160")
         foreign(run, python)
         if of_openmpi:
             ranks(run, of_openmpi)

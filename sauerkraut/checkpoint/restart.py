@@ -65,20 +65,11 @@ def begin(
     try:
         handles = _read(group, state, stored, same_arguments=same_arguments)
     except CodeChanged as changed:
-        earlier = store.before(stored)
-        if earlier is None:
-            raise
-        try:
-            handles = _read(group, state, earlier, same_arguments=same_arguments)
-        except ResumeError:
-            raise changed from None
-        back = stored.manifest.about.back
-        assert back is not None, "else there were none"
-        reports.warn(
-            f"{str(changed).partition(chr(10))[0]}: {back.part} begins at its start, in epoch "
-            f"{back.epoch}"
+        stored, handles, back = _go_back(
+            group, store, state, stored, changed, same_arguments=same_arguments
         )
-        stored = earlier
+        told = str(changed).partition("\n")[0]
+        reports.warn(f"{told}: {back.part} begins at its start, in epoch {back.epoch}")
     restart = Restart.of(stored.manifest)
     reading = _reading(stored)
     if stored.manifest.about.final:
@@ -116,6 +107,28 @@ def _read(group: Group, state: State, stored: Stored, *, same_arguments: bool) -
         state.read(stored, handles)
         _prepare(handles, stored)
     return handles
+
+
+def _go_back(
+    group: Group,
+    store: Store,
+    state: State,
+    stored: Stored,
+    changed: CodeChanged,
+    *,
+    same_arguments: bool,
+) -> tuple[Stored, Handles | None, Back]:
+    """Read the newest epoch that fits of those to go back to; raises ``changed`` without one."""
+    while (earlier := store.before(stored)) is not None:
+        back = stored.manifest.about.back
+        assert back is not None, "it led there"
+        try:
+            return earlier, _read(group, state, earlier, same_arguments=same_arguments), back
+        except CodeChanged:
+            stored = earlier
+        except ResumeError:
+            break
+    raise changed
 
 
 def _reading(stored: Stored) -> str:

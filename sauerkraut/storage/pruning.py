@@ -51,10 +51,13 @@ def prune(ownership: Ownership, keep: int | Collection[int]) -> list[Path]:
     abouts = {e.name.number: _about(e) for e in entries if e.name.state == "committed"}
     whole = [number for number, about in abouts.items() if about is not None and not about.final]
     if isinstance(keep, int):
-        newest = whole[:keep]
-        backs = {about.back.epoch for n in newest if (about := abouts[n]) and about.back}
-        kept = newest + [number for number in whole[keep:] if number in backs]
-        are_all = len(whole) >= keep
+        kept, are_all = whole[:keep], len(whole) >= keep
+        for number in kept:  # which grows: those may have such epochs in their turn
+            about = abouts[number]
+            back = None if about is None else about.back
+            if back is not None and back.epoch in whole and back.epoch not in kept:
+                kept.append(back.epoch)
+        kept.sort(reverse=True)
     else:
         kept, are_all = [each for each in whole if each in keep or each == whole[0]], True
     goes, gone = {*whole} - {*kept}, []

@@ -31,6 +31,14 @@ class Walk:
         self.at = [0]
 
 
+def counting():
+    """What the state holds half-way."""
+    number = 0
+    while True:
+        yield number
+        number += 1
+
+
 flow = CheckpointFlow(path, handler="local" if comm is None else "hdf5", comm=comm, quiet=True)
 ran = []
 
@@ -43,7 +51,7 @@ def add(index):
         state["field"] = state["field"] * 1.5 + index
         if comm is not None:
             comm.Allreduce(MPI.IN_PLACE, state["field"])
-        state["walk"].at.append(state["random"].integers(100))
+        state["walk"].at.append(state["random"].integers(100) + 100 * next(state["numbers"]))
         state["rule"] = lambda x: x + index
         if rank == last and kill == ["step", str(len(ran))]:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -63,7 +71,12 @@ if rank == last and kill[:1] == ["time"]:
     timer.start()
 
 final = flow.run(
-    {"field": np.arange(20_000.0), "walk": Walk(), "random": np.random.default_rng(7 + rank)}
+    {
+        "field": np.arange(20_000.0),
+        "walk": Walk(),
+        "random": np.random.default_rng(7 + rank),
+        "numbers": counting(),
+    }
 )
 assert isinstance(final["walk"], Walk)
 said = f"{final['field'].sum()} {final['walk'].at} {final['rule'](1)}"

@@ -1,6 +1,7 @@
 """sauerkraut flow: status, run, reset."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -128,6 +129,9 @@ class TestEpochs:
         done = sauerkraut("inspect", stored[0])
         assert "epoch 2, step 1 of 2, committed" in done.out
         assert "stopped in step 1 'breaks': ValueError: of no use" in done.out
+        assert re.search(
+            r"\n +0  fill +done +20\d\d-.* \d\d:\d\d:\d\d +\d+\.\d\d  \d.* MiB +1\n", done.out
+        )
         assert "state['broken']  True" in done.out
         assert "state['field']  <f8 (100, 200)  156.2 KiB" in done.out
         found = sauerkraut("inspect", stored[0], "--json", "--epoch", 1).json

@@ -102,6 +102,36 @@ def test_so_it_does_when_it_is_killed_and_mended_again(killed, run, tmp_path):
     assert "begins at its start" not in told
 
 
+NESTED = """def turns(state, data):
+    inner = CheckpointFlow("inner", quiet=True)
+    inner.add_step(name="before")(before)
+    inner.add_step(name="inner")(inner_turns)
+    state["sum"] = inner.run({"sum": state["sum"], "table": data["table"]})["sum"]
+
+def before(state, data):
+    print("before")
+    data["table"] = state["table"]
+
+def inner_turns(state, data):"""
+
+
+@pytest.mark.parametrize(
+    ("mended", "said"),
+    [
+        (MENDED, ["second 10 50000", "before"]),
+        (("inner_turns(state, data):\n", "inner_turns(state, data):\n    state['m'] = 1\n"), []),
+    ],
+    ids=["the outer", "the inner"],
+)
+def test_a_step_that_runs_a_flow_of_its_own(run, mended, said):
+    nested = ("def turns(state, data):", NESTED)
+    assert run(nested, KILL="1")[2] == -9
+    found, told, _ = run(nested, mended)
+    assert found[: len(said) + 7] == [*said, *ONCE[1:]]
+    assert f"step 1 '{'second' if said else 'inner'}' begins at its start" in told
+    assert found[-1] == END[-1]
+
+
 def test_until_it_has_polled_it_may_be_put_back(killed, run):
     fails = ('    print("second"', '    raise ValueError("of the mended one")\n    print("second"')
     _, told, status = run(fails)

@@ -6,6 +6,8 @@ import errno
 import os
 import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -252,6 +254,29 @@ class TestTwoRuns:
 
         assert flow.run({"x": 1})["refused"] == {"x": 1}
         Pipeline(path, "a").run({})
+
+    def test_so_is_that_of_another_process(self, path):
+        text = (
+            "import sys\n"
+            "from sauerkraut.flow import CheckpointFlow\n"
+            "flow = CheckpointFlow(sys.argv[1], quiet=True)\n"
+            "@flow.add_step()\n"
+            "def waits(state, data):\n"
+            "    print('begun', flush=True)\n"
+            "    state['said'] = sys.stdin.readline()\n"
+            "print(flow.run({'x': 1}))\n"
+        )
+        words = [sys.executable, "-c", text, path]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as first:
+            assert first.stdout.readline() == "begun\n"
+            second = Pipeline(path, "a")
+            with pytest.raises(DirectoryOwned, match=f"{os.uname().nodename}, pid {first.pid}"):
+                second.run({})
+            assert second.ran == []
+            said, _ = first.communicate("so\n", timeout=60)
+        assert said == "{'x': 1, 'said': 'so\\n', 'checkpoint_index': 0}\n"
+        assert second.run({"x": 2}) == {"x": 2, "a": 1, "checkpoint_index": 0}
 
     def test_the_lock_is_gone_with_the_process(self, path):
         text = (

@@ -1,6 +1,7 @@
 """A step that polls: a restart goes into its frames."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,16 @@ def test_a_restart_goes_into_the_step(path):
     assert run(path)[0] == ["turn 2", "turn 3", END]
     assert not Path(f"{path}.frames").exists()
     assert run(path)[0][0] == "first"
+
+
+def test_also_where_states_and_frames_were_copied_to(path, tmp_path):
+    run(path, "leave", 1)
+    copy = tmp_path / "elsewhere" / "copy.pkl"
+    copy.parent.mkdir()
+    shutil.copy(path, copy)
+    shutil.copytree(f"{path}.frames", f"{copy}.frames")
+    assert run(copy)[0] == ["turn 1", "turn 2", "turn 3", END]
+    assert run(path)[0] == ["turn 1", "turn 2", "turn 3", END]
 
 
 def test_to_its_start_when_its_code_changed_and_says_so(path):

@@ -1,5 +1,6 @@
 """What CheckpointFlow does by the seed's names, and each fault of the seed that is gone."""
 
+import contextlib
 import socket
 
 import numpy as np
@@ -46,6 +47,25 @@ def test_what_the_index_says_while_a_step_runs(path):
 
     flow.run({})
     assert seen == [None, 1]
+
+
+@pytest.mark.parametrize("handler", ["local", "hdf5"])
+@pytest.mark.parametrize("change", [dict.clear, lambda state: state.update(checkpoint_index=7)])
+def test_what_a_step_does_to_the_index_does_not_count(path, change, handler):
+    for broken in (True, False):
+        flow, ran = CheckpointFlow(path, handler=handler, quiet=True), []
+        flow.add_step(name="a")(lambda state, data: change(state))
+
+        @flow.add_step()
+        def b(state, data, broken=broken, ran=ran):
+            ran.append(state["checkpoint_index"])
+            change(state)
+            if broken:
+                raise BrokenError
+
+        with pytest.raises(BrokenError) if broken else contextlib.nullcontext():
+            assert flow.run({"x": 1}) == {"checkpoint_index": 0} | flow.check_point()
+        assert ran == [1]
 
 
 def test_a_failure_in_the_first_step_leaves_what_it_saw(path):

@@ -296,11 +296,15 @@ def test_those_to_go_back_to_stay_with_those_that_may(directory, job):
         running.checkpoint()
     assert numbers(directory) == [5, 4, 2]
     assert catalog.read_manifest(directory / "epoch-00000005").about.back == running.back
+    running.back = Back(5, "a part of that part")
+    for _ in range(3):
+        running.checkpoint()
+    assert numbers(directory) == [8, 7, 5, 2]
     running.back = None
     running.checkpoint()
-    assert numbers(directory) == [6, 5, 2]
+    assert numbers(directory) == [9, 8, 5, 2]
     running.checkpoint()
-    assert numbers(directory) == [7, 6]
+    assert numbers(directory) == [10, 9]
 
 
 def test_damaged_epochs_do_not_count(directory, job):
