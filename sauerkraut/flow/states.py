@@ -153,8 +153,9 @@ def explained(error: ResumeError, where: str, step: str) -> ResumeError:
 
 
 def refused(error: CaptureError, step: str) -> CaptureError:
-    """The error of a state that cannot be stored, with the way out."""
+    """The error of a state that cannot be stored, with the way out, in one line."""
+    told = " ".join(str(error).split("\n"))
     return CaptureError(
-        f"the state after {step} cannot be stored: {error}; remove it from the state in that "
+        f"the state after {step} cannot be stored: {told}; remove it from the state in that "
         "step, what was stored before is as it was"
     )

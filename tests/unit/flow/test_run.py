@@ -159,6 +159,20 @@ def test_what_cannot_be_stored_is_named_and_the_checkpoint_before_stays(path):
     assert flow.check_point() == {"kept": 1, "checkpoint_index": 1}
 
 
+class Unwilling:
+    def __reduce__(self):
+        raise ValueError("of no use\nin two lines")
+
+
+@pytest.mark.parametrize("handler", ["local", "hdf5"])
+def test_that_is_one_line_whatever_the_object_says(path, handler):
+    flow = CheckpointFlow(path, handler=handler, quiet=True)
+    flow.add_step(name="a")(lambda state, data: state.update(it=Unwilling()))
+    with pytest.raises(CaptureError, match="of no use in two lines") as raised:
+        flow.run({})
+    assert "\n" not in str(raised.value)
+
+
 def test_what_a_step_returns_does_not_count(path):
     flow = CheckpointFlow(path, quiet=True)
     flow.add_step()(returns_a_dict)
