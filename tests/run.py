@@ -54,7 +54,7 @@ CHAINS = {"openmpi": "heat2d-all or nbody-rank", "mpich": "nbody-mpiexec"}
 """Of the chains of kills those that are repeated on CPython 3.12 and 3.13."""
 BOTH = [
     f"tests/jobs/test_{name}.py"
-    for name in ("many_ranks", "handles", "endurance", "kill_and_resume")
+    for name in ("many_ranks", "handles", "endurance", "kill_and_resume", "tasks", "task_kills")
 ]
 """What takes long and is repeated on Open MPI."""
 SLOWLY = ["-o", "faulthandler_timeout=1200"]  # schedulers and time limits take minutes
