@@ -21,6 +21,25 @@ T = TypeVar("T")
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made by a class statement
 
 
+class Interruption(RankError):
+    """Some rank was interrupted in a collective step, by Ctrl-C say: no run goes on after that.
+
+    Whoever lets it out of a run calls `raise_interruption`.
+    """
+
+
+def raise_interruption(error: RankError) -> None:
+    """Raise what a rank was interrupted by, as it is there, and ``error`` on the others.
+
+    Does nothing with the error of a failure.
+    """
+    if isinstance(error, Interruption):
+        own = error.__cause__
+        if own is not None and not isinstance(own, Exception):
+            raise own from None
+        raise error
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """An error as it travels between ranks."""
@@ -211,8 +230,10 @@ def _combined(failure: Failure) -> type[RankError] | None:
 def _build(
     kind: type[RankError] | None, text: str, failures: Mapping[int, Failure], lowest: int
 ) -> RankError:
-    if kind is None or kind is RankError:
-        return RankError(text, {rank: failure.text for rank, failure in failures.items()})
+    if not all(each.is_exception for each in failures.values()):
+        kind = Interruption
+    if kind in (None, RankError, Interruption):
+        return (kind or RankError)(text, {rank: each.text for rank, each in failures.items()})
     error: Any = _new(kind)
     error.args = (text,)
     error.failures = {rank: failure.text for rank, failure in failures.items()}

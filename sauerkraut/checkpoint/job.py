@@ -13,7 +13,7 @@ from typing import Any
 from sauerkraut import group as groups
 from sauerkraut.checkpoint import optimum, program
 from sauerkraut.checkpoint import restart as restarts
-from sauerkraut.checkpoint.agreement import refuse_unlike
+from sauerkraut.checkpoint.agreement import raise_interruption, refuse_unlike
 from sauerkraut.checkpoint.consensus import Kind
 from sauerkraut.checkpoint.interval import Schedule, TimeLimit
 from sauerkraut.checkpoint.leaving import UncaughtErrors
@@ -171,12 +171,13 @@ class Job:
 
     @contextmanager
     def _raising_together(self) -> Iterator[None]:
-        """What is raised as a RankError in here, every rank raises."""
+        """What is raised as a RankError in here, every rank raises; but for an interrupt."""
         try:
             yield
         except RankError as error:
             self._store.release()
             self._uncaught.raised_together(error)
+            raise_interruption(error)
             raise
 
     def _schedule(self) -> Schedule:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 
 from sauerkraut.checkpoint import leaving, postmortem
+from sauerkraut.checkpoint.agreement import Interruption, raise_interruption
 from sauerkraut.checkpoint.consensus import FREE, NONE, Call, Consensus, Flags, Kind, Outcome, site
 from sauerkraut.checkpoint.epochs import Epochs
 from sauerkraut.checkpoint.interval import Schedule, TimeLimit
@@ -401,6 +402,7 @@ class Run:
             leaving.end_superseded(self.group, self._store, self._reports, str(error))
         except RankError as error:
             self.last_error = error
+            raise_interruption(error)
             pause = self._schedule.failed(time.monotonic())
             if self.stopping or call.kind is Kind.CHECKPOINT or self._on_failure == "raise":
                 raise
@@ -447,7 +449,8 @@ class Run:
             leaving.end_superseded(self.group, self._store, self._reports, str(error))
         except RankError as error:
             self.last_error = error
-            if self._on_failure == "raise" and not isinstance(error, CaptureError):
+            on_failure = self._on_failure == "raise" and not isinstance(error, CaptureError)
+            if on_failure or isinstance(error, Interruption):
                 raise
             self._reports.warn(
                 f"the end of the run was not stored: {error}; {last_valid(self.last)}"

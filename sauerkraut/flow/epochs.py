@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from sauerkraut import commands, storage
-from sauerkraut.checkpoint.agreement import agreed, shared, together
+from sauerkraut.checkpoint.agreement import agreed, raise_interruption, shared, together
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.store import NFS_WAIT, Store
 from sauerkraut.errors import (
     CorruptCheckpoint,
     FlowError,
     NoCheckpoint,
+    RankError,
     SauerkrautError,
     WorldSizeMismatch,
 )
@@ -141,6 +142,9 @@ class Epochs:
             sizes = together(self._group, "storing the state", capture)
             self._store.keep = self._kept(record)
             epoch = self._store.write(piece, _about(record), sum(sizes))
+        except RankError as error:
+            raise_interruption(error)
+            raise
         finally:
             if captured is not None:
                 captured.release()

@@ -327,3 +327,23 @@ def test_an_error_in_a_forked_child_ends_the_child_alone(make, comm):
         os._exit(7)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
     assert comm.allreduce(1) == comm.size
+
+
+def test_an_interrupt_of_one_rank_at_a_checkpoint_ends_the_run_on_all(make, comm):
+    gathered = []
+
+    def gather():
+        gathered.append(comm.rank)
+        if len(gathered) > 3 and comm.rank == comm.size - 1:  # one of them is the rehearsal
+            raise KeyboardInterrupt
+        return {}
+
+    def work():
+        while True:
+            skt.current().poll()
+
+    checkpointer = make(interval=1e-9, on_failure="warn")
+    checkpointer.provide("mesh", gather, lambda data: None)
+    with pytest.raises(KeyboardInterrupt if comm.rank == comm.size - 1 else RankError):
+        checkpointer.run(work)
+    assert checkpointer.last.number == 2

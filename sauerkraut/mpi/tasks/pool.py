@@ -25,8 +25,9 @@ from sauerkraut.mpi.tasks.comm import TaskComm
 from sauerkraut.mpi.tasks.cut import Written
 from sauerkraut.mpi.tasks.delivery import Delivery
 from sauerkraut.mpi.tasks.member import Member, context_of
+from sauerkraut.mpi.tasks.options import Options
 from sauerkraut.mpi.tasks.residents import Residents, beginning
-from sauerkraut.mpi.tasks.rounds import Balancing, Options, Round
+from sauerkraut.mpi.tasks.rounds import Balancing, Round
 from sauerkraut.mpi.tasks.switching import Waits, switch
 from sauerkraut.mpi.tasks.task import (
     AwaitOutcome,

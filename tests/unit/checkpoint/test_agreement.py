@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from sauerkraut.checkpoint.agreement import agreed, shared, together
+from sauerkraut.checkpoint.agreement import agreed, raise_interruption, shared, together
 from sauerkraut.errors import CaptureError, RankError
 from sauerkraut.group import SoloGroup
 
@@ -53,11 +53,21 @@ def test_a_class_is_made_without_its_init():
     assert str(error) == "writing: NeedsArgumentsError: why"
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), ExceptionGroup("g", [ValueError()])])
-def test_what_cannot_be_made_is_a_plain_rank_error(error):
+def test_what_cannot_be_made_is_a_plain_rank_error():
+    error = ExceptionGroup("g", [ValueError()])
     raised = failing(error)
     assert type(raised) is RankError
     assert raised.__cause__ is error
+    raise_interruption(raised)  # it is none
+
+
+def test_an_interrupt_is_one_again_where_the_run_is_left():
+    error = KeyboardInterrupt()
+    raised = failing(error)
+    assert raised.__cause__ is error
+    with pytest.raises(KeyboardInterrupt) as left:
+        raise_interruption(raised)
+    assert left.value is error
 
 
 def test_a_class_is_made_without_its_new():
