@@ -16,7 +16,7 @@ lint: setup ## ruff, mypy, clang-format, import-linter, shellcheck
 test: ## set up, then lint and the tests on CPython 3.11 to 3.13: at most 20 minutes
 	@$(PYTHON) tests/run.py
 
-test-all: ## everything, also on Open MPI, and 60 kills with each: at most 90 minutes
+test-all: ## everything, also on Open MPI, and 60 kills: at most 90 minutes
 	@$(PYTHON) tests/run.py --all
 
 bench: setup ## the ratios of benchmarks/, each with its command

@@ -378,12 +378,12 @@ def in_full(run, python):
         run.pytest(python, *UNIT, "tests", **FUZZ)
         ranks(run, python)
         jobs = ["-m", "job", *PATIENT, *SIDE_BY_SIDE]
-        run.pytest(python, *jobs, "tests", KILLS="60", FLOW_KILLS="160")
+        run.pytest(python, *jobs, "tests", KILLS="60", FLOW_KILLS="40")
         foreign(run, python)
         if of_openmpi:
             ranks(run, of_openmpi)
             jobs[1] = "job and not thorough"
-            run.pytest(of_openmpi, *jobs, "tests", KILLS="60")
+            run.pytest(of_openmpi, *jobs, "tests", KILLS="18")
             jobs[1] = "job and thorough"
             run.pytest(of_openmpi, *jobs, *BOTH)
         if found and of_openmpi:
@@ -393,7 +393,7 @@ def in_full(run, python):
             malloc = {"PYTHONMALLOC": "debug", "SAUERKRAUT_BUILT_FROM": "3130000"}
             run.pytest(of_mpich, *UNIT, "tests", **malloc, **FUZZ)
             ranks(run, of_mpich, counts=(4,))
-            run.pytest(of_mpich, *JOBS, *SIDE_BY_SIDE, "tests", KILLS="18")
+            run.pytest(of_mpich, *JOBS, *KILLS, "-k", CHAINS["mpich"])
         for version in NEWER:
             newer(run, version)
         waited.result()
