@@ -21,19 +21,19 @@ T = TypeVar("T")
 HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE: the class was made by a class statement
 
 
-class Interruption(RankError):
+class InterruptError(RankError):
     """Some rank was interrupted in a collective step, by Ctrl-C say: no run goes on after that.
 
-    Whoever lets it out of a run calls `raise_interruption`.
+    Whoever lets it out of a run calls `raise_interrupt`.
     """
 
 
-def raise_interruption(error: RankError) -> None:
+def raise_interrupt(error: RankError) -> None:
     """Raise what a rank was interrupted by, as it is there, and ``error`` on the others.
 
     Does nothing with the error of a failure.
     """
-    if isinstance(error, Interruption):
+    if isinstance(error, InterruptError):
         own = error.__cause__
         if own is not None and not isinstance(own, Exception):
             raise own from None
@@ -231,8 +231,8 @@ def _build(
     kind: type[RankError] | None, text: str, failures: Mapping[int, Failure], lowest: int
 ) -> RankError:
     if not all(each.is_exception for each in failures.values()):
-        kind = Interruption
-    if kind in (None, RankError, Interruption):
+        kind = InterruptError
+    if kind in (None, RankError, InterruptError):
         return (kind or RankError)(text, {rank: each.text for rank, each in failures.items()})
     error: Any = _new(kind)
     error.args = (text,)

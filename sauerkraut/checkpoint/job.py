@@ -13,7 +13,7 @@ from typing import Any
 from sauerkraut import group as groups
 from sauerkraut.checkpoint import optimum, program
 from sauerkraut.checkpoint import restart as restarts
-from sauerkraut.checkpoint.agreement import raise_interruption, refuse_unlike
+from sauerkraut.checkpoint.agreement import raise_interrupt, refuse_unlike
 from sauerkraut.checkpoint.consensus import Kind
 from sauerkraut.checkpoint.interval import Schedule, TimeLimit
 from sauerkraut.checkpoint.leaving import UncaughtErrors
@@ -177,7 +177,7 @@ class Job:
         except RankError as error:
             self._store.release()
             self._uncaught.raised_together(error)
-            raise_interruption(error)
+            raise_interrupt(error)
             raise
 
     def _schedule(self) -> Schedule:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 
 from sauerkraut.checkpoint import leaving, postmortem
-from sauerkraut.checkpoint.agreement import Interruption, raise_interruption
+from sauerkraut.checkpoint.agreement import InterruptError, raise_interrupt
 from sauerkraut.checkpoint.consensus import FREE, NONE, Call, Consensus, Flags, Kind, Outcome, site
 from sauerkraut.checkpoint.epochs import Epochs
 from sauerkraut.checkpoint.interval import Schedule, TimeLimit
@@ -402,7 +402,7 @@ class Run:
             leaving.end_superseded(self.group, self._store, self._reports, str(error))
         except RankError as error:
             self.last_error = error
-            raise_interruption(error)
+            raise_interrupt(error)
             pause = self._schedule.failed(time.monotonic())
             if self.stopping or call.kind is Kind.CHECKPOINT or self._on_failure == "raise":
                 raise
@@ -450,7 +450,7 @@ class Run:
         except RankError as error:
             self.last_error = error
             on_failure = self._on_failure == "raise" and not isinstance(error, CaptureError)
-            if on_failure or isinstance(error, Interruption):
+            if on_failure or isinstance(error, InterruptError):
                 raise
             self._reports.warn(
                 f"the end of the run was not stored: {error}; {last_valid(self.last)}"

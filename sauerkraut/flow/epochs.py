@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sauerkraut import commands, storage
-from sauerkraut.checkpoint.agreement import agreed, raise_interruption, shared, together
+from sauerkraut.checkpoint.agreement import agreed, raise_interrupt, shared, together
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.store import NFS_WAIT, Store
 from sauerkraut.errors import (
@@ -143,7 +143,7 @@ class Epochs:
             self._store.keep = self._kept(record)
             epoch = self._store.write(piece, _about(record), sum(sizes))
         except RankError as error:
-            raise_interruption(error)
+            raise_interrupt(error)
             raise
         finally:
             if captured is not None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from sauerkraut import commands
 from sauerkraut.checkpoint import interval as intervals
 from sauerkraut.checkpoint import leaving, requests
-from sauerkraut.checkpoint.agreement import Interruption, refuse_unlike, together
+from sauerkraut.checkpoint.agreement import InterruptError, refuse_unlike, together
 from sauerkraut.checkpoint.consensus import NONE, Flags
 from sauerkraut.checkpoint.interval import Schedule
 from sauerkraut.checkpoint.leaving import UncaughtErrors
@@ -213,7 +213,7 @@ class Checkpoints:
             epoch = self.take(write)
         except RankError as error:
             pause = self._schedule.failed(time.monotonic())
-            if Flags.STOP in flags or isinstance(error, Interruption):
+            if Flags.STOP in flags or isinstance(error, InterruptError):
                 raise
             self._reports.warn(
                 f"{error}; {last_valid(self.last)}; next try in {math.ceil(pause)} s"
@@ -293,7 +293,7 @@ class Checkpoints:
         except Superseded as error:
             leaving.end_superseded(self._group, self._store, self._reports, str(error))
         except RankError as error:
-            if isinstance(error, Interruption):
+            if isinstance(error, InterruptError):
                 raise
             self._reports.warn(
                 f"the end of the run was not stored: {error}; {last_valid(self.last)}"

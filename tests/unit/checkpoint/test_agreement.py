@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from sauerkraut.checkpoint.agreement import agreed, raise_interruption, shared, together
+from sauerkraut.checkpoint.agreement import agreed, raise_interrupt, shared, together
 from sauerkraut.errors import CaptureError, RankError
 from sauerkraut.group import SoloGroup
 
@@ -58,7 +58,7 @@ def test_what_cannot_be_made_is_a_plain_rank_error():
     raised = failing(error)
     assert type(raised) is RankError
     assert raised.__cause__ is error
-    raise_interruption(raised)  # it is none
+    raise_interrupt(raised)  # it is none
 
 
 def test_an_interrupt_is_one_again_where_the_run_is_left():
@@ -66,7 +66,7 @@ def test_an_interrupt_is_one_again_where_the_run_is_left():
     raised = failing(error)
     assert raised.__cause__ is error
     with pytest.raises(KeyboardInterrupt) as left:
-        raise_interruption(raised)
+        raise_interrupt(raised)
     assert left.value is error
 
 

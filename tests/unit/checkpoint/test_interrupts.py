@@ -11,6 +11,14 @@ from sauerkraut.testing import faults
 from tests.unit.checkpoint.crashing import CrashError, epochs
 
 
+@pytest.fixture(autouse=True)
+def heeded():
+    """SIGINT as in a program at a terminal; what starts the tests may have it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Interrupting:
     """Sends SIGINT to this process at a call that writes into an epoch."""
 
