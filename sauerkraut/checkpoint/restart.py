@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sauerkraut.checkpoint.agreement import agreed, refuse_unlike
+from sauerkraut.checkpoint.reading import Stored
 from sauerkraut.checkpoint.records import Epoch, Restart
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.state import State
-from sauerkraut.checkpoint.store import Store, Stored
+from sauerkraut.checkpoint.store import Store
 from sauerkraut.errors import CodeChanged, ResumeError
 from sauerkraut.group import Group, Handles
 from sauerkraut.storage.epoch import Back

@@ -23,10 +23,10 @@ from sauerkraut.checkpoint.blocks import Held
 from sauerkraut.checkpoint.bystanders import Bystanders
 from sauerkraut.checkpoint.options import Options
 from sauerkraut.checkpoint.providers import Providers, graph_parts
+from sauerkraut.checkpoint.reading import Stored
 from sauerkraut.checkpoint.records import Restart
 from sauerkraut.checkpoint.reports import Reports
 from sauerkraut.checkpoint.roots import Roots
-from sauerkraut.checkpoint.store import Stored
 from sauerkraut.errors import CaptureError, ResumeError
 from sauerkraut.frames.capture import capture_stack, capture_values
 from sauerkraut.frames.exclusion import Exclude

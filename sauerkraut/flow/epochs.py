@@ -15,8 +15,9 @@ from typing import Any
 
 from sauerkraut import commands, storage
 from sauerkraut.checkpoint.agreement import agreed, raise_interrupt, shared, together
+from sauerkraut.checkpoint.reading import NFS_WAIT
 from sauerkraut.checkpoint.reports import Reports
-from sauerkraut.checkpoint.store import NFS_WAIT, Store
+from sauerkraut.checkpoint.store import Store
 from sauerkraut.errors import (
     CorruptCheckpoint,
     FlowError,

@@ -185,13 +185,6 @@ def freeze_stack(
             found.update(_names(stack))
         return found.get(id(objects[index]), "a value on the stack")
 
-    if not (values or anchors or excluded or exclusion or (carry_main and code == "embed")):
-        plainly = graph.freeze_plain(objects, names=name_of, arrays=arrays, threshold=threshold)
-        if plainly is not None:  # none of it is a generator
-            if original is not None:
-                original.take(stack, _native.Generators(stack))
-            control = _native.encode(stack, None, *_INTERPRETER, described, [], labels.describe)
-            return Snapshot(control, plainly)
     if carry_main and code == "embed":
         values = [*values, Definitions.of(_codes_of_main(stack))]
     generators = Generators(stack, exclusion) if exclusion else _native.Generators(stack)

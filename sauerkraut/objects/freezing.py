@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import sys
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
@@ -97,13 +98,18 @@ def register_reducer(cls: type, reduce: Callable[[Any], Reduced], *, by: str = "
 
 
 def has_registered(classes: Collection[type]) -> bool:
-    """Whether a registration of the user serves one of ``classes``."""
-    if not (_user_by_type or _user_by_subclass):
-        return False
-    return any(
+    """Whether a registration of the user, here or with `copyreg`, serves one of ``classes``."""
+    for cls in classes:
+        if copyreg.dispatch_table.get(cls) is not _OF_PYTHON.get(cls):
+            return True
+    return bool(_user_by_type or _user_by_subclass) and any(
         cls in _user_by_type or not _user_by_subclass.keys().isdisjoint(cls.__mro__)
         for cls in classes
     )
+
+
+_OF_PYTHON: dict[type, Any] = {complex: vars(copyreg)["pickle_complex"]}
+"""What `copyreg` says by itself."""
 
 
 _WRITTEN_BY_PICKLER = frozenset(

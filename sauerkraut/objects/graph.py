@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sauerkraut.objects.arrays import Memory
 
 _NO_TABLE = bytes(TRAILER)
-_PLAIN = (complex, range, type(iter(range(1))), type(iter(range(1 << 64))))
+_PLAIN = (range, type(iter(range(1))), type(iter(range(1 << 64))), complex)
 """Types that `plain` takes and reducers may be registered for."""
 _EMPTY = {"memories": [], "namespaces": 0, "code": {}}
 
@@ -180,7 +180,7 @@ def freeze_plain(
     """Freeze a small graph in which the pickler needs no word of ours; see `freeze`.
 
     Arrays of numbers need none that is not known beforehand. None where something does, or where
-    an error comes up: the other way has more room for recursion, and tells what it is.
+    it nests too deep: the other way has more room for recursion.
     """
     if has_registered(_PLAIN):
         return None
@@ -196,9 +196,7 @@ def freeze_plain(
         if not plain(given, kinds.PLAIN, found) or not kinds.are_plain(found):
             return None
         stream, memories = kinds.pickled(given, names, threshold)
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - the other way tells it
+    except RuntimeError:  # it nests too deep, or another thread has changed it meanwhile
         return None
     if not memories:
         stream.write(_NO_TABLE)

@@ -151,7 +151,7 @@ def test_specialised_and_traced_code_is_the_same_code():
 
 @pytest.mark.skipif(
     sys.version_info < (3, 12),
-    reason="missing: sys.monitoring of CPython 3.12, which `make test` runs where it is installed",
+    reason="missing: sys.monitoring of CPython 3.12: install one, `make test` runs this there",
 )
 def test_monitored_code_is_the_same_code():
     def work():

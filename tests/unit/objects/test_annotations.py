@@ -42,7 +42,7 @@ def make():
 
 @pytest.mark.skipif(
     sys.version_info < (3, 12),
-    reason="missing: CPython 3.12 or later, which `make test` runs where it is installed",
+    reason="missing: CPython 3.12 or later: install one, `make test` runs this there",
 )
 def test_aliases(monkeypatch):
     made = types.ModuleType("aliases_sample")

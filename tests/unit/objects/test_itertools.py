@@ -102,7 +102,7 @@ def test_numbers_that_fit_no_word():
 
 @pytest.mark.skipif(
     not hasattr(itertools, "batched"),
-    reason="missing: CPython 3.12 or later, which `make test` runs where it is installed",
+    reason="missing: CPython 3.12 or later: install one, `make test` runs this there",
 )
 def test_batched_by_its_size():
     iterator = advanced(itertools.batched(range(100), 7), 3)

